@@ -1,0 +1,184 @@
+"""Every error modernmail raises, in one tree.
+
+::
+
+    MailError
+    ├── InvalidValue (ValueError)      something you passed; .argument, .value, .reason
+    │   ├── InvalidAddress
+    │   ├── InvalidHeader
+    │   ├── InvalidAttachment
+    │   ├── InvalidMessage
+    │   └── InvalidTask                a function or argument that cannot be queued
+    ├── ConfigurationError             a URL, an option, a mailer's name, a missing extra
+    │   └── InvalidTaskBackend
+    ├── DeliveryError                  nobody was accepted; .receipt, .reply, .is_transient
+    │   ├── ConnectFailed              no connection, no greeting, or it broke before the content was sent
+    │   ├── SecurityFailed             TLS missing, unverified or broken; a password that would go in clear
+    │   ├── AuthenticationFailed
+    │   ├── SenderRefused
+    │   ├── RecipientsRefused
+    │   ├── ContentRefused
+    │   └── OutcomeUnknown             the mail may have been accepted: look before you send it again
+    └── QueueError                     the queue itself
+        ├── QueueFull
+        ├── QueueUnavailable           locked, read-only, full or corrupt
+        ├── IdempotencyConflict        the same key, other content
+        ├── PayloadRejected            a newer version, or a bad signature
+        ├── TaskResultDoesNotExist
+        └── TaskResultMismatch
+
+Rules of the file: it imports nothing of ours at run time; a message never holds a secret; predicates
+(`is_transient`) are attributes, so that callers need no list of classes.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .receipt import Receipt, Reply
+
+_SHOWN = 200  # characters of a value that an error shows: enough to recognise it, no page of log
+
+
+def shown(value: object) -> str:
+    """Return `repr(value)`, cut in the middle when it is long."""
+    text = repr(value) if not isinstance(value, (str, bytes)) else repr(value[: _SHOWN * 2])
+    if len(text) <= _SHOWN:
+        return text
+    return f"{text[: _SHOWN - 40]} … {text[-30:]}"
+
+
+class MailError(Exception):
+    """Whatever modernmail raises is one of these."""
+
+
+class InvalidValue(MailError, ValueError):
+    """An argument cannot be used: `argument` names it, `value` is what was passed, `reason` says what is wrong.
+
+    >>> str(InvalidValue("to", "a@", "the domain is missing"))
+    "to: 'a@': the domain is missing"
+    """
+
+    def __init__(self, argument: str, value: object, reason: str) -> None:
+        super().__init__(f"{argument}: {shown(value)}: {reason}")
+        self.argument = argument
+        self.value = value
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[InvalidValue], tuple[str, object, str]]:
+        return type(self), (self.argument, self.value, self.reason)
+
+    def within(self, argument: str) -> InvalidValue:
+        """Return the same error, naming the argument that the caller wrote."""
+        return type(self)(argument, self.value, self.reason)
+
+
+class InvalidAddress(InvalidValue):
+    """Not exactly one mailbox, or one that no header and no envelope can carry."""
+
+
+class InvalidHeader(InvalidValue):
+    """A header name or value that would change the structure of the mail."""
+
+
+class InvalidAttachment(InvalidValue):
+    """A part that cannot be carried: its name, media type, content-id, content or file."""
+
+
+class InvalidMessage(InvalidValue):
+    """A message that cannot be sent as it stands."""
+
+
+class InvalidTask(InvalidValue):
+    """A function that cannot be a task, or an argument that cannot be queued."""
+
+
+class ConfigurationError(MailError):
+    """A URL, an option or a name in the configuration is wrong, or an extra is not installed."""
+
+
+class InvalidTaskBackend(ConfigurationError):
+    """No such task backend, or one that cannot do what was asked."""
+
+
+class DeliveryError(MailError):
+    """Nobody accepted the mail.
+
+    `receipt` says what became of each recipient (None when no attempt got that far), `reply` is the server's
+    decisive answer (None when we decided), `is_transient` says whether trying later, without a change, may help.
+    `conversation` is what was said, without credentials and without content.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        receipt: Receipt | None = None,
+        reply: Reply | None = None,
+        is_transient: bool = False,
+        conversation: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.receipt = receipt
+        self.reply = reply
+        self.is_transient = is_transient
+        self.conversation = conversation
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.args[0],), self.__dict__
+
+
+class ConnectFailed(DeliveryError):
+    """No connection, no usable greeting, or the connection broke before the content was sent."""
+
+
+class SecurityFailed(DeliveryError):
+    """TLS is missing, unverified or broken, or a password would have gone in clear: nothing was sent."""
+
+
+class AuthenticationFailed(DeliveryError):
+    """The server did not take the credentials: nothing was sent."""
+
+
+class SenderRefused(DeliveryError):
+    """The server refused the reverse-path (MAIL)."""
+
+
+class RecipientsRefused(DeliveryError):
+    """Every recipient was refused (RCPT)."""
+
+
+class ContentRefused(DeliveryError):
+    """The content was refused: its size, its form, or what a filter made of it."""
+
+
+class OutcomeUnknown(DeliveryError):
+    """The content was sent and no answer came: the mail may or may not have been accepted."""
+
+
+class QueueError(MailError):
+    """The queue could not do what was asked; what it holds is kept."""
+
+
+class QueueFull(QueueError):
+    """The queue takes no more, and the deadline for a place has passed."""
+
+
+class QueueUnavailable(QueueError):
+    """The queue's store is locked, read-only, full, corrupt or of a newer version."""
+
+
+class IdempotencyConflict(QueueError):
+    """The idempotency key is taken by a mail with other content."""
+
+
+class PayloadRejected(QueueError):
+    """A stored job is of a newer version, or its signature is missing or wrong."""
+
+
+class TaskResultDoesNotExist(QueueError):
+    """No result is kept under this id."""
+
+
+class TaskResultMismatch(QueueError):
+    """The result belongs to another task."""
