@@ -1,0 +1,13 @@
+"""The development inbox: catch every mail before anyone else sees it, look at it safely, ask it in tests.
+
+`CaptureServer` speaks SMTP and keeps what it is sent, envelope and bytes, in a store.
+It needs the `inbox` extra (`pip install 'modernmail[inbox]'`); the stores do not.
+"""
+
+from __future__ import annotations
+
+from .capture import CaptureServer
+from .mail import CapturedMail
+from .store import MemoryStore, Store
+
+__all__ = ["CaptureServer", "CapturedMail", "MemoryStore", "Store"]

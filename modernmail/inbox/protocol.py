@@ -1,0 +1,279 @@
+"""The capture server's side of one SMTP session: aiosmtpd's, with mail transactions of our own.
+
+aiosmtpd parses addresses with the email package (which normalises them), refuses DSN parameters, and reads
+content line by line, none over 1,001 octets. An inbox must keep what was sent, so MAIL, RCPT and DATA are
+written here; greeting, EHLO, STARTTLS, AUTH, time-outs and the loop stay aiosmtpd's. Imported late: it needs
+the `inbox` extra.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from aiosmtpd.smtp import SMTP
+
+from .mail import CapturedMail
+from .path import InvalidPath, parse_path
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import Session
+
+    from .capture import CaptureServer
+
+log = logging.getLogger("modernmail.inbox")
+
+_READ_LIMIT = 64 * 1024  # octets the reader holds before it stops the sender: a window, not a limit on lines
+_MAIL_PARAMETERS = frozenset({"BODY", "SIZE", "SMTPUTF8", "RET", "ENVID", "AUTH"})
+_RCPT_PARAMETERS = frozenset({"NOTIFY", "ORCPT"})
+
+
+@dataclass(slots=True)
+class _Transaction:
+    return_path: str
+    options: tuple[str, ...]
+    utf8: bool
+    recipients: list[str] = field(default_factory=list)
+    recipient_options: list[tuple[str, ...]] = field(default_factory=list)
+
+
+class _Hooks:
+    """What aiosmtpd asks a handler for."""
+
+    async def handle_EHLO(
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Return the EHLO answer: what this server really does."""
+        session.host_name = hostname
+        kept = [line for line in responses[:-1] if server.offers_auth or not line.startswith("250-AUTH")]
+        return [*kept, "250-PIPELINING", "250-DSN", responses[-1]]
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Return the reply for a fault of our own; the session goes on."""
+        log.error("the capture server failed in a session", exc_info=error)
+        return "451 4.3.0 Internal error, nothing was kept"
+
+
+class CaptureProtocol(SMTP):
+    """One session with the capture server `owner`."""
+
+    line_length_limit = _READ_LIMIT
+    command_size_limits: dict[str, int] = defaultdict(lambda: 2048)  # noqa: RUF012 - aiosmtpd's own
+
+    def __init__(self, owner: CaptureServer, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            _Hooks(),
+            data_size_limit=owner.max_size,
+            enable_SMTPUTF8=True,
+            hostname=owner.hostname,
+            ident="modernmail inbox",
+            tls_context=owner.tls,
+            require_starttls=owner.require_tls,
+            timeout=owner.timeout,
+            auth_require_tls=owner.tls is not None,
+            auth_callback=self._check_credentials,
+            loop=loop,
+        )
+        self._auth_required = owner.credentials is not None  # the constructor warns about AUTH without TLS
+        self._owner = owner
+        self._refused = False
+        self._transaction: _Transaction | None = None
+        self._user: str | None = None
+
+    @property
+    def offers_auth(self) -> bool:
+        """Whether EHLO may name AUTH."""
+        return self._owner.credentials is not None
+
+    # -- the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the session, or refuse it when there are too many."""
+        self._transaction = None
+        if not self._owner.admit(self):
+            self._refused = True
+            refused = cast("asyncio.Transport", transport)
+            refused.write(b"421 4.3.2 Too many connections\r\n")
+            refused.close()
+            return
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End the session."""
+        self._owner.forget(self)
+        if not self._refused:
+            super().connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        if not self._refused:
+            super().data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """End the session when the client half-closes."""
+        return None if self._refused else super().eof_received()
+
+    def end(self) -> asyncio.Task[None] | None:
+        """Close the connection now and return what is left of the session, to be awaited."""
+        if self.transport is not None:
+            cast("asyncio.Transport", self.transport).abort()
+        return self._handler_coroutine
+
+    def _check_credentials(self, mechanism: str, login: bytes, password: bytes) -> bool:
+        user = login.decode("utf-8", "replace")
+        if not self._owner.knows(user, password.decode("utf-8", "replace")):
+            return False
+        self._user = user
+        return True
+
+    # -- the mail transaction
+
+    async def smtp_HELO(self, hostname: str) -> None:
+        """HELO resets."""
+        self._transaction = None
+        await super().smtp_HELO(hostname)
+
+    async def smtp_EHLO(self, hostname: str) -> None:
+        """EHLO resets."""
+        self._transaction = None
+        await super().smtp_EHLO(hostname)
+
+    async def smtp_RSET(self, arg: str) -> None:
+        """RSET resets."""
+        self._transaction = None
+        await super().smtp_RSET(arg)
+
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        """MAIL FROM:<reverse-path> [parameters]."""
+        if await self.check_helo_needed() or await self.check_auth_needed("MAIL"):
+            return
+        if self._transaction is not None:
+            await self.push("503 5.5.1 A mail is already under way")
+            return
+        try:
+            path, options = parse_path("FROM", arg)
+            names = _parameter_names(options, _MAIL_PARAMETERS)
+            _check_ascii(path, utf8="SMTPUTF8" in names)
+        except InvalidPath as error:
+            await self.push(error.reply)
+            return
+        size = next((option[5:] for option in options if option[:5].upper() == "SIZE="), "0")
+        if size.isdecimal() and int(size[:20]) > self._owner.max_size:
+            await self.push(f"552 5.3.4 More than the {self._owner.max_size} octets this server takes")
+            return
+        self._transaction = _Transaction(path, options, "SMTPUTF8" in names)
+        await self.push("250 2.1.0 Sender ok")
+
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        """RCPT TO:<forward-path> [parameters]."""
+        if await self.check_helo_needed() or await self.check_auth_needed("RCPT"):
+            return
+        transaction = self._transaction
+        if transaction is None:
+            await self.push("503 5.5.1 MAIL comes first")
+            return
+        try:
+            path, options = parse_path("TO", arg)
+            _parameter_names(options, _RCPT_PARAMETERS)
+            _check_ascii(path, utf8=transaction.utf8)
+        except InvalidPath as error:
+            await self.push(error.reply)
+            return
+        if not path:
+            await self.push("501 5.1.3 A recipient cannot be empty")
+            return
+        if len(transaction.recipients) >= self._owner.max_recipients:
+            await self.push("452 4.5.3 Too many recipients")  # RFC 5321 4.5.3.1.10
+            return
+        refusal = self._owner.refusal_of(path)
+        if refusal is not None:
+            await self.push(refusal)
+            return
+        transaction.recipients.append(path)
+        transaction.recipient_options.append(options)
+        await self.push("250 2.1.5 Recipient ok")
+
+    async def smtp_DATA(self, arg: str | None) -> None:
+        """DATA, the content, and a line with one dot."""
+        if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
+            return
+        if arg:
+            await self.push("501 5.5.4 Syntax: DATA")
+            return
+        transaction = self._transaction
+        if transaction is None or not transaction.recipients:
+            await self.push("503 5.5.1 RCPT comes first" if transaction else "503 5.5.1 MAIL comes first")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        content = await self._read_content()
+        self._transaction = None
+        if content is None:
+            await self.push(f"552 5.3.4 More than the {self._owner.max_size} octets this server takes")
+            return
+        await self.push(await self._keep(transaction, content))
+
+    async def _read_content(self) -> bytes | None:
+        """Return the content with dot-stuffing undone, or None (all read, none kept) when it is too large.
+
+        Read in pieces that end in `.CRLF`, of any line length: only the sequence CRLF.CRLF ends the content
+        (RFC 5321 4.1.1.4), so a bare LF.LF cannot smuggle a second mail in.
+        """
+        pieces: list[bytes] = []
+        size, tail = 0, b"\r\n"  # the CRLF of the DATA command opens the first line
+        while True:
+            try:
+                piece = await self._reader.readuntil(b".\r\n")
+            except asyncio.LimitOverrunError as error:
+                piece = await self._reader.readexactly(error.consumed)
+            self._reset_timeout()
+            size += len(piece)
+            pieces.append(piece)
+            tail = (tail + piece[-5:])[-5:]
+            if size > self._owner.max_size + 3:
+                pieces.clear()
+            if tail == b"\r\n.\r\n":
+                break
+        if size > self._owner.max_size + 3:
+            return None
+        content = b"".join(pieces)[:-3]
+        if content.startswith(b"."):
+            content = content[1:]
+        return content.replace(b"\r\n.", b"\r\n")  # RFC 5321 4.5.2
+
+    async def _keep(self, transaction: _Transaction, content: bytes) -> str:
+        session = cast("Session", self.session)
+        cipher = cast("asyncio.Transport", self.transport).get_extra_info("cipher")
+        mail = CapturedMail(
+            return_path=transaction.return_path,
+            recipients=tuple(transaction.recipients),
+            content=content,
+            peer=str(session.peer[0]) if session.peer else None,
+            helo=session.host_name,
+            tls=str(cipher[1]) if cipher else None,
+            user=self._user,
+            options=transaction.options,
+            recipient_options=tuple(transaction.recipient_options),
+        )
+        try:
+            await self._owner.keep(mail)
+        except OSError as error:
+            log.error("a mail of %d octets was not kept: %s", mail.size, error)
+            return "452 4.3.1 Not enough room to keep this mail, nothing of it was kept"
+        return f"250 2.0.0 Ok: queued as {mail.id}"
+
+
+def _parameter_names(options: tuple[str, ...], known: frozenset[str]) -> frozenset[str]:
+    names = frozenset(option.partition("=")[0].upper() for option in options)
+    if names - known:
+        raise InvalidPath("555 5.5.4 Parameter not known: " + ", ".join(sorted(names - known))[:100])
+    return names
+
+
+def _check_ascii(path: str, *, utf8: bool) -> None:
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        raise InvalidPath("501 5.1.3 The address is not valid UTF-8")
+    if not utf8 and not path.isascii():
+        raise InvalidPath("553 5.6.7 This address needs SMTPUTF8")  # RFC 6531 3.5
