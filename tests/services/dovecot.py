@@ -1,0 +1,176 @@
+"""Dovecot: LMTP delivery, IMAP to read it back, and the SASL socket through which Postfix checks passwords.
+
+Its mailboxes are those of `PASSWORDS`, and no other: another recipient gets a 550 at RCPT. `full@example.com`
+has no room left: LMTP refuses it after the content, with a 552 for that recipient alone.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .maildir import Maildirs
+from .process import LOOPBACK, Log, Process, free_port, listens, service_folder
+from .programs import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from .certificates import Certificate, CertificateAuthority
+
+INSTALL = "apt-get install dovecot-core dovecot-lmtpd dovecot-imapd"
+FULL = "full@example.com"
+PASSWORDS = {
+    "zoe@example.com": "correct horse",
+    "adam@example.com": "battery staple",
+    "zoë@example.com": "pâté ☕",
+    FULL: "no room",
+}
+
+_NO_ROOM = "userdb_quota_rule=*:bytes=1"
+_CONFIGURATION = """
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = /dev/stderr
+log_timestamp = "%Y-%m-%d %H:%M:%S "
+auth_verbose = yes
+listen = {address}
+hostname = lmtp.example.com
+default_login_user = dovenull
+default_internal_user = dovecot
+first_valid_uid = 1
+mail_location = maildir:~/Maildir
+mail_plugins = quota
+protocols = imap lmtp
+auth_username_format =
+auth_username_chars =
+auth_mechanisms = plain login cram-md5
+disable_plaintext_auth = no
+auth_failure_delay = 0
+ssl = yes
+ssl_cert = <{certificate.chain_file}
+ssl_key = <{certificate.key_file}
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {folder}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%u {folder}/users
+}}
+plugin {{
+  quota = maildir:User quota
+  quota_grace = 0
+}}
+namespace inbox {{
+  inbox = yes
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap_port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp_port}
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service auth {{
+  unix_listener {auth_socket} {{
+    mode = 0666
+  }}
+}}
+"""
+
+
+class Dovecot:
+    """A Dovecot below `folder`; a context manager: running inside, ended outside."""
+
+    def __init__(self, folder: Path, *, certificate: Certificate) -> None:
+        self.lmtp_port = free_port()
+        self.imap_port = free_port()
+        self.auth_socket = folder / "auth"
+        self.log = Log(folder / "log")
+        self.maildirs = Maildirs(folder / "mail")
+        self._folder = folder
+        self.maildirs.root.mkdir()
+        nobody, nogroup = pwd.getpwnam("nobody").pw_uid, grp.getgrnam("nogroup").gr_gid
+        self._homes = {user: self.maildirs.root / str(number) for number, user in enumerate(PASSWORDS)}
+        for home in self._homes.values():
+            home.mkdir()
+        (folder / "users").write_text(
+            "".join(
+                f"{user}:{{PLAIN.b64}}{b64encode(password.encode()).decode()}:{nobody}:{nogroup}::{self._homes[user]}::"
+                f"{_NO_ROOM if user == FULL else ''}\n"
+                for user, password in PASSWORDS.items()
+            ),
+            encoding="utf-8",
+        )
+        self._own(nobody, nogroup)
+        (folder / "dovecot.conf").write_text(
+            _CONFIGURATION.format(
+                folder=folder,
+                address=LOOPBACK,
+                certificate=certificate,
+                lmtp_port=self.lmtp_port,
+                imap_port=self.imap_port,
+                auth_socket=self.auth_socket,
+            ).lstrip("\n")
+        )
+
+    def _own(self, user: int, group: int) -> None:
+        """Give the homes to the user that Dovecot delivers as; it refuses to deliver as root."""
+        for path in (self.maildirs.root, *self.maildirs.root.iterdir()):
+            os.chown(path, user, group)
+
+    def mailbox(self, user: str) -> Maildirs:
+        """Return the mailbox of one user; its messages name their recipient only when they had no other."""
+        return Maildirs(self._homes[user])
+
+    def __enter__(self) -> Self:
+        self._process = Process("Dovecot", ["dovecot", "-F", "-c", self._folder / "dovecot.conf"], self.log)
+        self._process.wait_until(
+            lambda: listens(self.lmtp_port) and listens(self.imap_port) and self.auth_socket.exists(),
+            f"Dovecot listens on ports {self.lmtp_port} and {self.imap_port}",
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.stop()
+
+
+@pytest.fixture(scope="session")
+def running_dovecot(certificate_authority: CertificateAuthority) -> Iterator[Dovecot]:
+    """The session's Dovecot, with whatever earlier tests sent to it: tests take `dovecot`."""
+    require("dovecot", install=INSTALL, root=True)
+    with (
+        service_folder("dovecot") as folder,
+        Dovecot(folder, certificate=certificate_authority.issue()) as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+def dovecot(running_dovecot: Dovecot) -> Dovecot:
+    """A Dovecot with empty mailboxes."""
+    running_dovecot.maildirs.clear()
+    running_dovecot.log.mark()
+    return running_dovecot
