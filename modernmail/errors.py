@@ -53,7 +53,7 @@ class MailError(Exception):
 
 
 class InvalidValue(MailError, ValueError):
-    """An argument cannot be used: `argument` names it, `value` is what was passed, `reason` says what is wrong.
+    """An argument cannot be used: `argument` names it, `value` was passed, `reason` says what is wrong.
 
     >>> str(InvalidValue("to", "a@", "the domain is missing"))
     "to: 'a@': the domain is missing"
@@ -105,8 +105,8 @@ class DeliveryError(MailError):
     """Nobody accepted the mail.
 
     `receipt` says what became of each recipient (None when no attempt got that far), `reply` is the server's
-    decisive answer (None when we decided), `is_transient` says whether trying later, without a change, may help.
-    `conversation` is what was said, without credentials and without content.
+    decisive answer (None when we decided), `is_transient` says whether trying later, without a change, may
+    help. `conversation` is what was said, without credentials and without content.
     """
 
     def __init__(

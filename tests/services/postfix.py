@@ -65,7 +65,7 @@ class Postfix:
     """A Postfix below `folder`; a context manager: running inside, ended and asserted gone outside.
 
     `certificate` turns on STARTTLS on `port` and implicit TLS on `smtps_port`; `sasl_socket` (Dovecot's)
-    turns on AUTH, over TLS only; `message_size_limit` is in octets; `parameters` are lines of main.cf, and win.
+    turns on AUTH, over TLS only; `message_size_limit` is in octets; `parameters` (lines of main.cf) win.
     """
 
     def __init__(

@@ -1,0 +1,127 @@
+"""Everything a change must pass: `nox` runs it all, `nox -s NAME` a part of it.
+
+Needs nothing but a Python that has nox; a Python version that is not there is skipped, never downloaded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+COVERAGE = Path(".nox", "coverage-data").resolve()
+
+nox.needs_version = ">=2025.5"
+nox.options.sessions = ["lint", "types", "floors", "tests", "coverage", "docs"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group of pyproject.toml."""
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+@nox.session(tags=["quick"])
+def lint(session: nox.Session) -> None:
+    """Check style and format with ruff."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(tags=["quick"])
+def types(session: nox.Session) -> None:
+    """Check the package with mypy (strict), and what a user's type checker sees with pyright."""
+    session.install("-e", ".[cli,inbox]", *group("types"))
+    session.run("mypy")
+    session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+
+
+@nox.session(tags=["quick"])
+def floors(session: nox.Session) -> None:
+    """Check that each file imports lower floors and its own package only."""
+    session.install(".", *group("floors"))
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests against the built package; arguments go to pytest."""
+    install_package(session)
+    python = str(session.python)
+    data = COVERAGE / python / "coverage"
+    for stale in data.parent.glob("coverage*"):
+        stale.unlink()
+    data.parent.mkdir(parents=True, exist_ok=True)
+    run_pytest(session, "coverage", "run", "-m", "pytest", *session.posargs, COVERAGE_FILE=str(data))
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Add up what the last tests of every Python covered, and fail below the threshold."""
+    session.install(*group("coverage"))
+    folders = sorted(str(path) for path in COVERAGE.glob("*/") if any(path.iterdir()))
+    if not folders:
+        session.skip("no tests have run: none of the Pythons " + ", ".join(PYTHONS) + " is here")
+    env = {"COVERAGE_FILE": str(COVERAGE / "coverage")}
+    session.run("coverage", "combine", "--keep", "--quiet", *folders, env=env)
+    session.run("coverage", "report", env=env)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install("-e", ".[cli,inbox]", *group("docs"))
+    build = ["sphinx-build", "-W", "--keep-going", "-E", "-q", "docs", "docs/_build/html"]
+    session.run(*build)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Search for inputs that break a promise, with a large budget; arguments go to pytest."""
+    install_package(session)
+    run_pytest(session, "pytest", "-m", "fuzz", "--hypothesis-profile=fuzz", *session.posargs)
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """Kill real workers in the middle of their work and count the mails; arguments go to pytest."""
+    install_package(session)
+    run_pytest(session, "pytest", "-m", "crash", *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Send many messages through many real servers and compare the bytes; arguments go to pytest."""
+    install_package(session)
+    run_pytest(session, "pytest", "-m", "interop", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run benchmarks by name (`nox -s bench -- compose send`); without a name, list them."""
+    install_package(session)
+    known = {path.stem: path for path in sorted(Path("benchmarks").glob("[!_]*.py"))}
+    names = [name for name in session.posargs if not name.startswith("-")]
+    options = [name for name in session.posargs if name.startswith("-")]
+    if unknown := [name for name in names if name not in known]:
+        session.error(f"no benchmark {', '.join(unknown)}; there are: {', '.join(known) or 'none yet'}")
+    if not names:
+        session.log("benchmarks: " + (", ".join(known) or "none yet"))
+    for name in names:
+        session.run("python", str(known[name]), *options)
+
+
+def install_package(session: nox.Session) -> None:
+    """Install the built package, as a user gets it, and what the tests need."""
+    session.install(".[cli,inbox]", *group("test"))
+
+
+def run_pytest(session: nox.Session, *command: str, **env: str) -> None:
+    """Run a command so that it imports the installed package, not the folder beside this file."""
+    session.run(*command, env={"PYTHONSAFEPATH": "1", **env})
