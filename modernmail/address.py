@@ -46,7 +46,7 @@ class Address:
     "Doe, Jane" <jane@example.com>
     """
 
-    __slots__ = ("addr_spec", "ascii_addr_spec", "domain", "domain_ascii", "local", "name")
+    __slots__ = ("addr_spec", "ascii_addr_spec", "cache", "domain", "domain_ascii", "local", "name")
 
     name: str
     local: str
@@ -54,6 +54,7 @@ class Address:
     domain_ascii: str
     addr_spec: str
     ascii_addr_spec: str
+    cache: str | None  # the renderer's: the mailbox as a header holds it; never compared, hashed or pickled
 
     def __new__(cls, text: object = None, *, name: object = None, addr_spec: object = None) -> Address:
         """Return the mailbox that `text`, or `name` and `addr_spec`, spell."""
@@ -167,6 +168,7 @@ _set_domain = Address.__dict__["domain"].__set__
 _set_domain_ascii = Address.__dict__["domain_ascii"].__set__
 _set_addr_spec = Address.__dict__["addr_spec"].__set__
 _set_ascii_addr_spec = Address.__dict__["ascii_addr_spec"].__set__
+set_cache = Address.__dict__["cache"].__set__
 
 
 def _from_text(cls: type[Address], text: str) -> Address:
@@ -205,6 +207,7 @@ def _build(cls: type[Address], name: str, addr_spec: str) -> Address:
     local, domain = split_addr_spec(addr_spec)
     on_wire = "" if domain is None else domain_ascii(domain)
     address = object.__new__(cls)
+    set_cache(address, None)
     _set_name(address, name)
     _set_local(address, local)
     _set_domain(address, domain or "")

@@ -1,0 +1,264 @@
+"""One attached or embedded part: its content, its name, its media type, and a slot for its encoded form.
+
+Messages hold attachments, the renderer encodes them. An attachment may be shared by any number of messages and threads.
+
+Rules of the file: frozen; only `from_path` touches the file system; the content arrives with exactly the bytes given,
+so text is never re-encoded and line ends are never changed. `cache` is the renderer's: never compared, hashed or
+pickled, and two threads may both compute it.
+"""
+
+from __future__ import annotations
+
+from .characters import refusal, text_of
+from .errors import InvalidAttachment
+from .frozen import Frozen
+from .media_type import MediaType, guess_media_type
+from .source import KEPT, FileSource, Spool, spool_or_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from typing import Any, BinaryIO, Literal
+
+    Disposition = Literal["attachment", "inline"]
+
+OCTETS = "application/octet-stream"
+
+
+class Attachment(Frozen):
+    """A part of a message, to be attached or embedded.
+
+    `filename` may be None for an embedded part; a name with a path is reduced to its last part. `content` is bytes,
+    str (encoded in the `charset` of the media type, UTF-8 without one), a `pathlib.Path` or a binary file object (read
+    here, once). `media_type` is guessed from the name when absent. `content_id` (without angle brackets) is what
+    `cid:` in the HTML refers to. Bytes called text that are not UTF-8 become `application/octet-stream`.
+
+    Raises `InvalidAttachment`.
+
+    >>> data = Attachment("data.csv", "a,b\\n1,2\\n")
+    >>> data.media_type, data.content, data.size
+    ('text/csv; charset=utf-8', b'a,b\\n1,2\\n', 8)
+    """
+
+    __slots__ = ("_source", "_type", "cache", "content_id", "disposition", "filename")
+    filename: str | None
+    disposition: Disposition
+    content_id: str | None
+    _source: bytes | FileSource | Spool
+    _type: MediaType
+    cache: Any
+
+    def __init__(
+        self,
+        filename: str | None,
+        content: bytes | str | BinaryIO | os.PathLike[str],
+        media_type: str | None = None,
+        *,
+        disposition: Disposition = "attachment",
+        content_id: str | None = None,
+    ) -> None:
+        if disposition not in ("attachment", "inline"):
+            raise InvalidAttachment("disposition", disposition, 'must be "attachment" or "inline"')
+        name = None if filename is None else _last_part(filename)
+        kind = MediaType(guess_media_type(name) if media_type is None else media_type)
+        if kind.main == "multipart":
+            raise InvalidAttachment("media_type", media_type, "a multipart has parts, not content: attach each part")
+        source, kind = _typed(_source_of(content, kind), kind, content, is_guess=media_type is None)
+        put = object.__setattr__
+        put(self, "filename", name)
+        put(self, "disposition", disposition)
+        put(self, "content_id", None if content_id is None else checked_content_id(content_id))
+        put(self, "_source", source)
+        put(self, "_type", kind)
+        put(self, "cache", None)
+
+    @classmethod
+    def from_path(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        filename: str | None = None,
+        media_type: str | None = None,
+        disposition: Disposition = "attachment",
+        content_id: str | None = None,
+    ) -> Attachment:
+        """Return the file as a part: read lazily, and streamed when it is larger than 1 MiB.
+
+        Raises `InvalidAttachment` at once when the file is missing, is no regular file, or cannot be read.
+        """
+        from pathlib import Path
+
+        if not isinstance(path, str) and not hasattr(path, "__fspath__"):
+            raise InvalidAttachment("path", path, "must be a str or a path object")
+        where = Path(path)
+        return cls(
+            where.name if filename is None else filename,
+            where,
+            media_type,
+            disposition=disposition,
+            content_id=content_id,
+        )
+
+    @property
+    def media_type(self) -> str:
+        """The media type with its parameters."""
+        return str(self._type)
+
+    @property
+    def kind(self) -> MediaType:
+        """The media type as a value: `essence`, `main`, `parameters`."""
+        return self._type
+
+    @property
+    def path(self) -> str | None:
+        """The path of the file that holds the content, None when it is in memory."""
+        return self._source.path if isinstance(self._source, FileSource) else None
+
+    @property
+    def content(self) -> bytes:
+        """The whole content, read now when it is in a file."""
+        source = self.pinned()
+        return source if isinstance(source, bytes) else source.read()
+
+    @property
+    def size(self) -> int:
+        """The size of the content in octets, now."""
+        source = self.pinned()
+        return len(source) if isinstance(source, bytes) else source.size
+
+    def pinned(self) -> bytes | FileSource | Spool:
+        """Return the content, or the file as it is at this moment."""
+        source = self._source
+        return FileSource(source.path) if isinstance(source, FileSource) else source
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Attachment):
+            return NotImplemented
+        if self is other:
+            return True
+        mine = (self.filename, self._type, self.disposition, self.content_id, self.path)
+        return mine == (other.filename, other._type, other.disposition, other.content_id, other.path) and (
+            self.path is not None or self.content == other.content
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.filename, self._type, self.disposition, self.content_id, self.path))
+
+    def __repr__(self) -> str:
+        where = f" of {self.path}" if self.path is not None else ""
+        return f"<Attachment {self.filename or self.content_id!r} ({self._type.essence}){where}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from pathlib import Path
+
+        content = self.content if self.path is None else Path(self.path)
+        return _rebuilt, (self.filename, content, self.media_type, self.disposition, self.content_id)
+
+
+def _rebuilt(filename: str | None, content: Any, media_type: str, disposition: Any, content_id: str | None) -> Attachment:
+    return Attachment(filename, content, media_type, disposition=disposition, content_id=content_id)
+
+
+def _last_part(filename: str) -> str:
+    """Return the last part of a name that may hold a path of any system; refuse what no parameter can carry."""
+    name = text_of(filename)
+    if name is None:
+        raise InvalidAttachment("filename", filename, "must be a str")
+    at = max(name.rfind("/"), name.rfind("\\")) + 1
+    name = name[at:]
+    if not name:
+        raise InvalidAttachment("filename", filename, "is empty" if not filename else "ends with a path separator")
+    reason = "" if name.isprintable() else refusal(name)
+    if reason or "\t" in name:
+        raise InvalidAttachment("filename", filename, reason or "holds a tab")
+    return name
+
+
+def checked_content_id(text: str) -> str:
+    """Return a content-id without its angle brackets; raise when it cannot stand in `<…>` (RFC 2045 7, RFC 5322 3.6.4)."""
+    name = text_of(text)
+    if name is None:
+        raise InvalidAttachment("content_id", text, "must be a str")
+    if name[:1] == "<" and name[-1:] == ">":
+        name = name[1:-1]
+    if not name or len(name) > 900 or not name.isascii() or not name.isprintable() or any(c in '<>()[]\\," ' for c in name):
+        raise InvalidAttachment(
+            "content_id", text, "must be ASCII without spaces, quotes, commas or brackets, such as 'logo' or 'logo@example.com'"
+        )
+    return name
+
+
+def _source_of(content: Any, kind: MediaType) -> bytes | FileSource | Spool:
+    if isinstance(content, bytes):
+        return bytes(content)
+    if isinstance(content, str):
+        charset = kind.get("charset") or "utf-8"
+        try:
+            return str.__str__(content).encode(charset)
+        except UnicodeEncodeError as error:
+            code = ord(error.object[error.start])
+            raise InvalidAttachment(
+                "content", content, f"U+{code:04X} at position {error.start} cannot be encoded as {charset}"
+            ) from error
+        except LookupError as error:
+            raise InvalidAttachment("media_type", str(kind), f"the charset {charset} is unknown") from error
+    if isinstance(content, (bytearray, memoryview)):
+        return bytes(content)
+    if hasattr(content, "__fspath__"):
+        path = content.__fspath__()
+        if not isinstance(path, str):
+            raise InvalidAttachment("path", content, "must be a path of text")
+        return FileSource(path)
+    if hasattr(content, "read"):
+        return spool_or_bytes(content)
+    raise InvalidAttachment("content", content, "must be bytes, str, a pathlib.Path or a binary file object")
+
+
+def _typed(
+    source: bytes | FileSource | Spool, kind: MediaType, content: object, *, is_guess: bool
+) -> tuple[bytes | FileSource | Spool, MediaType]:
+    """Return the source with the media type that is true of it."""
+    if kind.main == "text" and kind.get("charset") is None:
+        if isinstance(content, str) or _is_utf8(source):
+            return source, kind.with_parameter("charset", "utf-8")
+        return source, MediaType(OCTETS)
+    if kind.essence == "message/rfc822":
+        if not isinstance(source, bytes):
+            source = source.read()
+        reason = not_seven_bit(source)
+        if reason is not None:
+            if is_guess:
+                return source, MediaType(OCTETS)
+            # RFC 2046 5.2.1: only 7bit, 8bit and binary are allowed for message/rfc822
+            raise InvalidAttachment(
+                "content", source, f"{reason}, which message/rfc822 cannot carry unchanged: "
+                "attach Message.from_bytes(…), or use application/octet-stream",
+            )  # fmt: skip
+    return source, kind
+
+
+def _is_utf8(source: bytes | FileSource | Spool) -> bool:
+    from codecs import getincrementaldecoder
+
+    decoder = getincrementaldecoder("utf-8")()
+    try:
+        for block in (source,) if isinstance(source, bytes) else source.blocks(KEPT):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def not_seven_bit(content: bytes) -> str | None:
+    """Return why the content cannot go out as 7bit, unchanged (RFC 2045 2.7); None when it can."""
+    if not content.isascii():
+        return "it holds octets above 127"
+    if b"\0" in content:
+        return "it holds a NUL"
+    lines = content.split(b"\r\n")
+    if any(b"\n" in line or b"\r" in line for line in lines):
+        return "it holds a line end that is not CRLF"
+    if any(len(line) > 998 for line in lines):
+        return "it holds a line of more than 998 octets"
+    return None

@@ -1,0 +1,142 @@
+"""The rendered content of a mail: `Content`, the octets below the envelope, in pieces.
+
+The renderer makes it, a parcel carries it, backends write it out.
+
+Rules of the file: a piece begins at the start of a line or with CRLF; a piece shared by many mails is one object; a
+streamed piece is read anew on each pass and its size is known beforehand.
+"""
+
+from __future__ import annotations
+
+from .frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Protocol
+
+    class Piece(Protocol):
+        """Octets that are kept, with the form that DATA carries (dots doubled)."""
+
+        @property
+        def data(self) -> bytes: ...
+        @property
+        def stuffed(self) -> bytes: ...
+
+    class StreamedPiece(Protocol):
+        """Octets that are made while they are read; never with a dot at a line's start."""
+
+        @property
+        def size(self) -> int: ...
+        def blocks(self) -> Iterator[bytes]: ...
+
+
+class Content(Frozen):
+    """The octets of one mail: header block, blank line, body; lines end with CRLF, the last one too.
+
+    `size` is their number, `is_8bit` says that 8BITMIME is needed (RFC 6152), `is_utf8` that the header holds UTF-8
+    (RFC 6531), `is_streamed` that a part is read from a file on each pass.
+
+    >>> content = Content.of(b"Subject: x\\r\\n\\r\\nbody\\r\\n")
+    >>> content.size, content.head
+    (20, b'Subject: x\\r\\n\\r\\n')
+    """
+
+    __slots__ = ("is_8bit", "is_streamed", "is_utf8", "pieces", "size")
+    pieces: tuple[Piece | StreamedPiece, ...]
+    size: int
+    is_8bit: bool
+    is_utf8: bool
+    is_streamed: bool
+
+    def __init__(
+        self, pieces: Sequence[Piece | StreamedPiece], *, is_8bit: bool = False, is_utf8: bool = False
+    ) -> None:
+        put = object.__setattr__
+        put(self, "pieces", tuple(pieces))
+        put(self, "is_8bit", is_8bit)
+        put(self, "is_utf8", is_utf8)
+        is_streamed, size = False, 0
+        for piece in pieces:
+            if hasattr(piece, "data"):
+                size += len(piece.data)
+            else:
+                is_streamed = True
+                size += piece.size  # type: ignore[union-attr]
+        put(self, "is_streamed", is_streamed)
+        put(self, "size", size)
+
+    @classmethod
+    def of(cls, data: bytes, *, is_8bit: bool = False, is_utf8: bool = False) -> Content:
+        """Return content that is one piece."""
+        return cls((Octets(data),), is_8bit=is_8bit, is_utf8=is_utf8)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the octets as they are."""
+        for piece in self.pieces:
+            if hasattr(piece, "data"):
+                yield piece.data
+            else:
+                yield from piece.blocks()  # type: ignore[union-attr]
+
+    def stuffed_chunks(self) -> Iterator[bytes]:
+        """Yield the octets as DATA carries them: dots doubled, without the final dot (RFC 5321 4.5.2)."""
+        for piece in self.pieces:
+            if hasattr(piece, "stuffed"):
+                yield piece.stuffed
+            else:
+                yield from piece.blocks()  # type: ignore[union-attr]
+
+    @property
+    def head(self) -> bytes:
+        """The header block with its blank line."""
+        first = self.pieces[0].data  # type: ignore[union-attr]
+        return first[: first.index(b"\r\n\r\n") + 4]
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.chunks())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Content) and (self is other or bytes(self) == bytes(other))
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.head))
+
+    def __repr__(self) -> str:
+        return f"<Content of {self.size} octets>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuilt, (bytes(self), self.is_8bit, self.is_utf8)
+
+
+def _rebuilt(data: bytes, is_8bit: bool, is_utf8: bool) -> Content:  # noqa: FBT001
+    return Content.of(data, is_8bit=is_8bit, is_utf8=is_utf8)
+
+
+class Octets:
+    """A piece that is kept: its octets, and the same with dots doubled, made when first asked for."""
+
+    __slots__ = ("_stuffed", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._stuffed: bytes | None = None
+
+    @property
+    def stuffed(self) -> bytes:
+        """The octets as DATA carries them."""
+        found = self._stuffed
+        if found is None:
+            found = self._stuffed = dot_stuffed(self.data)
+        return found
+
+
+def dot_stuffed(data: bytes) -> bytes:
+    """Return octets that begin at a line's start with the dots at line starts doubled; the same object without any.
+
+    >>> dot_stuffed(b".\\r\\n..x\\r\\ny.")
+    b'..\\r\\n...x\\r\\ny.'
+    """
+    if b"\r\n." in data:
+        data = data.replace(b"\r\n.", b"\r\n..")
+    return b"." + data if data[:1] == b"." else data

@@ -1,0 +1,166 @@
+"""The whole message as pieces: header block, then the tree of parts with its boundaries.
+
+`Message` calls `body_pieces` for the tree (again only when a part changed) and `document` for each mail.
+
+Rules of the file: small pieces are joined once, large ones are shared as they are; no boundary needs a search for
+itself, since `=_` can stand neither in base64 nor in quoted-printable and its 128 random bits in nothing else.
+"""
+
+from __future__ import annotations
+
+from os import urandom
+
+from ..content import Content, Octets
+from ..errors import InvalidHeader
+from .structure import Leaf, Multipart
+from .transfer import Body
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..content import Piece, StreamedPiece
+
+_SHARED = 16384  # octets: a body of at least this size stays a piece of its own, which costs a mail nothing to carry
+
+
+class Entity:
+    """A rendered tree: the MIME fields that belong to the message's header, and the pieces of its body."""
+
+    __slots__ = ("fields", "is_8bit", "is_pinned", "names", "pieces")
+
+    def __init__(self, fields: str, pieces: tuple[Piece | StreamedPiece, ...], *, is_8bit: bool, is_pinned: bool) -> None:
+        self.fields = fields
+        self.pieces = pieces
+        self.is_8bit = is_8bit
+        self.is_pinned = is_pinned  # a file was looked at: the next mail must look again
+        self.names = field_names(fields)
+
+
+def entity(root: Leaf | Multipart | None, *, is_pinned: bool = False) -> Entity:
+    """Return the rendered tree; without any part, an empty text."""
+    if root is None:
+        return _NOTHING
+    out = _Pieces()
+    if isinstance(root, Leaf):
+        fields = root.head
+        out.body(root)
+        if isinstance(root.body, Body) and root.body.data.endswith(b"\r\n"):
+            pass
+        else:
+            out.glue(b"\r\n")
+    else:
+        boundary = f"=_{urandom(15).hex()}"
+        fields = _multipart_field(root, boundary)
+        _walk(root, boundary, out)
+        out.glue(b"\r\n")
+    fields = f"MIME-Version: 1.0\r\n{fields}"
+    return Entity(fields, out.finished(), is_8bit=out.is_8bit, is_pinned=is_pinned)
+
+
+def _multipart_field(part: Multipart, boundary: str) -> str:
+    parameters = "".join([f'; {name}="{value}"' for name, value in part.parameters])
+    return f'Content-Type: multipart/{part.subtype}{parameters};\r\n boundary="{boundary}"\r\n'
+
+
+def _walk(part: Multipart, boundary: str, out: _Pieces) -> None:
+    delimiter = f"--{boundary}\r\n"
+    for at, child in enumerate(part.parts):
+        if isinstance(child, Leaf):
+            out.glue(f"{delimiter}{child.head}\r\n".encode())
+            out.body(child)
+        else:
+            inner = f"{boundary}.{at}"
+            out.glue(f"{delimiter}{_multipart_field(child, inner)}\r\n".encode())
+            _walk(child, inner, out)
+        # The line end before a delimiter belongs to the delimiter (RFC 2046 5.1.1).
+        delimiter = f"\r\n--{boundary}\r\n"
+    out.glue(f"\r\n--{boundary}--".encode())
+
+
+class _Pieces:
+    """Pieces as they come, the small ones joined."""
+
+    __slots__ = ("_plain", "_stuffed", "is_8bit", "pieces")
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece | StreamedPiece] = []
+        self._plain: list[bytes] = []
+        self._stuffed: list[bytes] = []
+        self.is_8bit = False
+
+    def glue(self, data: bytes) -> None:
+        self._plain.append(data)
+        self._stuffed.append(data)
+
+    def body(self, leaf: Leaf) -> None:
+        body = leaf.body
+        if not isinstance(body, Body):
+            self._flush()
+            self.pieces.append(body)
+            return
+        self.is_8bit = self.is_8bit or body.encoding == "8bit"
+        if len(body.data) >= _SHARED:
+            self._flush()
+            self.pieces.append(body)
+        else:
+            self._plain.append(body.data)
+            self._stuffed.append(body.stuffed)
+
+    def _flush(self) -> None:
+        if self._plain:
+            plain = b"".join(self._plain)
+            same = all(map(_is, self._plain, self._stuffed))
+            self.pieces.append(_Joined(plain, plain if same else b"".join(self._stuffed)))
+            self._plain, self._stuffed = [], []
+
+    def finished(self) -> tuple[Piece | StreamedPiece, ...]:
+        self._flush()
+        return tuple(self.pieces)
+
+
+def _is(one: object, other: object) -> bool:
+    return one is other
+
+
+class _Joined:
+    __slots__ = ("data", "stuffed")
+
+    def __init__(self, data: bytes, stuffed: bytes) -> None:
+        self.data = data
+        self.stuffed = stuffed
+
+
+def field_names(fields: str) -> list[str]:
+    """Return the field names that begin lines of a header block, as a reader would find them."""
+    return [line[: line.find(":")] for line in fields.split("\r\n") if line and line[0] not in " \t"]
+
+
+def document(fields: str, names: Sequence[str], body: Entity, *, is_utf8: bool = False) -> Content:
+    """Return the content: these header fields, then the tree.
+
+    The last step before octets leave: the names that begin lines of the header block must be exactly `names`, each line
+    must end with CRLF, and none may be longer than 998.
+    """
+    found = field_names(fields)
+    if found != names or fields.count("\n") != fields.count("\r\n") or fields.count("\r") != fields.count("\r\n"):
+        raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(names)}")
+    if len(fields) > 998 and max(map(len, fields.split("\r\n"))) > 998:
+        raise InvalidHeader("headers", fields, "hold a line of more than 998 octets")
+    head = f"{fields}{body.fields}\r\n".encode()
+    pieces = body.pieces
+    if len(pieces) == 1 and hasattr(pieces[0], "data") and len(pieces[0].data) < _SHARED:
+        only = pieces[0]
+        data = head + only.data
+        if only.data is only.stuffed and head[:1] != b".":
+            return Content((_Joined(data, data),), is_8bit=body.is_8bit, is_utf8=is_utf8)
+        return Content((Octets(data),), is_8bit=body.is_8bit, is_utf8=is_utf8)
+    return Content((Octets(head), *pieces), is_8bit=body.is_8bit, is_utf8=is_utf8)
+
+
+_NOTHING = Entity(
+    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n",
+    (Octets(b"\r\n"),),
+    is_8bit=False,
+    is_pinned=False,
+)

@@ -1,0 +1,180 @@
+"""Bodies as they stand on the wire: 7bit, quoted-printable, base64 or, when asked for, 8bit (RFC 2045 6).
+
+The renderer calls `text_body` and `base64_body`; both give a `Body`.
+
+Rules of the file: line ends are CRLF when a body leaves here, no line is longer than 998 octets, blanks at the end of a
+line never stand bare, and NUL and lone surrogates are refused. The choice of encoding follows from the content alone,
+never from a server. Text that is used again is encoded once: the last few bodies are kept, found by identity.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64, b2a_qp
+from struct import Struct
+
+from ..content import dot_stuffed
+from ..errors import InvalidMessage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
+
+    from ..source import FileSource, Spool
+
+    BodyEncoding = Literal["auto", "base64", "quoted-printable", "8bit"]
+
+ENCODINGS = ("auto", "base64", "quoted-printable", "8bit")
+_HARD = 998
+_ASCII = bytes(range(128))
+_LINE = 57  # octets that make a base64 line of 76 characters
+_CUT = Struct("76s" * 2048).unpack_from
+_CUT_SIZE = 76 * 2048
+
+
+class Body:
+    """Encoded content of a part: its Content-Transfer-Encoding and its octets, which begin at a line's start.
+
+    `stuffed` are the same octets as DATA carries them, with dots doubled (RFC 5321 4.5.2).
+    """
+
+    __slots__ = ("data", "encoding", "stuffed")
+
+    def __init__(self, encoding: str, data: bytes, *, is_dotless: bool = False) -> None:
+        self.encoding = encoding
+        self.data = data
+        self.stuffed = data if is_dotless else dot_stuffed(data)
+
+    @property
+    def size(self) -> int:
+        """Octets on the wire, dots not doubled."""
+        return len(self.data)
+
+
+class StreamedBody:
+    """Content too large to keep, encoded as base64 while it is read."""
+
+    __slots__ = ("size", "source")
+    encoding = "base64"
+
+    def __init__(self, source: FileSource | Spool) -> None:
+        self.source = source
+        self.size = base64_size(source.size)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the encoded content; blocks end with a line end, the last one aside."""
+        left = self.source.size
+        for block in self.source.blocks():
+            left -= len(block)
+            lines = base64_lines(block)
+            yield lines if left == 0 else lines + b"\r\n"
+
+
+_kept: dict[tuple[int, str], tuple[str, Body]] = {}
+_KEPT_MOST = 16
+_KEPT_FROM, _KEPT_TO = 2048, 1 << 18  # characters: smaller is quick anyway, larger would hold memory
+
+
+def text_body(text: str, encoding: BodyEncoding = "auto", argument: str = "text") -> Body:
+    """Return a text encoded as UTF-8, in the cheapest safe way unless told otherwise.
+
+    Raises `InvalidMessage` for NUL and lone surrogates, with their position.
+    """
+    if not _KEPT_FROM <= len(text) <= _KEPT_TO:
+        return _text_body(text, encoding, argument)
+    # The key holds while the text is referred to from the value, so an id cannot be used again.
+    key = (id(text), encoding)
+    found = _kept.get(key)
+    if found is not None:
+        return found[1]
+    body = _text_body(text, encoding, argument)
+    if len(_kept) >= _KEPT_MOST:
+        _kept.clear()
+    _kept[key] = (text, body)
+    return body
+
+
+def _text_body(text: str, encoding: BodyEncoding, argument: str) -> Body:
+    if "\0" in text:
+        raise InvalidMessage(argument, text, f"holds a NUL at position {text.index(chr(0))}")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    is_ascii = text.isascii()
+    if encoding in ("auto", "8bit") and (is_ascii or encoding == "8bit") and not _has_bare_blanks(text):
+        data = _utf8(text, argument) if not is_ascii else text.encode("ascii")
+        if not has_long_line(data):
+            return Body("7bit" if is_ascii else "8bit", data.replace(b"\n", b"\r\n"))
+    data = _utf8(text, argument).replace(b"\n", b"\r\n")
+    if encoding == "base64" or (encoding != "quoted-printable" and _base64_is_shorter(data, is_ascii=is_ascii)):
+        return base64_body(data)
+    return Body("quoted-printable", quoted_printable(data))
+
+
+def _utf8(text: str, argument: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        reason = f"holds a lone surrogate U+{code:04X} at position {error.start}"
+        raise InvalidMessage(argument, text, reason) from error
+
+
+def _has_bare_blanks(text: str) -> bool:
+    """Return whether a line ends with a blank, which a transport may strip (RFC 2045 6.7 (3))."""
+    return " \n" in text or "\t\n" in text or text[-1:] in (" ", "\t")
+
+
+def has_long_line(data: bytes) -> bool:
+    """Return whether a line, ended by LF, has more than 998 octets; looks at one octet in each 998, or few more."""
+    at, end = 0, len(data)
+    while end - at > _HARD:
+        newline = data.rfind(b"\n", at, at + _HARD + 1)
+        if newline < 0:
+            return True
+        at = newline + 1
+    return False
+
+
+def _base64_is_shorter(data: bytes, *, is_ascii: bool) -> bool:
+    escaped = 0 if is_ascii else len(data.translate(None, _ASCII))
+    return (len(data) + 2) // 3 * 4 < len(data) + 2 * escaped
+
+
+def quoted_printable(data: bytes) -> bytes:
+    """Return quoted-printable lines of at most 76 characters for content whose line ends are CRLF."""
+    coded = b2a_qp(data, istext=True)
+    # b2a_qp leaves soft breaks as bare LF when the content has no line end of its own to copy from.
+    if b"=\n" in coded:
+        coded = coded.replace(b"=\n", b"=\r\n")
+    # It also counts an encoded blank at the end of a line as one octet: 77 are possible, RFC 2045 6.7 (5) allows 76.
+    if b"=20\r\n" in coded or b"=09\r\n" in coded:
+        lines = coded.split(b"\r\n")
+        coded = b"\r\n".join([line if len(line) <= 76 else line[:-3] + b"=\r\n" + line[-3:] for line in lines])
+    return coded
+
+
+def base64_size(size: int) -> int:
+    """Return the size of base64 lines for content of `size` octets."""
+    coded = (size + 2) // 3 * 4
+    return coded + max(0, (coded - 1) // 76) * 2
+
+
+def base64_lines(data: bytes) -> bytes:
+    """Return base64 in lines of 76 characters, joined by CRLF, none at the end."""
+    coded = b2a_base64(data, newline=False)
+    size = len(coded)
+    if size <= 76:
+        return coded
+    lines: list[bytes] = []
+    at = 0
+    # One unpack cuts 2048 lines at C speed.
+    while size - at >= _CUT_SIZE:
+        lines.extend(_CUT(coded, at))
+        at += _CUT_SIZE
+    lines.extend([coded[start : start + 76] for start in range(at, size, 76)])
+    return b"\r\n".join(lines)
+
+
+def base64_body(data: bytes) -> Body:
+    """Return content as base64 lines."""
+    return Body("base64", base64_lines(data), is_dotless=True)

@@ -1,0 +1,365 @@
+"""What became of each recipient: `Receipt`, `Outcome`, `Reply`.
+
+Backends make receipts, the mailer merges those of several attempts into one, callers read them.
+
+Rules of the file: all three are frozen. What costs time (decoding a reply, one outcome for each of many recipients)
+is done when somebody looks, because most receipts of a large sending are only counted.
+"""
+
+from __future__ import annotations
+
+from . import errors
+from .frozen import Frozen, thawed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, Literal
+
+    from .envelope import Envelope
+    from .errors import MailError
+
+    Status = Literal["accepted", "deferred", "rejected", "unknown"]
+
+STATUSES = ("accepted", "deferred", "rejected", "unknown")
+
+
+class Reply(Frozen):
+    """A server's reply: its `code`, its `enhanced` status code (RFC 3463) or None, and its `text`.
+
+    `lines` are the text lines as received, without code and line end; `text` joins them with spaces.
+
+    >>> reply = Reply(550, (b"5.1.1 no such user",))
+    >>> reply.code, reply.enhanced, reply.text
+    (550, '5.1.1', '5.1.1 no such user')
+    """
+
+    __slots__ = ("code", "lines")
+    code: int
+    lines: tuple[bytes, ...]
+
+    def __init__(self, code: int, lines: Iterable[bytes | str] = ()) -> None:
+        put = object.__setattr__
+        put(self, "code", code)
+        put(self, "lines", tuple(x if isinstance(x, bytes) else x.encode("utf-8", "replace") for x in lines))
+
+    @property
+    def text(self) -> str:
+        """The text of all lines, joined with spaces; bytes that are not UTF-8 are shown as `\\xNN`."""
+        return b" ".join(self.lines).decode("utf-8", "backslashreplace")
+
+    @property
+    def enhanced(self) -> str | None:
+        """The enhanced status code that begins the last line (RFC 2034), such as `"5.1.1"`, or None."""
+        if not self.lines:
+            return None
+        word = self.lines[-1].partition(b" ")[0]
+        parts = word.split(b".")
+        if len(parts) != 3 or not all(part.isdigit() and len(part) <= 3 for part in parts):
+            return None
+        # RFC 2034 4: the class must agree with the first digit of the reply code
+        return word.decode("ascii") if int(parts[0]) == self.code // 100 else None
+
+    @property
+    def is_positive(self) -> bool:
+        """True for 2xx."""
+        return 200 <= self.code < 300
+
+    @property
+    def is_transient(self) -> bool:
+        """True for 4xx: the same command may succeed later."""
+        return 400 <= self.code < 500
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `code`, `enhanced` and `text` as plain values."""
+        return {"code": self.code, "enhanced": self.enhanced, "text": self.text}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Reply:
+        """Return the reply that `to_dict` described."""
+        return cls(int(data["code"]), (str(data["text"]),))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Reply):
+            return NotImplemented
+        return self.code == other.code and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.text))
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}".rstrip()
+
+    def __repr__(self) -> str:
+        return f"<Reply {self}>"
+
+    def __reduce__(self) -> tuple[type[Reply], tuple[int, tuple[bytes, ...]]]:
+        return type(self), (self.code, self.lines)
+
+
+class Outcome(Frozen):
+    """What became of one recipient.
+
+    `status` is `"accepted"`, `"deferred"` (may be tried again), `"rejected"` (final) or `"unknown"` (may have been
+    accepted). `reply` is the server's answer that decided it, None when we decided; then `reason` says why. `phase`
+    is how far the transaction got: `connect`, `mail`, `rcpt`, `data`, `content`, `done`, or `local`.
+
+    >>> Outcome("rejected", reason="suppressed", phase="local").is_final
+    True
+    """
+
+    __slots__ = ("phase", "reason", "reply", "status")
+    status: Status
+    reply: Reply | None
+    reason: str | None
+    phase: str
+
+    def __init__(
+        self, status: Status, *, reply: Reply | None = None, reason: str | None = None, phase: str = "local"
+    ) -> None:
+        if status not in STATUSES:
+            raise errors.InvalidMessage("status", status, f"must be one of {', '.join(STATUSES)}")
+        put = object.__setattr__
+        put(self, "status", status)
+        put(self, "reply", reply)
+        put(self, "reason", reason)
+        put(self, "phase", phase)
+
+    @property
+    def is_accepted(self) -> bool:
+        """True when the server has taken responsibility for this recipient."""
+        return self.status == "accepted"
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing will change by trying again: accepted or rejected."""
+        return self.status in ("accepted", "rejected")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that survive JSON."""
+        return {
+            "status": self.status,
+            "reply": None if self.reply is None else self.reply.to_dict(),
+            "reason": self.reason,
+            "phase": self.phase,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Outcome:
+        """Return the outcome that `to_dict` described."""
+        reply = data.get("reply")
+        return cls(
+            data["status"],
+            reply=None if reply is None else Reply.from_dict(reply),
+            reason=data.get("reason"),
+            phase=data.get("phase", "local"),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Outcome):
+            return NotImplemented
+        return (self.status, self.reply, self.reason) == (other.status, other.reply, other.reason)
+
+    def __hash__(self) -> int:
+        return hash((self.status, self.reply, self.reason))
+
+    def __str__(self) -> str:
+        why = self.reply if self.reply is not None else self.reason
+        return self.status if why is None else f"{self.status}: {why}"
+
+    def __repr__(self) -> str:
+        return f"<Outcome {self}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _outcome, (self.status, self.reply, self.reason, self.phase)
+
+
+def _outcome(status: Status, reply: Reply | None, reason: str | None, phase: str) -> Outcome:
+    return Outcome(status, reply=reply, reason=reason, phase=phase)
+
+
+class Receipt(Frozen):
+    """What became of one mail, recipient by recipient.
+
+    `recipients` maps each addr-spec to its `Outcome`, in the order of the envelope; `accepted` is the tuple of those
+    the server took; `refused` the mapping of all others. `message_id` and `envelope` are None when no parcel could be
+    built; `error` then says why, as it does when nobody was accepted. `position` is the place in the input of
+    `send_many`, from 0. `queue_id` is the server's own name for the mail, when its reply gave one. `notes` tell what
+    was asked for and not offered. `seconds` is the time from the start of the transaction to its outcome.
+    """
+
+    __slots__ = (
+        "_outcomes", "_shared", "attempts", "conversation", "envelope", "error", "message_id", "notes", "position",
+        "seconds",
+    )  # fmt: skip
+    message_id: str | None
+    envelope: Envelope | None
+    position: int
+    error: MailError | None
+    attempts: int
+    notes: tuple[str, ...]
+    conversation: tuple[str, ...]
+    seconds: float
+
+    def __init__(
+        self,
+        message_id: str | None,
+        envelope: Envelope | None,
+        recipients: Mapping[str, Outcome] | Outcome,
+        *,
+        position: int = 0,
+        error: MailError | None = None,
+        attempts: int = 1,
+        notes: tuple[str, ...] = (),
+        conversation: tuple[str, ...] = (),
+        seconds: float = 0.0,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "message_id", message_id)
+        put(self, "envelope", envelope)
+        # One outcome for everybody stays one object until somebody asks for the mapping.
+        shared = recipients if isinstance(recipients, Outcome) else None
+        put(self, "_shared", shared)
+        put(self, "_outcomes", None if shared is not None else dict(recipients))  # type: ignore[call-overload]
+        put(self, "position", position)
+        put(self, "error", error)
+        put(self, "attempts", attempts)
+        put(self, "notes", notes)
+        put(self, "conversation", conversation)
+        put(self, "seconds", seconds)
+
+    @property
+    def recipients(self) -> Mapping[str, Outcome]:
+        """Each addr-spec of the envelope with its outcome, read-only."""
+        from types import MappingProxyType
+
+        return MappingProxyType(self._mapping())
+
+    def _mapping(self) -> dict[str, Outcome]:
+        outcomes: dict[str, Outcome] | None = self._outcomes
+        if outcomes is None:
+            recipients = () if self.envelope is None else self.envelope.recipients
+            outcomes = dict.fromkeys(recipients, self._shared)
+            object.__setattr__(self, "_outcomes", outcomes)
+        return outcomes
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The addr-specs the server has taken responsibility for."""
+        return tuple(name for name, outcome in self._mapping().items() if outcome.status == "accepted")
+
+    @property
+    def refused(self) -> dict[str, Outcome]:
+        """Every other recipient: deferred, rejected or unknown."""
+        return {name: outcome for name, outcome in self._mapping().items() if outcome.status != "accepted"}
+
+    @property
+    def is_complete(self) -> bool:
+        """True when every recipient was accepted."""
+        shared: Outcome | None = self._shared
+        if shared is not None:
+            return shared.status == "accepted" and self.envelope is not None
+        return bool(self._outcomes) and not self.refused
+
+    def count(self, status: Status) -> int:
+        """Return how many recipients ended with this status."""
+        return sum(outcome.status == status for outcome in self._mapping().values())
+
+    def retry_recipients(self) -> tuple[str, ...]:
+        """Return the recipients that are safe to try again: the deferred ones, never accepted or unknown ones."""
+        return tuple(name for name, outcome in self._mapping().items() if outcome.status == "deferred")
+
+    @property
+    def queue_id(self) -> str | None:
+        """The server's queue id, when its last reply names one in a form we know."""
+        for outcome in self._mapping().values():
+            if outcome.status == "accepted" and outcome.reply is not None:
+                return _queue_id(outcome.reply.text)
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that survive JSON; `from_dict` gives an equal receipt back."""
+        error = self.error
+        return {
+            "version": 1,
+            "message_id": self.message_id,
+            "envelope": None if self.envelope is None else self.envelope.to_dict(),
+            "recipients": {name: outcome.to_dict() for name, outcome in self._mapping().items()},
+            "position": self.position,
+            "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
+            "attempts": self.attempts,
+            "notes": list(self.notes),
+            "conversation": list(self.conversation),
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Receipt:
+        """Return the receipt that `to_dict` described; its error keeps its kind and its message."""
+        from .envelope import Envelope
+
+        if data.get("version") != 1:
+            raise errors.PayloadRejected(f"receipt of version {data.get('version')!r}; this release reads version 1")
+        envelope = data["envelope"]
+        return cls(
+            data["message_id"],
+            None if envelope is None else Envelope.from_dict(envelope),
+            {name: Outcome.from_dict(outcome) for name, outcome in data["recipients"].items()},
+            position=data["position"],
+            error=_error(data["error"]),
+            attempts=data["attempts"],
+            notes=tuple(data["notes"]),
+            conversation=tuple(data["conversation"]),
+            seconds=data["seconds"],
+        )
+
+    def replace(self, **changes: Any) -> Receipt:
+        """Return a copy with some of `position`, `error`, `attempts`, `notes`, `recipients` … changed."""
+        fields: dict[str, Any] = {
+            name: getattr(self, name) for name in ("position", "error", "attempts", "notes", "conversation", "seconds")
+        }
+        fields["message_id"] = self.message_id
+        fields["envelope"] = self.envelope
+        fields["recipients"] = self._shared if self._shared is not None else self._outcomes
+        return type(self)(**(fields | changes))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Receipt):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{self.count(status)} {status}" for status in STATUSES if self.count(status))
+        return f"<Receipt {self.message_id or 'of no mail'}: {counts or self.error or 'nobody'}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Receipt.from_dict, (self.to_dict(),)
+
+
+def _queue_id(text: str) -> str | None:
+    """Return the queue id from the usual wordings: Postfix `queued as X`, Exim `OK id=X`, sendmail `X Message accepted`."""
+    words = text.replace("<", " ").replace(">", " ").split()
+    for at, word in enumerate(words):
+        low = word.lower()
+        if low == "as" and at and words[at - 1].lower() == "queued" and at + 1 < len(words):
+            return words[at + 1].rstrip(".,;)")
+        if low.startswith("id=") and len(word) > 3:
+            return word[3:].rstrip(".,;)")
+    if len(words) >= 4 and [word.lower() for word in words[-4:-1]] == ["message", "accepted", "for"]:
+        return words[-5] if len(words) >= 5 else None
+    return None
+
+
+def _error(data: Mapping[str, str] | None) -> MailError | None:
+    if data is None:
+        return None
+    kind = getattr(errors, data["type"], errors.MailError)
+    if isinstance(kind, type) and issubclass(kind, errors.InvalidValue):
+        error: MailError = kind.__new__(kind)
+        Exception.__init__(error, data["message"])
+        return error
+    if not (isinstance(kind, type) and issubclass(kind, errors.MailError)):
+        kind = errors.MailError
+    return kind(data["message"])

@@ -1,0 +1,130 @@
+"""How the same code runs in sync and in async programs: `run_blocking`, and the IO seam in its two forms.
+
+Everything above this floor that waits is an `async def` over an `IO`. Under asyncio it is awaited; in a sync program
+`run_blocking` runs it to its end without an event loop, because `BlockingIO` never suspends.
+
+Rules of the file: an `IO` holds no state of a delivery, except the commit point that its owner gave it; no other
+module of the library asks which of the two it runs under, except the edges that open sockets.
+"""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from types import TracebackType
+    from typing import Any, Protocol, TypeVar
+
+    from .parcel import Parcel
+
+    T = TypeVar("T")
+    CommitPoint = Callable[[Parcel], Awaitable[None]]
+
+    class Lock(Protocol):
+        """A mutual exclusion that is entered with `async with` on both edges."""
+
+        async def __aenter__(self) -> object: ...
+        async def __aexit__(
+            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        ) -> bool | None: ...
+
+    class IO(Protocol):
+        """What a delivery needs of the world besides its wire."""
+
+        @property
+        def is_async(self) -> bool: ...
+        @property
+        def commit_point(self) -> CommitPoint | None: ...
+        def now(self) -> float: ...
+        async def sleep(self, seconds: float) -> None: ...
+        async def run(self, function: Callable[..., T], *args: Any) -> T: ...
+        def lock(self) -> Lock: ...
+
+
+def run_blocking(coroutine: Coroutine[object, None, T]) -> T:
+    """Return the result of a coroutine that never suspends.
+
+    Raises `RuntimeError` when it does suspend: something in it awaited an event loop that is not there.
+
+    >>> async def answer(): return 42
+    >>> run_blocking(answer())
+    42
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    coroutine.close()
+    raise RuntimeError(f"{coroutine!r} suspended in a sync call; use the async form of this method under asyncio")
+
+
+class _ThreadLock:
+    """A `threading.Lock` entered with `async with`; it blocks, so it never suspends."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        import threading
+
+        self._lock = threading.Lock()
+
+    async def __aenter__(self) -> None:
+        self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class BlockingIO:
+    """The seam for sync programs: it blocks the calling thread and never suspends."""
+
+    __slots__ = ("commit_point",)
+    is_async = False
+    now = staticmethod(time.monotonic)
+
+    def __init__(self, commit_point: CommitPoint | None = None) -> None:
+        self.commit_point = commit_point
+
+    async def sleep(self, seconds: float) -> None:
+        """Block for this many seconds."""
+        time.sleep(seconds)
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Return `function(*args)`, called here."""
+        return function(*args)
+
+    def lock(self) -> Lock:
+        """Return a lock between threads."""
+        return _ThreadLock()
+
+
+class AsyncioIO:
+    """The seam for programs under asyncio: it suspends the task and never blocks the loop."""
+
+    __slots__ = ("commit_point",)
+    is_async = True
+    now = staticmethod(time.monotonic)
+
+    def __init__(self, commit_point: CommitPoint | None = None) -> None:
+        self.commit_point = commit_point
+
+    async def sleep(self, seconds: float) -> None:
+        """Suspend the task for this many seconds."""
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Return `function(*args)`, called in a thread of the loop's pool."""
+        import asyncio
+
+        return await asyncio.to_thread(function, *args)
+
+    def lock(self) -> Lock:
+        """Return a lock between tasks of one loop."""
+        import asyncio
+
+        return asyncio.Lock()

@@ -1,0 +1,145 @@
+"""Where the content of a part is: in memory, in a file, or in a spool.
+
+Attachments hold a source; the renderer asks it for `content` (kept) or for `blocks` (streamed).
+
+Rules of the file: a source that changed, shrank or vanished since it was pinned is an error, never other bytes; blocks
+are a multiple of 57 octets long, a full line of base64, the last one aside.
+"""
+
+from __future__ import annotations
+
+from .errors import InvalidAttachment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+KEPT = 1 << 20  # octets: content up to this size is encoded once and kept, a larger one is streamed
+BLOCK = 57 * 2048
+
+
+class FileSource:
+    """A file as it was at one moment: its path, size in octets, modification time and inode.
+
+    Each pass over it checks that it is still that file; a change is an `InvalidAttachment` error.
+    """
+
+    __slots__ = ("inode", "mtime_ns", "path", "size")
+
+    def __init__(self, path: str) -> None:
+        import os
+        import stat
+
+        try:
+            found = os.stat(path)  # noqa: PTH116: pathlib is not worth its import here
+        except (OSError, ValueError) as error:
+            raise InvalidAttachment("path", path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise InvalidAttachment("path", path, "is not a regular file")
+        if not os.access(path, os.R_OK):
+            raise InvalidAttachment("path", path, "cannot be read: permission denied")
+        self.path = path
+        self.size = found.st_size
+        self.mtime_ns = found.st_mtime_ns
+        self.inode = found.st_ino
+
+    @property
+    def stamp(self) -> tuple[int, int, int]:
+        """What tells this state of the file from a later one."""
+        return (self.size, self.mtime_ns, self.inode)
+
+    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield the content in blocks of `size` octets."""
+        import os
+
+        try:
+            file = open(self.path, "rb", buffering=0)  # noqa: SIM115, PTH123
+        except OSError as error:
+            raise InvalidAttachment("path", self.path, f"cannot be read: {error.strerror}") from error
+        with file:
+            found = os.fstat(file.fileno())
+            if (found.st_size, found.st_mtime_ns, found.st_ino) != self.stamp:
+                raise InvalidAttachment("path", self.path, "has changed since the message was built")
+            left = self.size
+            while left:
+                block = _filled(file, min(size, left))
+                if len(block) < min(size, left):
+                    raise InvalidAttachment("path", self.path, f"ended {left - len(block)} octets early")
+                left -= len(block)
+                yield block
+            if file.read(1):
+                raise InvalidAttachment("path", self.path, "has grown since the message was built")
+
+    def read(self) -> bytes:
+        """Return the whole content."""
+        return b"".join(self.blocks())
+
+
+def _filled(file: BinaryIO | object, size: int) -> bytes:
+    """Read exactly `size` octets, fewer only at the end of the file."""
+    read = file.read  # type: ignore[attr-defined]
+    block: bytes = read(size)
+    while len(block) < size:
+        more: bytes = read(size - len(block))
+        if not more:
+            break
+        block += more
+    return block
+
+
+class Spool:
+    """Content read once from a file object and kept in an unnamed temporary file; safe for several readers."""
+
+    __slots__ = ("_file", "_lock", "size")
+
+    def __init__(self, head: bytes, file: BinaryIO) -> None:
+        import shutil
+        import tempfile
+        import threading
+
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115: lives as long as the attachment
+        self._lock = threading.Lock()
+        self._file.write(head)
+        shutil.copyfileobj(file, self._file, KEPT)
+        self._file.flush()
+        self.size = self._file.tell()
+
+    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield the content in blocks of `size` octets."""
+        at = 0
+        while at < self.size:
+            with self._lock:
+                self._file.seek(at)
+                block = _filled(self._file, min(size, self.size - at))
+            if not block:
+                raise InvalidAttachment("content", "<spool>", f"ended {self.size - at} octets early")
+            at += len(block)
+            yield block
+
+    def read(self) -> bytes:
+        """Return the whole content."""
+        return b"".join(self.blocks())
+
+    def __del__(self) -> None:
+        file = getattr(self, "_file", None)
+        if file is not None:
+            file.close()
+
+
+def spool_or_bytes(file: BinaryIO, argument: str = "content") -> bytes | Spool:
+    """Return what a binary file object holds: bytes up to 1 MiB, a `Spool` above."""
+    head = file.read(KEPT + 1)
+    if isinstance(head, str):
+        raise InvalidAttachment(argument, file, "gives text: open the file in binary mode ('rb')")
+    if not isinstance(head, (bytes, bytearray)):
+        raise InvalidAttachment(argument, file, f"read() gave {type(head).__name__}, not bytes")
+    if len(head) <= KEPT:
+        # A raw file may give less than was asked for although more is there.
+        while more := file.read(KEPT + 1 - len(head)):
+            head += more
+            if len(head) > KEPT:
+                break
+    if len(head) <= KEPT:
+        return bytes(head)
+    return Spool(bytes(head), file)
