@@ -8,6 +8,7 @@
     │   ├── InvalidHeader
     │   ├── InvalidAttachment
     │   ├── InvalidMessage
+    │   ├── InvalidPolicy              a Content-Security-Policy that browsers would misread
     │   └── InvalidTask                a function or argument that cannot be queued
     ├── ConfigurationError             a URL, an option, a mailer's name, a missing extra
     │   └── InvalidTaskBackend
@@ -87,6 +88,10 @@ class InvalidAttachment(InvalidValue):
 
 class InvalidMessage(InvalidValue):
     """A message that cannot be sent as it stands."""
+
+
+class InvalidPolicy(InvalidValue):
+    """A Content-Security-Policy, or a report about one, that cannot be what was meant."""
 
 
 class InvalidTask(InvalidValue):
