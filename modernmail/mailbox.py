@@ -91,6 +91,27 @@ def split_addr_spec(addr_spec: str) -> tuple[str, str | None]:
     return local, None
 
 
+def split_list(text: str) -> list[str]:
+    """Return the pieces of `text` between the commas that stand outside quotes.
+
+    For the values of headers that hold several mailboxes; the pieces are not checked.
+
+    >>> split_list('"Doe, Jane" <jane@example.com>, b@example.com')
+    ['"Doe, Jane" <jane@example.com>', ' b@example.com']
+    """
+    pieces = []
+    start = position = 0
+    while position < len(text):
+        if text[position] == '"':
+            _, position = _read_quoted(text, position)
+            continue
+        if text[position] == ",":
+            pieces.append(text[start:position])
+            start = position + 1
+        position += 1
+    return [*pieces, text[start:]]
+
+
 def quoted(text: str) -> str:
     """Return `text` as a quoted string (RFC 5322 3.2.4).
 
