@@ -9,15 +9,16 @@ an encoded-word is encoded again, so that it arrives literally. Structured value
 
 from __future__ import annotations
 
-from ..address import set_cache
+from .. import fields
+from ..address import Address, set_cache
 from ..errors import InvalidHeader
+from ..mailbox import split_list
 from .words import encoded_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..address import Address
 
 _WIDTH = 78  # RFC 5322 2.1.1, without the line end
 _HARD = 998
@@ -291,3 +292,41 @@ def _parameter(name: str, value: str) -> list[str]:
 
 
 _CHARSET = "utf-8''"
+
+
+def field(name: str, value: str) -> str:
+    """Return an extra field, laid out as its kind asks: message-ids, URIs, mailboxes, or text."""
+    kind = fields.kind_of(name)
+    if kind == fields.TEXT:
+        return unstructured(name, value)
+    if kind in (fields.MESSAGE_ID, fields.MESSAGE_IDS):
+        return items(name, value.split())
+    if kind == fields.URIS:
+        return items(name, _uris(value), ",")
+    if kind == fields.ADDRESSES:
+        return mailboxes(name, [Address.of(one, name) for one in split_list(value)])
+    if kind == fields.LIST_ID:
+        return _list_id(name, value)
+    return f"{name}: {value}\r\n"
+
+
+def _uris(value: str) -> list[str]:
+    """Return the items of a URI list (RFC 2369 2); a comma inside angle brackets belongs to its URI."""
+    found: list[str] = []
+    for piece in value.split(","):
+        if found and found[-1].count("<") > found[-1].count(">"):
+            found[-1] += "," + piece
+        else:
+            found.append(piece)
+    return [item for item in map(str.strip, found) if item]
+
+
+def _list_id(name: str, value: str) -> str:
+    """Return a List-Id field (RFC 2919): a phrase, encoded when it must be, then the identifier, never encoded."""
+    words, open_, rest = value.rpartition("<")
+    label = words.strip(" \t")
+    if len(label) > 1 and label[0] == label[-1] == '"':
+        label = label[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    if not open_:
+        return items(name, [value])
+    return items(name, [*(phrase(label).split(" ") if label else ()), f"<{rest}"])

@@ -1,0 +1,137 @@
+"""From a message to a parcel: the header laid out, the envelope computed, Date and Message-ID fixed.
+
+`Message` and the mailer call `snapshot`; it reads a message and changes nothing of it but its cached tree.
+
+Rules of the file: Bcc is in the envelope and nowhere else; the Message-ID has the From domain on its right side, never
+this host's name.
+"""
+
+from __future__ import annotations
+
+from os import urandom
+from time import gmtime, time
+
+from .envelope import envelope_of, once
+from .errors import InvalidMessage
+from .mime.folding import field, mailboxes, unstructured
+from .mime.render import document, entity
+from .mime.structure import alternative_leaf, arranged, attachment_leaf, text_leaf
+from .parcel import parcel_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .address import Address
+    from .envelope import Envelope
+    from .message import Message
+    from .mime.render import Entity
+    from .parcel import Parcel
+
+
+def snapshot(message: Message, *, sender: Address | None = None, envelope: Envelope | None = None) -> Parcel:
+    """Return the mail as it is now; `sender` stands in when the message has no From.
+
+    Raises `InvalidMessage` when there is no sender, or nobody to send to.
+    """
+    froms = message._from
+    if not froms:
+        if sender is None:
+            raise InvalidMessage(
+                "from_email", None, "there is no sender: pass from_email=…, or give the mailer a default (MODERNMAIL_FROM)"
+            )
+        froms = (sender,)
+    if envelope is None:
+        envelope = _envelope(message, froms)
+    body = message._entity
+    if body is None or body.is_pinned:
+        body = message._entity = _entity(message)
+    to, cc, headers = message._to, message._cc, message._headers
+    utf8 = message.needs_smtputf8
+    names = ["From"]
+    fields = [mailboxes("From", froms, utf8=utf8)]
+    if message._sender is not None:
+        names.append("Sender")
+        fields.append(mailboxes("Sender", (message._sender,), utf8=utf8))
+    if message._reply_to:
+        names.append("Reply-To")
+        fields.append(mailboxes("Reply-To", message._reply_to, utf8=utf8))
+    if to:
+        names.append("To")
+        fields.append(mailboxes("To", to, utf8=utf8))
+    if cc:
+        names.append("Cc")
+        fields.append(mailboxes("Cc", cc, utf8=utf8))
+    elif not to:
+        names.append("To")
+        fields.append("To: undisclosed-recipients:;\r\n")
+    if message._subject:
+        names.append("Subject")
+        fields.append(unstructured("Subject", message._subject))
+    message_id = None
+    if headers:
+        for name, value in headers:
+            names.append(name)
+            fields.append(field(name, value))
+        message_id = headers.get("Message-ID")
+        if "Date" not in headers:
+            names.append("Date")
+            fields.append(f"Date: {_date()}\r\n")
+    else:
+        names.append("Date")
+        fields.append(f"Date: {_date()}\r\n")
+    if message_id is None:
+        message_id = f"<{urandom(15).hex()}@{froms[0].domain_ascii or 'localhost.invalid'}>"
+        names.append("Message-ID")
+        fields.append(f"Message-ID: {message_id}\r\n")
+    return parcel_of(envelope, document("".join(fields), names, body, is_utf8=utf8), message_id)
+
+
+def _envelope(message: Message, froms: tuple[Address, ...]) -> Envelope:
+    recipients = message._to + message._cc + message._bcc
+    if not recipients:
+        raise InvalidMessage("to", [], "there is nobody to send to: to, cc and bcc are empty")
+    if message._return_path is not None:
+        sender = message._return_path or None
+    elif message._sender is not None:
+        sender = message._sender
+    elif len(froms) > 1:
+        # RFC 5322 3.6.2: several authors need one who sends
+        raise InvalidMessage("from_email", [str(one) for one in froms], "several From addresses need sender=")
+    else:
+        sender = froms[0]
+    return envelope_of(sender, once(recipients), message._dsn, require_tls=message._require_tls)
+
+
+def _entity(message: Message) -> Entity:
+    encoding = message._body_encoding
+    text = None if message._text is None else text_leaf(message._text, "plain", encoding)
+    html = None if message._html is None else text_leaf(message._html, "html", encoding)
+    if not message._attachments and not message._alternatives:
+        return entity(arranged(text, html, (), (), ()))
+    embedded, attached, is_pinned = [], [], False
+    for attachment in message._attachments:
+        is_inline = attachment.disposition == "inline" and attachment.content_id is not None
+        (embedded if is_inline else attached).append(attachment_leaf(attachment))
+        is_pinned = is_pinned or attachment.path is not None
+    alternatives = [
+        (kind.essence, alternative_leaf(content, kind, encoding)) for content, kind in message._alternatives
+    ]
+    return entity(arranged(text, html, alternatives, embedded, attached), is_pinned=is_pinned)
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_now: tuple[int, str] = (0, "")
+
+
+def _date() -> str:
+    """Return this second as an RFC 5322 date-time, in UTC."""
+    global _now  # noqa: PLW0603: one second's text is used for all its mails
+    second = int(time())
+    if _now[0] != second:
+        at = gmtime(second)
+        text = (
+            f"{_DAYS[at.tm_wday]}, {at.tm_mday:02d} {_MONTHS[at.tm_mon - 1]} {at.tm_year} "
+            f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d} +0000"
+        )
+        _now = (second, text)
+    return _now[1]
