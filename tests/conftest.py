@@ -8,7 +8,10 @@ pytest_plugins = [
     "services.reporting",
     "services.certificates",
     "services.dovecot",
+    "services.exim",
+    "services.opensmtpd",
     "services.postfix",
+    "services.sink",
 ]
 
 # Cores are shared: an example that took long says nothing. `fuzz` is for `nox -s fuzz`.

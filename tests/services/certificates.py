@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A server's certificate: PEM files with the chain and with the private key (readable by root only)."""
+    """A server's certificate: PEM files with the chain and with the private key (root's own)."""
 
     chain_file: Path
     key_file: Path

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-UNPACKED = Path(os.environ.get("MODERNMAIL_SERVICES") or Path.home() / ".cache" / "modernmail-services")
+UNPACKED = Path(os.environ.get("MODERNMAIL_SERVICES") or "/var/cache/modernmail-services")
 """Where `.ci/services` unpacks the packages that cannot be installed beside Postfix."""
 
 _FOLDERS = [
