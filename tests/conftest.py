@@ -11,6 +11,9 @@ pytest_plugins = [
     "services.exim",
     "services.opensmtpd",
     "services.postfix",
+    "services.postgres",
+    "services.rabbitmq",
+    "services.redis",
     "services.sink",
 ]
 

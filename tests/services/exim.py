@@ -139,7 +139,7 @@ class Exim:
         )
 
     def __enter__(self) -> Self:
-        command = [self._exim, "-C", self._folder / "exim.conf", "-bdf", "-q10m"]
+        command: list[str | Path] = [self._exim, "-C", self._folder / "exim.conf", "-bdf", "-q10m"]
         self._process = Process(
             "Exim", in_namespace(command, self._folder, users=["Debian-exim"]), Log(self._folder / "output")
         )

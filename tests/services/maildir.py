@@ -69,7 +69,7 @@ class Delivered:
 
     def message(self) -> EmailMessage:
         """Return the content as the standard library parses it."""
-        return email.message_from_bytes(self.content, policy=email.policy.default)  # type: ignore[return-value]
+        return email.message_from_bytes(self.content, policy=email.policy.default)
 
 
 class Maildirs:

@@ -153,9 +153,9 @@ class Process:
             self.stop()
             raise ServiceFailed(f"{failure}\n{self.log.text()}") from None
 
-    def stop(self, *, timeout: float = 15.0) -> None:
-        """End the program: TERM first, KILL for the whole group when that is not heard."""
-        self._popen.terminate()
+    def stop(self, *, by: signal.Signals = signal.SIGTERM, timeout: float = 15.0) -> None:
+        """End the program by the signal; KILL for the whole group when that is not heard."""
+        self._popen.send_signal(by)
         try:
             self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
