@@ -1,0 +1,97 @@
+"""Address lists as other programs write them: shown, never sent to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .words import decode_words
+
+MOST_MAILBOXES = 5_000
+
+
+class Mailbox(NamedTuple):
+    """A display name (may be empty) and an address, as they were found."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.address}>" if self.name else self.address
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def read_mailboxes(value: str) -> tuple[Mailbox, ...]:
+    """Return the mailboxes in a header value; groups are opened, comments become names where there is none.
+
+    >>> read_mailboxes('"Doe, Zoë" <zoe@example.com>, list: a@example.com, b@example.com (Bee);')
+    (Doe, Zoë <zoe@example.com>, a@example.com, Bee <b@example.com>)
+    """
+    found: list[Mailbox] = []
+    name: list[str] = []
+    address: str | None = None
+    comment = ""
+    position = 0
+    while position < len(value) and len(found) < MOST_MAILBOXES:
+        character = value[position]
+        end = position + 1
+        if character == '"':
+            end, text = _quoted(value, position)
+            name.append(text if address is None and _ends_word(value, end) else value[position:end])
+        elif character == "(":
+            end, comment = _comment(value, position)
+        elif character == "<":
+            end = value.find(">", position)
+            end = len(value) if end < 0 else end + 1
+            address = value[position + 1 : end].rstrip(">").strip()
+        elif character == ":" and address is None and "@" not in "".join(name):
+            name.clear()  # a group's name
+        elif character in ",;":
+            _finish(found, name, address, comment)
+            name, address, comment = [], None, ""
+        else:
+            name.append(character)
+        position = end
+    _finish(found, name, address, comment)
+    return tuple(found)
+
+
+def _finish(found: list[Mailbox], name: list[str], address: str | None, comment: str) -> None:
+    text = " ".join("".join(name).split())
+    if address is None:
+        if text:
+            found.append(Mailbox(decode_words(comment.strip()), text))
+    else:
+        found.append(Mailbox(decode_words(text or comment.strip()), address))
+
+
+def _ends_word(value: str, end: int) -> bool:
+    """A quoted string right before `@` or `.` is a local part: its quotes belong to the address."""
+    return end >= len(value) or value[end] not in "@."
+
+
+def _quoted(value: str, start: int) -> tuple[int, str]:
+    letters = []
+    position = start + 1
+    while position < len(value) and value[position] != '"':
+        if value[position] == "\\" and position + 1 < len(value):
+            position += 1
+        letters.append(value[position])
+        position += 1
+    return position + 1, "".join(letters)
+
+
+def _comment(value: str, start: int) -> tuple[int, str]:
+    depth, position = 0, start
+    while position < len(value):
+        if value[position] == "\\":
+            position += 1
+        elif value[position] == "(":
+            depth += 1
+        elif value[position] == ")":
+            depth -= 1
+            if depth == 0:
+                return position + 1, value[start + 1 : position]
+        position += 1
+    return len(value), value[start + 1 :]

@@ -1,0 +1,71 @@
+"""Structured values with parameters (Content-Type, Content-Disposition), by RFC 2231 and its imitations."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from .charset import decode_text
+from .words import decode_words
+
+_CONTINUED = re.compile(r"([^*]+)\*(\d{1,3})(\*?)")
+
+
+def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
+    """Return the word before the first `;`, in lower case, and the parameters, decoded.
+
+    >>> parse_parameters('Attachment; filename*0*=utf-8\\'\\'caf%C3; filename*1*=%A9.txt; size="1\\\\"2"')
+    ('attachment', {'size': '1"2', 'filename': 'café.txt'})
+    """
+    word, _, _ = value.partition(";")
+    plain: dict[str, str] = {}
+    pieces: dict[str, dict[int, tuple[str, bool]]] = {}
+    for segment in _segments(value[len(word) :]):
+        name, equals, text = segment.partition("=")
+        name, text = name.strip().lower(), _unquoted(text.strip())
+        if not equals or not name:
+            continue
+        if continued := _CONTINUED.fullmatch(name):
+            pieces.setdefault(continued[1], {}).setdefault(int(continued[2]), (text, bool(continued[3])))
+        elif name.endswith("*"):
+            pieces.setdefault(name[:-1], {}).setdefault(0, (text, True))
+        else:
+            plain.setdefault(name, decode_words(text))
+    for name, numbered in pieces.items():
+        plain[name] = _joined(numbered)  # RFC 6266 4.3: the extended form wins
+    return word.strip().lower(), plain
+
+
+def _segments(text: str) -> list[str]:
+    """Cut at each `;` that is not in quotes."""
+    segments, start, position, quoted = [], 0, 0, False
+    while position < len(text):
+        character = text[position]
+        if character == "\\" and quoted:
+            position += 1
+        elif character == '"':
+            quoted = not quoted
+        elif character == ";" and not quoted:
+            segments.append(text[start:position])
+            start = position + 1
+        position += 1
+    segments.append(text[start:])
+    return segments
+
+
+def _unquoted(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    return re.sub(r"\\(.)", r"\1", text[1:].removesuffix('"'), flags=re.DOTALL)
+
+
+def _joined(numbered: dict[int, tuple[str, bool]]) -> str:
+    charset, data = "utf-8", b""
+    for number in range(len(numbered)):
+        if number not in numbered:
+            break
+        text, is_encoded = numbered[number]
+        if is_encoded and number == 0 and text.count("'") >= 2:
+            charset, _, text = text.split("'", 2)
+        data += unquote_to_bytes(text) if is_encoded else text.encode("utf-8", "replace")
+    return decode_text(data, charset or "utf-8")[0]

@@ -1,0 +1,111 @@
+"""Part: a MIME node, with what its fields say and its content decoded on demand."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .charset import decode_text
+from .parameters import parse_parameters
+from .transfer import decode_transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .fields import Field
+
+_SAFE_NAME = str.maketrans(dict.fromkeys('\\/:*?"<>|\x7f', "_") | {chr(code): "_" for code in range(32)})
+
+
+class Part:
+    """A node of the MIME tree. `path` is its place (`""` the mail itself, `"1.2"` as in IMAP).
+
+    `fields` are its header fields, `children` the parts of a multipart, `problems` what is wrong with it.
+    """
+
+    def __init__(self, source: bytes, start: int, end: int, fields: list[Field], path: str) -> None:
+        self._source = source
+        self.start = start
+        self.end = end
+        self.fields = fields
+        self.path = path
+        self.children: list[Part] = []
+        self.problems: list[str] = []
+
+    def field(self, name: str) -> str:
+        """Return the first value of the field, encoded-words not decoded, `""` without it."""
+        wanted = name.lower()
+        return next((field.unfolded for field in self.fields if field.name.lower() == wanted), "")
+
+    @cached_property
+    def _type(self) -> tuple[str, dict[str, str]]:
+        return parse_parameters(self.field("Content-Type"))
+
+    @cached_property
+    def _disposition(self) -> tuple[str, dict[str, str]]:
+        return parse_parameters(self.field("Content-Disposition"))
+
+    @property
+    def media_type(self) -> str:
+        """`type/subtype` in lower case; `text/plain` when it is missing or unreadable (RFC 2045 5.2)."""
+        word = self._type[0]
+        main, slash, sub = word.partition("/")
+        return word if slash and main and sub and " " not in word else "text/plain"
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of Content-Type."""
+        return self._type[1]
+
+    @property
+    def disposition(self) -> str:
+        """`inline`, `attachment` or another word; `""` when nothing is said."""
+        return self._disposition[0]
+
+    @property
+    def filename(self) -> str:
+        """The file name: its last part, without characters that file systems refuse; `""` without one."""
+        name = self._disposition[1].get("filename") or self.parameters.get("name") or ""
+        return name.replace("\\", "/").rpartition("/")[2].translate(_SAFE_NAME).strip(". ")[:200]
+
+    @property
+    def content_id(self) -> str:
+        """The Content-ID without its brackets, `""` without one."""
+        return self.field("Content-ID").strip().removeprefix("<").removesuffix(">")
+
+    @property
+    def encoded_size(self) -> int:
+        """Octets of the body as it travels."""
+        return self.end - self.start
+
+    @property
+    def raw(self) -> bytes:
+        """The body as it travels."""
+        return self._source[self.start : self.end]
+
+    @cached_property
+    def content(self) -> bytes:
+        """The body with its transfer encoding undone."""
+        content, problem = decode_transfer(self.raw, self.field("Content-Transfer-Encoding"))
+        if problem:
+            self.problems.append(f"{self}: {problem}")
+        return content
+
+    @cached_property
+    def text(self) -> str:
+        """The content as text, lines ended by a line feed."""
+        text, problem = decode_text(self.content, self.parameters.get("charset", ""))
+        if problem:
+            self.problems.append(f"{self}: {problem}")
+        return text.replace("\r\n", "\n")
+
+    def walk(self) -> Iterator[Part]:
+        """Give this part and all below it, in the order they stand in the mail."""
+        waiting = [self]
+        while waiting:
+            part = waiting.pop()
+            yield part
+            waiting.extend(reversed(part.children))
+
+    def __str__(self) -> str:
+        return f"part {self.path or '1'} ({self.media_type})"

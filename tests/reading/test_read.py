@@ -1,0 +1,250 @@
+"""Reading: what the standard library can read is read the same, and what it cannot is still shown."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modernmail.reading import read
+from modernmail.reading.date import read_date
+from modernmail.reading.mailboxes import read_mailboxes
+
+_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=60)
+_NAME = st.text(st.sampled_from("abcXYZ äé漢😀-_."), min_size=1, max_size=40).filter(str.strip)
+
+
+@given(_TEXT, _TEXT, _TEXT, st.lists(st.tuples(_NAME, st.binary(max_size=300)), max_size=4))
+def test_what_the_standard_library_writes_is_read(
+    subject: str, text: str, html: str, files: list[tuple[str, bytes]]
+) -> None:
+    """Subject, bodies, file names and contents of an EmailMessage come back as they were put in."""
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = subject.strip()
+    message["From"] = "Zoë <zoe@example.com>"
+    message.set_content(text, cte="base64")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    for name, content in files:
+        message.add_attachment(content, "application", "octet-stream", filename=f"{name}.bin")
+    mail = read(message.as_bytes())
+    assert " ".join(mail.subject.split()) == " ".join(message["Subject"].split())
+    assert mail.text is not None
+    assert mail.html is not None
+    assert mail.text.rstrip("\n") == text.rstrip("\n")
+    assert mail.html.rstrip("\n") == html.rstrip("\n")
+    assert [(part.filename, part.content) for part in mail.attachments] == [
+        (f"{name}.bin".lstrip(". "), content) for name, content in files
+    ]
+    assert mail.problems == ()
+
+
+@given(st.binary(max_size=400))
+def test_anything_can_be_read(content: bytes) -> None:
+    """No bytes make reading raise, whatever is asked of them."""
+    mail = read(
+        b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n" + content + b"\r\n--a\r\n" + content
+    )
+    for part in mail.leaves:
+        assert isinstance(part.text, str)
+        assert isinstance(part.filename, str)
+    assert isinstance(mail.problems, tuple)
+    bare = read(content)
+    assert isinstance(bare.subject + (bare.text or ""), str)
+    assert isinstance(bare.mailboxes("To"), tuple)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"no header at all", "line 1 of the header is no field; what follows is read as body"),
+        (b"Subject: x\r\nbroken\r\n\r\nbody", "line 2 of the header is no field"),
+        (b"Content-Type: multipart/mixed\r\n\r\nx", "part 1 (multipart/mixed): no boundary"),
+        (b'Content-Type: multipart/mixed; boundary="q"\r\n\r\nx', "its boundary 'q' does not occur"),
+        (b"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\nx", "the closing boundary is missing"),
+        (
+            b"Content-Type: text/plain; charset=klingon\r\n\r\n\xe9",
+            "the charset 'klingon' is unknown; read as Win",
+        ),
+        (b"Content-Type: text/plain; charset=zip\r\n\r\nx\xe9", "the charset 'zip' is unknown"),
+        (b"Content-Type: text/plain; charset=idna\r\n\r\nx\xe9", "the charset 'idna' is unknown"),
+        (b"Content-Type: text/plain; charset=utf-8\r\n\r\n\xe9", "not valid 'utf-8'; read as Windows-1252"),
+        (b"Subject: x\r\n\r\n\xc3\xa9", "no charset is given; read as UTF-8"),
+        (b"Content-Transfer-Encoding: base64\r\n\r\nYWI", "the base64 is cut short"),
+        (b"Content-Transfer-Encoding: base64\r\n\r\nYW*Jj", "letters that are not base64 were left out"),
+        (b"Content-Transfer-Encoding: rot13\r\n\r\nYW", "the transfer encoding 'rot13' is unknown"),
+        (b"A: b\r\n" * 2_100 + b"\r\nbody", "more than 2,000 header fields"),
+    ],
+)
+def test_problems_are_named(content: bytes, problem: str) -> None:
+    """What is wrong with a mail is said, and its body is shown all the same."""
+    mail = read(content)
+    assert mail.text is not None
+    assert any(problem in found for found in mail.problems), mail.problems
+
+
+def test_ten_thousand_parts() -> None:
+    """A mail of too many parts is shown as far as the limit, and says so."""
+    part = b"--q\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nx\r\n"
+    mail = read(b"Content-Type: multipart/mixed; boundary=q\r\n\r\n" + part * 10_000 + b"--q--\r\n")
+    assert len(mail.attachments) == 999
+    assert mail.problems == ("more than 1,000 parts; the rest is left out",)
+
+
+def test_nesting_is_bounded() -> None:
+    """Multiparts in multiparts are opened to a depth, messages in messages not at all."""
+    deep = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(5_000)
+    )
+    mail = read(deep + b"\r\nbottom")
+    assert any("nested more than 30 deep" in problem for problem in mail.problems)
+    nested = read(b"Content-Type: message/rfc822\r\n\r\n" * 5_000 + b"Subject: inner\r\n\r\nx")
+    assert [part.media_type for part in nested.files] == ["message/rfc822"]
+
+
+def test_large_hostile_mails_are_read_at_once() -> None:
+    """Megabytes of false boundaries, of parameters, of quotes or of encoded-words are read in one pass."""
+    megabyte = 2**20
+    read(b"Content-Type: multipart/mixed; boundary=q\r\n\r\n" + b"--qx\r\n" * (megabyte // 6))
+    read(b"Content-Type: multipart/mixed; boundary=q\r\n\r\n" + b"--q\r\n" * (megabyte // 6))
+    assert read(b"Content-Type: text/plain" + b"; ;a" * (megabyte // 4)).root.media_type == "text/plain"
+    assert read(b"Subject: " + b"=?utf-8?q?a" * (megabyte // 10)).subject
+    assert read(b'To: "' + b'\\"<(' * (megabyte // 4)).mailboxes("To") is not None
+    assert read(b"To: " + b"a@example.com," * (megabyte // 14)).mailboxes("To")
+    assert read(b"\r\n" * megabyte).fields == []
+
+
+def test_mbox_and_bare_line_feeds() -> None:
+    """An mbox separator before the header is passed over, and lines may end in LF alone."""
+    mail = read(b"From zoe Tue Nov  3\nSubject: a\n b\nTo: x@example.com\n\nline\nline\n")
+    assert (mail.subject, mail.text, mail.problems) == ("a b", "line\nline\n", ())
+
+
+def test_multipart_edges() -> None:
+    """The line end before a boundary is the boundary's; preamble, epilogue and lookalikes are no parts."""
+    mail = read(
+        b'Content-Type: MULTIPART/Mixed; boundary="a b"\r\n\r\npreamble\r\n--a b \t\r\n\r\none\r\n\r\n'
+        b"--a bc\r\n\r\n--a b\r\nContent-Type: text/html\r\n\r\ntwo\r\n--a b\r\n--a b--\r\n"
+        b"--a b\r\n\r\nepilogue"
+    )
+    assert [part.raw for part in mail.leaves] == [b"one\r\n\r\n--a bc\r\n", b"two", b""]
+    assert [part.path for part in mail.root.walk()] == ["", "1", "2", "3"]
+    assert mail.part("2") is mail.html_part
+    assert mail.part("9") is None
+
+
+def test_bodies_and_files() -> None:
+    """The first text and HTML that are no files are the bodies; content-ids make inline parts."""
+    mail = read(
+        b"Content-Type: multipart/related; boundary=q\r\n\r\n"
+        b"--q\r\nContent-Type: text/html\r\n\r\n<img src=cid:logo>\r\n"
+        b'--q\r\nContent-Type: image/png; name="../../etc/l\\"o\xc3\xa9.png"\r\n'
+        b"Content-ID: <logo>\r\n\r\nPNG\r\n"
+        b"--q\r\nContent-Type: text/plain; name=notes.txt\r\n\r\nnotes\r\n"
+        b"--q\r\nContent-Type: image/gif\r\nContent-ID: <x>\r\nContent-Disposition: attachment\r\n\r\n"
+        b"GIF\r\n--q--"
+    )
+    assert (mail.text, mail.html) == (None, "<img src=cid:logo>")
+    assert [(part.filename, part.content_id) for part in mail.inline] == [("l_oé.png", "logo")]
+    assert [(part.filename, part.media_type) for part in mail.attachments] == [
+        ("notes.txt", "text/plain"),
+        ("", "image/gif"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "subject"),
+    [
+        ("=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),
+        ("=?utf-8?b?4oI=?=\r\n =?utf-8?b?rA==?=", "€"),
+        ("=?utf-8?q?a?= x =?utf-8?q?b?=", "a x b"),
+        ("=?iso-8859-1?q?=E9?==?utf-8?q?=C3=A9?=", "éé"),
+        ("=?utf-8*en?Q?caf=C3=A9_x?=", "café x"),
+        ("=?utf-8?q?=0D=0ABcc:_x@example.com?=", "  Bcc: x@example.com"),
+        ("=?nope?q?=E9?=", "é"),
+        ("=?utf-8?q?open", "=?utf-8?q?open"),
+        ("plain = text ?= =?", "plain = text ?= =?"),
+        ("a\x00b\x07", "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_encoded_words(value: str, subject: str) -> None:
+    """Encoded-words are decoded and joined; what they hide cannot make a second line."""
+    assert read(f"Subject: {value}\r\n\r\n".encode()).subject == subject
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('attachment; filename="a;b.txt"', "a;b.txt"),
+        ("attachment; filename=plain.txt; size=3", "plain.txt"),
+        ("attachment; filename*=utf-8''caf%C3%A9.txt; filename=old.txt", "café.txt"),
+        ("attachment; filename*1=b.txt; filename*0=a", "ab.txt"),
+        ("attachment; filename*0*=iso-8859-1'en'%E9; filename*1=%41.txt", "é%41.txt"),
+        ("attachment; filename*0=a; filename*2=c", "a"),
+        ('attachment; filename="=?utf-8?q?caf=C3=A9?=.txt"', "café.txt"),
+        ('attachment; filename="not closed.txt', "not closed.txt"),
+        (r'attachment; filename="C:\\dir\\x.txt"', "x.txt"),
+        ("attachment; filename", ""),
+        ("attachment; =x; filename=..", ""),
+    ],
+)
+def test_file_names(value: str, expected: str) -> None:
+    """File names in every form that mailers use, reduced to their last part."""
+    mail = read(f"Content-Disposition: {value}\r\n\r\nx".encode())
+    assert mail.root.filename == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", []),
+        ("a@example.com", [("", "a@example.com")]),
+        ("Zoë <z@example.com>, b@example.com", [("Zoë", "z@example.com"), ("", "b@example.com")]),
+        ('"x, y \\" z" <a@example.com>', [('x, y " z', "a@example.com")]),
+        ('"quoted local"@example.com', [("", '"quoted local"@example.com')]),
+        ("a@example.com (Ann (of \\) Ely))", [("Ann (of \\) Ely)", "a@example.com")]),
+        ("undisclosed-recipients:;", []),
+        ("team: a@x.example, B <b@x.example>;", [("", "a@x.example"), ("B", "b@x.example")]),
+        ("=?utf-8?q?=22=2C_evil=40x=2Eexample?= <a@example.com>", [('", evil@x.example', "a@example.com")]),
+        ("broken <a@example.com", [("broken", "a@example.com")]),
+        (",,;", []),
+    ],
+)
+def test_mailboxes(value: str, expected: list[tuple[str, str]]) -> None:
+    """Address lists are read as mail programs mean them; a decoded name never makes another address."""
+    assert [tuple(mailbox) for mailbox in read_mailboxes(value)] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "iso"),
+    [
+        ("Tue, 03 Nov 2026 10:00:01 +0100", "2026-11-03T10:00:01+01:00"),
+        ("3 Nov 26 10:00 EST", "2026-11-03T10:00:00-05:00"),
+        ("Tuesday, 3 November 1999 10:00:60 -0030 (x)", "1999-11-03T10:00:59-00:30"),
+        ("3 Nov 99 10:00:00", "1999-11-03T10:00:00+00:00"),
+        ("3 Nov 2026 10:00:00 +9900", "2026-11-03T10:00:00+00:00"),
+        ("31 Feb 2026 10:00:00 Z", None),
+        ("3 Foo 2026 10:00:00 Z", None),
+        ("yesterday", None),
+    ],
+)
+def test_dates(value: str, iso: str | None) -> None:
+    """Dates in the current and the obsolete form; what is no date is None."""
+    moment = read_date(value)
+    assert (moment and moment.isoformat()) == iso
+
+
+def test_what_a_mail_offers() -> None:
+    """Header values, mailboxes, identity and reprs of a mail."""
+    mail = read(
+        b"From: Zo\xc3\xab <zoe@example.com>\r\nReceived: a\r\nReceived: =?utf-8?q?b?=\r\n"
+        b"Message-ID: <1@example.com>\r\nDate: 3 Nov 2026 10:00:00 +0000\r\n\r\nx"
+    )
+    assert repr(mail.sender) == "Zoë <zoe@example.com>"
+    assert mail.values("received") == ["a", "b"]
+    assert mail.message_id == "1@example.com"
+    assert mail.date is not None
+    assert repr(mail.fields[1]) == "Field('Received', 'a')"
+    assert read(b"Subject: \xe9\r\n\r\n").subject == "é"
