@@ -129,6 +129,8 @@ def _why_not(text: str) -> str:
         return "comments are refused"
     if bad in ",;":
         return f"{describe(bad)} in the domain: pass several addresses as a list"
+    if bad == ">":
+        return "text stands behind the '>': pass several addresses as a list"
     if bad == "@":
         return "more than one '@'"
     return f"{describe(bad)} cannot stand in a domain"
