@@ -57,7 +57,7 @@ def test_a_doubtful_field_is_refused_or_kept(row: dict[str, Any]) -> None:
 
 @given(st.text(max_size=80), st.text())
 def test_what_is_kept_has_one_line_and_a_token(name: str, value: str) -> None:
-    """Whatever is passed, a kept field has a name of printable ASCII, no colon in it, and one line of value."""
+    """Whatever is passed, a kept field has a name of printable ASCII without colon, and one line of value."""
     try:
         headers = Headers([(name, value)])
     except InvalidHeader:
@@ -222,13 +222,10 @@ def test_bad_addresses_in_address_fields(value: object) -> None:
         Headers({"Resent-To": value})
 
 
-@given(
-    st.datetimes(min_value=datetime.min.replace(year=1901), max_value=datetime.min.replace(year=9998)),
-    st.integers(-14 * 60, 14 * 60),
-)
-def test_a_datetime_is_written_and_read_back(moment: datetime, minutes: int) -> None:
+@given(st.integers(-2_000_000_000, 250_000_000_000), st.integers(-14 * 60, 14 * 60))
+def test_a_datetime_is_written_and_read_back(seconds: int, minutes: int) -> None:
     """An aware datetime becomes a Date that the standard library reads as the same moment, to the second."""
-    aware = moment.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
+    aware = datetime.fromtimestamp(seconds, timezone(timedelta(minutes=minutes)))
     written = Headers({"Date": aware}).get("Date")
     assert written is not None
     assert email.utils.parsedate_to_datetime(written) == aware
