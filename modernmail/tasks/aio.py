@@ -1,0 +1,213 @@
+"""`aio:` runs tasks on the event loop that enqueues them: for applications that live under asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import weakref
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from modernmail.errors import InvalidTaskBackend, QueueFull, TaskResultDoesNotExist
+
+from .attempt import attempt, call_on_loop
+from .backend import TaskBackend, new_worker_id
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from .result import TaskResult
+    from .task import Task
+
+    Job = Callable[[], Awaitable[float | None]]
+
+logger = logging.getLogger("modernmail.tasks")
+
+
+class AioBackend(TaskBackend):
+    """Runs up to `workers` tasks at once on the caller's own loop, plain functions in threads.
+
+    A queue holds at most `size` tasks; `aenqueue` waits `wait` seconds for a place, `enqueue` raises
+    `QueueFull` at once. `aclose` gives queued tasks `drain` seconds; whatever a loop that ends leaves
+    unfinished is logged.
+    """
+
+    scheme = "aio"
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __init__(
+        self,
+        alias: str = "default",
+        *,
+        workers: int = 32,
+        size: int = 10_000,
+        wait: float = 10.0,
+        drain: float = 30.0,
+        results: int = 10_000,
+    ) -> None:
+        super().__init__(alias)
+        self.workers = workers
+        self.size = size
+        self.wait = wait
+        self.drain = drain
+        self._worker = new_worker_id()
+        self._keeps = results
+        self._results: OrderedDict[str, TaskResult[Any]] = OrderedDict()
+        self._shifts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Shift] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def enqueue(
+        self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> TaskResult[Any]:
+        """Queue one call on the running loop; `QueueFull` at once when there is no place."""
+        shift = self.shift()
+        result = self.make_result(task, args, kwargs)
+        if shift.is_full:
+            raise QueueFull(f"{self}: {self.size} tasks are queued; await aenqueue() to wait for a place")
+        self._submit(shift, result)
+        return result
+
+    async def aenqueue(
+        self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> TaskResult[Any]:
+        """Queue one call on the running loop, waiting for a place."""
+        shift = self.shift()
+        result = self.make_result(task, args, kwargs)
+        await shift.wait_for_place()
+        self._submit(shift, result)
+        return result
+
+    async def aenqueue_many(self, task: Task[..., Any], calls: Any) -> list[TaskResult[Any]]:
+        """Queue many calls, one by one."""
+        return [await self.aenqueue(task, args, kwargs) for args, kwargs in calls]
+
+    def get_result(self, result_id: str) -> TaskResult[Any]:
+        """Return the result with this id, while it is among the last ones kept."""
+        try:
+            return self._results[result_id]
+        except KeyError:
+            raise TaskResultDoesNotExist(
+                f"{self} keeps no result {result_id!r} (it keeps the last {self._keeps})"
+            ) from None
+
+    async def aget_result(self, result_id: str) -> TaskResult[Any]:
+        """Return the result with this id."""
+        return self.get_result(result_id)
+
+    async def aclose(self) -> None:
+        """Let the tasks of the running loop finish, for at most `drain` seconds, and log what is left."""
+        shift = self._shifts.pop(asyncio.get_running_loop(), None)
+        if shift is not None:
+            await shift.close()
+
+    def shift(self) -> Shift:
+        """Return the queue of the running loop; `InvalidTaskBackend` when none runs here."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise InvalidTaskBackend(
+                f"{self} needs a running event loop; in a sync program use thread:"
+            ) from None
+        shift = self._shifts.get(loop)
+        if shift is None:
+            shift = self._shifts[loop] = Shift(self)
+        return shift
+
+    def _submit(self, shift: Shift, result: TaskResult[Any]) -> None:
+        self._results[result.id] = result
+        if len(self._results) > self._keeps:
+            self._results.popitem(last=False)
+        self.announce(result)
+
+        def run() -> Awaitable[float | None]:
+            return attempt(result, type(self), self._worker, call_on_loop)
+
+        shift.submit(run, f"{result.task.module_path} {result.id}", priority=result.task.priority)
+
+
+class Shift:
+    """What one loop has queued, and the asyncio tasks that work it off."""
+
+    def __init__(self, backend: AioBackend) -> None:
+        self._name = str(backend)
+        self._size = backend.size
+        self._wait = backend.wait
+        self._drain = backend.drain
+        self._most = backend.workers
+        self._order = itertools.count()
+        self._queue: asyncio.PriorityQueue[tuple[int, int, str, Job]] = asyncio.PriorityQueue()
+        self._room = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._unfinished: dict[int, str] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_full(self) -> bool:
+        """True when there is no place in the queue."""
+        return self._queue.qsize() >= self._size
+
+    async def wait_for_place(self) -> None:
+        """Return when there is a place, or raise `QueueFull` after the backend's `wait`."""
+        try:
+            async with asyncio.timeout(self._wait):
+                while self.is_full:
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError:
+            raise QueueFull(
+                f"{self._name}: {self._size} tasks are queued, and no place came free in {self._wait} s"
+            ) from None
+
+    def submit(self, job: Job, label: str, *, priority: int = 0) -> None:
+        """Queue a job, and start one more worker when all are busy."""
+        order = next(self._order)
+        self._unfinished[order] = label
+        self._queue.put_nowait((-priority, order, label, job))
+        if len(self._workers) < min(self._most, len(self._unfinished)):
+            worker = asyncio.create_task(self._work(), name="modernmail-worker")
+            self._workers.add(worker)
+            worker.add_done_callback(self._gone)
+
+    async def close(self) -> None:
+        """Wait until all is done, at most `drain` seconds, then end the workers."""
+        try:
+            async with asyncio.timeout(self._drain):
+                while self._unfinished:
+                    self._quiet.clear()
+                    await self._quiet.wait()
+        except TimeoutError:
+            pass  # what is left is logged as the last worker goes
+        workers = list(self._workers)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            priority, order, label, job = await self._queue.get()
+            self._room.set()
+            try:
+                delay = await job()
+            except Exception:
+                logger.exception("%s: %s broke its worker's step", self._name, label)
+                delay = None
+            if delay is not None:
+                entry = (priority, order, label, job)
+                asyncio.get_running_loop().call_later(delay, self._queue.put_nowait, entry)
+                continue
+            del self._unfinished[order]
+            if not self._unfinished:
+                self._quiet.set()
+
+    def _gone(self, worker: asyncio.Task[None]) -> None:
+        """Log what a loop that ends, or `close`, left unfinished, once: when the last worker goes."""
+        self._workers.discard(worker)
+        if not self._workers and self._unfinished:
+            lost = ", ".join(self._unfinished.values())
+            count = len(self._unfinished)
+            logger.error("%s: %d unfinished when the loop ended, and lost: %s", self._name, count, lost)
+            self._unfinished.clear()

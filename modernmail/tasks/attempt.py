@@ -1,0 +1,78 @@
+"""One attempt at a task, from RUNNING to its end: the same steps for every backend, sync or async."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from .jsonvalue import normalise_receipts
+from .result import FAILED, READY, RUNNING, SUCCESSFUL, TaskContext, TaskError
+from .signals import task_finished, task_started
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .backend import TaskBackend
+    from .result import TaskResult
+
+    Call = Callable[..., Awaitable[Any]]
+
+logger = logging.getLogger("modernmail.tasks")
+
+
+async def attempt(
+    result: TaskResult[Any], backend: type[TaskBackend], worker: str, call: Call
+) -> float | None:
+    """Make one attempt and leave its outcome in `result`.
+
+    `call(function, *args, **kwargs)` is how the function is run. Returns None when the task is over, or the
+    seconds to wait before the next attempt, the result being READY again.
+    """
+    now = datetime.now(UTC)
+    result.last_attempted_at = now
+    if result.started_at is None:
+        result.started_at = now
+    result.worker_ids.append(worker)
+    result.status = RUNNING
+    task_started.send(backend, result)
+    task = result.task
+    args = (TaskContext(result), *result.args) if task.takes_context else result.args
+    try:
+        value = normalise_receipts(await call(task.func, *args, **result.kwargs), "return value")
+    except (Exception, SystemExit) as error:
+        delay = None if task.retry is None else task.retry.delay_after(result.attempts, error)
+        result.errors.append(TaskError.from_exception(error))
+        if delay is not None:
+            result.status = READY
+            kind = type(error).__name__
+            said = "task %s %s: attempt %d failed, next in %.1f s: %s: %s"
+            logger.warning(said, task.module_path, result.id, result.attempts, delay, kind, error)
+            return delay
+        logger.exception("task %s %s failed after %d attempts", task.module_path, result.id, result.attempts)
+        _finish(result, FAILED)
+    else:
+        result._return_value = value
+        _finish(result, SUCCESSFUL)
+    task_finished.send(backend, result)
+    return None
+
+
+def _finish(result: TaskResult[Any], status: Any) -> None:
+    result.finished_at = datetime.now(UTC)
+    result.status = status  # last: who polls the status finds the rest in place
+
+
+async def call_here(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function in this thread, an `async def` one on an event loop of its own: for backends that
+    block."""
+    value = function(*args, **kwargs)
+    return asyncio.run(value) if asyncio.iscoroutine(value) else value
+
+
+async def call_on_loop(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Await an `async def` function on the running loop; call a plain one in a thread."""
+    if asyncio.iscoroutinefunction(function):
+        return await function(*args, **kwargs)
+    return await asyncio.to_thread(function, *args, **kwargs)

@@ -1,0 +1,309 @@
+"""`@task` and `Task`: a module-level function that can be run later, elsewhere. Names and meanings of Django
+6."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from modernmail.errors import InvalidTask, TaskResultMismatch
+
+from .modulepath import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from .backend import TaskBackend
+    from .result import TaskContext, TaskResult
+    from .retry import Retry
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_BACKEND = "default"
+DEFAULT_QUEUE = "default"
+MIN_PRIORITY, MAX_PRIORITY = -100, 100
+
+
+@dataclass(frozen=True)
+class Task(Generic[P, T]):
+    """A function that can be enqueued. Made by `@task`; changed copies come from `using`.
+
+    `priority` is from -100 to 100, higher first; `run_after` is an aware datetime, or a timedelta counted
+    from each enqueue; `backend` is a registered name or a URL; `retry` says whether a failed attempt is
+    followed by another.
+    """
+
+    func: Callable[..., Any]
+    priority: int = 0
+    queue_name: str = DEFAULT_QUEUE
+    backend: str = DEFAULT_BACKEND
+    run_after: datetime | timedelta | None = None
+    takes_context: bool = False
+    retry: Retry | None = None
+    connection: Any = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_function(self.func, takes_context=self.takes_context)
+        if type(self.priority) is not int or not MIN_PRIORITY <= self.priority <= MAX_PRIORITY:
+            raise InvalidTask("priority", self.priority, "must be a whole number between -100 and 100")
+        for name in ("queue_name", "backend"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value or not value.isprintable():
+                raise InvalidTask(name, value, "must be a name: printable text, not empty")
+        if isinstance(self.run_after, datetime):
+            if self.run_after.utcoffset() is None:
+                raise InvalidTask(
+                    "run_after", self.run_after, "must be aware: give it a tzinfo, such as datetime.UTC"
+                )
+        elif self.run_after is not None and not isinstance(self.run_after, timedelta):
+            raise InvalidTask("run_after", self.run_after, "must be an aware datetime or a timedelta")
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return str(self.func.__name__)
+
+    @property
+    def module_path(self) -> str:
+        """The import path of the function: what a stored job holds."""
+        return f"{self.func.__module__}.{self.func.__qualname__}"
+
+    @property
+    def is_async(self) -> bool:
+        """True for an `async def` function."""
+        return inspect.iscoroutinefunction(self.func)
+
+    def using(
+        self,
+        *,
+        priority: int | None = None,
+        queue_name: str | None = None,
+        run_after: datetime | timedelta | None = None,
+        backend: str | None = None,
+        connection: Any = None,
+    ) -> Task[P, T]:
+        """Return the same task with these settings changed.
+
+        `connection` is your own open `sqlite3` or psycopg connection: what is enqueued belongs to its
+        transaction.
+        """
+        given: dict[str, Any] = {
+            "priority": priority,
+            "queue_name": queue_name,
+            "run_after": run_after,
+            "backend": backend,
+            "connection": connection,
+        }
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def get_backend(self) -> TaskBackend:
+        """Return the backend this task is enqueued on."""
+        from .registry import task_backends
+
+        return task_backends[self.backend]
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskResult[T]:
+        """Queue a call with these arguments and return its result, which is READY, or done on an immediate
+        backend.
+
+        `connection=` stands for `using(connection=...)` when the function has no parameter of that name.
+        Raises `InvalidTask` for arguments that are not JSON values, or what this backend cannot do.
+        """
+        this = self._within(kwargs)
+        return this.get_backend().enqueue(this, args, kwargs)
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskResult[T]:
+        """Queue a call, as `enqueue` does, without blocking the event loop."""
+        this = self._within(kwargs)
+        return await this.get_backend().aenqueue(this, args, kwargs)
+
+    def enqueue_many(self, calls: Iterable[Mapping[str, Any] | Sequence[Any]]) -> list[TaskResult[T]]:
+        """Queue one call for each item, a mapping of keyword arguments or a sequence of positional ones.
+
+        A durable backend stores them in one transaction: all or none, and many times faster than one by one.
+        """
+        return self.get_backend().enqueue_many(self, (_arguments(call) for call in calls))
+
+    async def aenqueue_many(self, calls: Iterable[Mapping[str, Any] | Sequence[Any]]) -> list[TaskResult[T]]:
+        """Queue one call for each item, as `enqueue_many` does, without blocking the event loop."""
+        return await self.get_backend().aenqueue_many(self, [_arguments(call) for call in calls])
+
+    def get_result(self, result_id: str) -> TaskResult[T]:
+        """Return the result kept under this id.
+
+        Raises `TaskResultDoesNotExist`, or `TaskResultMismatch` when it belongs to another task.
+        """
+        return self._own(self.get_backend().get_result(result_id))
+
+    async def aget_result(self, result_id: str) -> TaskResult[T]:
+        """Return the result kept under this id, as `get_result` does."""
+        return self._own(await self.get_backend().aget_result(result_id))
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the function here and now, an `async def` one on an event loop of its own, and return its
+        value."""
+        if self.is_async:
+            value: T = asyncio.run(self.func(*args, **kwargs))
+            return value
+        return self.func(*args, **kwargs)  # type: ignore[no-any-return]
+
+    async def acall(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the function here and now, a plain one in a thread, and return its value."""
+        if self.is_async:
+            return await self.func(*args, **kwargs)  # type: ignore[no-any-return]
+        return await asyncio.to_thread(self.func, *args, **kwargs)
+
+    def starts_at(self, now: datetime) -> datetime | None:
+        """Return when a call enqueued `now` may start, in UTC, or None for at once."""
+        if self.run_after is None:
+            return None
+        return (
+            now + self.run_after if isinstance(self.run_after, timedelta) else self.run_after.astimezone(UTC)
+        )
+
+    def is_importable(self) -> bool:
+        """True when a fresh process that imports `module_path` finds this very function."""
+        module = self.func.__module__
+        found = getattr(sys.modules.get(module), self.func.__name__, None)
+        return module != "__main__" and isinstance(found, Task) and found.func is self.func
+
+    def _within(self, kwargs: dict[str, Any]) -> Task[P, T]:
+        if "connection" not in kwargs or _takes(self.func, "connection"):
+            return self
+        return self.using(connection=kwargs.pop("connection"))
+
+    def _own(self, result: TaskResult[Any]) -> TaskResult[T]:
+        if result.task.func is not self.func:
+            raise TaskResultMismatch(
+                f"{result.id} is a result of {result.task.module_path}, not of {self.module_path}"
+            )
+        return result
+
+    def __reduce__(self) -> tuple[object, ...]:
+        changes = {name: getattr(self, name) for name in ("priority", "queue_name", "run_after", "backend")}
+        return _restore, (self.module_path, changes)
+
+
+def find_task(module_path: str) -> Task[..., Any]:
+    """Return the task at this import path.
+
+    Raises `InvalidTask` when its module cannot be imported or has no such task (any more).
+    """
+    try:
+        found = resolve(module_path)
+    except (ImportError, AttributeError) as error:
+        raise InvalidTask("task", module_path, f"cannot be found: {error}") from error
+    if not isinstance(found, Task):
+        raise InvalidTask(
+            "task", module_path, f"is {type(found).__name__}, not a task: decorate it with @task"
+        )
+    return found
+
+
+def _restore(module_path: str, changes: dict[str, Any]) -> Task[..., Any]:
+    return find_task(module_path).using(**changes)
+
+
+def _arguments(call: Mapping[str, Any] | Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    if type(call) is dict:
+        return (), call
+    if isinstance(call, (str, bytes)):
+        raise InvalidTask(
+            "calls", call, "each item is a mapping of keyword arguments or a sequence of positional ones"
+        )
+    return ((), call) if hasattr(call, "keys") else (call, {})  # type: ignore[return-value]
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return any(each.name == name or each.kind is each.VAR_KEYWORD for each in parameters)
+
+
+def _check_function(function: object, *, takes_context: bool) -> None:
+    if not inspect.isfunction(function):
+        raise InvalidTask("func", function, "must be a function defined with def or async def")
+    if function.__qualname__ != function.__name__ or function.__name__ == "<lambda>":
+        raise InvalidTask("func", function.__qualname__, "must be defined at the top level of a module")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidTask(
+            "func", function.__qualname__, "must return its value: a generator cannot be queued"
+        )
+    if takes_context and next(iter(inspect.signature(function).parameters), None) != "context":
+        raise InvalidTask("takes_context", function.__qualname__, "its first parameter must be named context")
+
+
+@overload
+def task(function: Callable[P, Coroutine[Any, Any, T]], /) -> Task[P, T]: ...
+@overload
+def task(function: Callable[P, T], /) -> Task[P, T]: ...
+@overload
+def task(
+    *,
+    priority: int = ...,
+    queue_name: str = ...,
+    backend: str = ...,
+    takes_context: bool,
+    retry: Retry | None = ...,
+) -> Callable[[Callable[Concatenate[TaskContext, P], Awaitable[T] | T]], Task[P, T]]: ...
+@overload
+def task(
+    *,
+    priority: int = ...,
+    queue_name: str = ...,
+    backend: str = ...,
+    retry: Retry | None = ...,
+) -> _Decorator: ...
+def task(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    priority: int = 0,
+    queue_name: str = DEFAULT_QUEUE,
+    backend: str = DEFAULT_BACKEND,
+    takes_context: bool = False,
+    retry: Retry | None = None,
+) -> Any:
+    """Make a task of a module-level function; bare, or with settings.
+
+    With `takes_context=True` the function gets a `TaskContext` as its first argument, named `context`.
+
+    ::
+
+        @task
+        def email_users(emails, subject, message):
+            return send_mail(subject, message, None, emails)
+
+        @task(priority=10, queue_name="newsletters", retry=Retry(max_attempts=5))
+        async def send_newsletter(number): ...
+
+        email_users.enqueue(emails=["you@example.com"], subject="You have a message", message="Hello there!")
+    """
+
+    def decorate(function: Callable[..., Any]) -> Task[..., Any]:
+        return Task(
+            func=function,
+            priority=priority,
+            queue_name=queue_name,
+            backend=backend,
+            takes_context=takes_context,
+            retry=retry,
+        )
+
+    return decorate if function is None else decorate(function)
+
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _Decorator(Protocol):
+        """`@task(...)` without a context: takes an async function or a plain one."""
+
+        @overload
+        def __call__(self, function: Callable[P, Coroutine[Any, Any, T]], /) -> Task[P, T]: ...
+        @overload
+        def __call__(self, function: Callable[P, T], /) -> Task[P, T]: ...

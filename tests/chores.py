@@ -1,0 +1,75 @@
+"""Tasks that the tests enqueue; a module of its own, so that a worker process can import it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from modernmail.receipt import Outcome, Receipt
+from modernmail.tasks import Retry, TaskContext, task
+
+gate = threading.Event()
+done: list[object] = []
+
+
+@task
+def add(a: int, b: int = 2) -> int:
+    return a + b
+
+
+@task
+async def add_later(a: int, b: int = 2) -> int:
+    await asyncio.sleep(0)
+    return a + b
+
+
+@task
+def note(value: object) -> None:
+    done.append(value)
+
+
+@task
+def wait_for_gate() -> str:
+    assert gate.wait(10)
+    return "open"
+
+
+@task
+def fail() -> None:
+    raise ValueError("no luck")
+
+
+@task
+def leave() -> None:
+    raise SystemExit(3)
+
+
+@task
+def return_object() -> object:
+    return object()
+
+
+@task
+def return_receipt() -> Receipt:
+    return Receipt("<1@example.com>", None, {"a@example.com": Outcome("accepted")})
+
+
+@task(takes_context=True)
+def which_attempt(context: TaskContext, value: str) -> list[object]:
+    return [context.attempt, context.task_result.id, value]
+
+
+@task(retry=Retry(max_attempts=3, delay=0, jitter=0))
+def stubborn() -> None:
+    raise OSError("still no luck")
+
+
+@task(takes_context=True, retry=Retry(max_attempts=5, delay=0.01, jitter=0, on=(OSError,)))
+def third_time_lucky(context: TaskContext) -> int:
+    if context.attempt < 3:
+        raise OSError("not yet")
+    return context.attempt
+
+
+def plain() -> None:
+    """Not a task."""

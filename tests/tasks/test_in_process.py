@@ -1,0 +1,324 @@
+"""Tasks that run in this process: `immediate:`, `thread:` and `aio:`, and the signals they send."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import chores
+import pytest
+
+from modernmail import tasks
+from modernmail.errors import InvalidTask, InvalidTaskBackend, QueueFull, QueueUnavailable, TaskResultDoesNotExist
+from modernmail.receipt import Receipt
+from modernmail.tasks import Task, TaskResult, task_backends
+from modernmail.tasks.signals import task_enqueued, task_finished, task_started
+
+
+def run(task: Task[..., object], *args: object, **kwargs: object) -> TaskResult[object]:
+    """Enqueue on the default backend and wait until it has finished."""
+    result = task.enqueue(*args, **kwargs)
+    task_backends.close()
+    return result
+
+
+@pytest.fixture(params=["immediate:", "thread:?workers=2", "aio:"])
+def finished(request: pytest.FixtureRequest) -> object:
+    """A function that enqueues on the backend of the parameter and returns the finished result."""
+    tasks.configure(request.param)
+    if request.param != "aio:":
+        return run
+
+    def run_async(task: Task[..., object], *args: object, **kwargs: object) -> TaskResult[object]:
+        async def main() -> TaskResult[object]:
+            result = await task.aenqueue(*args, **kwargs)
+            await task_backends.aclose()
+            return result
+
+        return asyncio.run(main())
+
+    return run_async
+
+
+def test_functions_run_and_their_results_come_back(finished) -> None:
+    """Sync and async functions end SUCCESSFUL with their value, their times in order and one worker."""
+    for chore in (chores.add, chores.add_later):
+        result = finished(chore, 1, b=4)
+        assert (result.status, result.return_value, result.is_finished) == ("SUCCESSFUL", 5, True)
+        assert result.enqueued_at <= result.started_at == result.last_attempted_at <= result.finished_at
+        assert (result.attempts, len(result.worker_ids), result.errors) == (1, 1, [])
+
+
+def test_a_failure_is_kept_with_its_traceback(finished) -> None:
+    """The exception's class and traceback are in the result; asking for the value raises."""
+    result = finished(chores.fail)
+    assert (result.status, result.errors[0].exception_class) == ("FAILED", ValueError)
+    assert "no luck" in result.errors[0].traceback
+    with pytest.raises(ValueError, match=r"Task failed: builtins\.ValueError"):
+        result.return_value  # noqa: B018
+
+
+def test_a_task_that_exits_does_not_take_its_worker_along(finished) -> None:
+    """SystemExit fails the task and nothing else."""
+    assert finished(chores.leave).errors[0].exception_class is SystemExit
+
+
+def test_a_value_that_is_not_json_fails_the_task(finished) -> None:
+    """The error says what was returned."""
+    result = finished(chores.return_object)
+    assert (result.status, result.errors[0].exception_class) == ("FAILED", InvalidTask)
+
+
+def test_a_receipt_comes_back_as_its_dictionary(finished) -> None:
+    """A task may return what send_mail returned."""
+    value = finished(chores.return_receipt).return_value
+    assert Receipt.from_dict(value).accepted == ("a@example.com",)
+
+
+def test_a_context_tells_attempt_and_result(finished) -> None:
+    """A task with takes_context gets the attempt from 1 and its own result."""
+    result = finished(chores.which_attempt, "x")
+    assert result.return_value == [1, result.id, "x"]
+
+
+def test_a_retry_runs_again_until_it_succeeds(finished) -> None:
+    """Each failed attempt leaves its error; the third brings the value."""
+    result = finished(chores.third_time_lucky)
+    assert (result.status, result.return_value, result.attempts) == ("SUCCESSFUL", 3, 3)
+    assert [error.exception_class for error in result.errors] == [OSError, OSError]
+
+
+def test_a_retry_gives_up(finished) -> None:
+    """After max_attempts the task has failed, with every error kept."""
+    result = finished(chores.stubborn)
+    assert (result.status, result.attempts, len(result.errors)) == ("FAILED", 3, 3)
+
+
+def test_signals_tell_enqueued_started_finished_in_order(finished) -> None:
+    """Each signal is sent once, with the backend's class and the result as it stands."""
+    seen: list[tuple[str, object, object]] = []
+
+    def receiver(*, sender, task_result, signal) -> None:
+        seen.append((signal.name, sender.__name__, task_result.status))
+
+    for signal in (task_enqueued, task_started, task_finished):
+        signal.connect(receiver)
+    try:
+        finished(chores.fail)
+    finally:
+        for signal in (task_enqueued, task_started, task_finished):
+            assert signal.disconnect(receiver)
+    assert [(name, status) for name, _, status in seen] == [
+        ("task_enqueued", "READY"), ("task_started", "RUNNING"), ("task_finished", "FAILED"),
+    ]  # fmt: skip
+
+
+def test_a_failing_receiver_is_logged_and_fails_nothing(finished, caplog: pytest.LogCaptureFixture) -> None:
+    """The enqueue succeeds, the task runs, and the other receivers are told."""
+    seen = []
+
+    @task_enqueued.connect
+    def broken(**_: object) -> None:
+        raise RuntimeError("receiver is broken")
+
+    @task_enqueued.connect
+    def sound(**_: object) -> None:
+        seen.append(1)
+
+    try:
+        assert finished(chores.add, 1).return_value == 3
+    finally:
+        task_enqueued.disconnect(broken)
+        task_enqueued.disconnect(sound)
+    assert seen == [1]
+    assert "of task_enqueued failed" in caplog.text
+
+
+@pytest.mark.parametrize("url", ["immediate:", "thread:", "aio:"])
+def test_backends_in_process_cannot_defer(url: str) -> None:
+    """They say so in an attribute, and refuse run_after."""
+    assert not task_backends[url].supports_defer
+    assert not task_backends[url].is_durable
+    with pytest.raises(InvalidTask, match="run_after.*cannot defer"):
+        task_backends[url].validate_task(chores.add.using(run_after=timedelta(1)))
+    with pytest.raises(InvalidTask, match="connection.*cannot join a transaction"):
+        task_backends[url].validate_task(chores.add.using(connection=object()))
+
+
+def test_immediate_refuses_an_async_task_under_a_running_loop() -> None:
+    """`enqueue` would block the loop it needs; `aenqueue` is the way."""
+    tasks.configure("immediate:")
+
+    async def main() -> int:
+        with pytest.raises(InvalidTask, match="aenqueue"):
+            chores.add_later.enqueue(1)
+        return (await chores.add_later.aenqueue(1)).return_value
+
+    assert asyncio.run(main()) == 3
+
+
+def test_threads_run_the_highest_priority_first() -> None:
+    """Among queued tasks the priority decides, then the order of arrival."""
+    tasks.configure("thread:?workers=1")
+    chores.wait_for_gate.enqueue()
+    for name, priority in (("b", 0), ("c", -5), ("a", 9), ("b2", 0)):
+        chores.note.using(priority=priority).enqueue(name)
+    chores.gate.set()
+    task_backends.close()
+    assert chores.done == ["a", "b", "b2", "c"]
+
+
+def test_a_full_thread_queue_refuses_after_its_deadline() -> None:
+    """QueueFull names the size and the wait; a place that comes free in time is taken."""
+    tasks.configure("thread:?workers=1&size=1&wait=0")
+    backend = task_backends["default"]
+    started = threading.Event()
+    task_started.connect(lambda **_: started.set())
+    chores.wait_for_gate.enqueue()
+    assert started.wait(10)
+    chores.note.enqueue(1)
+    with pytest.raises(QueueFull, match="1 tasks are queued, and no place came free in 0"):
+        chores.note.enqueue(2)
+    backend.crew.wait = 10  # type: ignore[attr-defined]
+    threading.Timer(0.01, chores.gate.set).start()
+    late = asyncio.run(chores.note.aenqueue(3))
+    backend.close()
+    assert late.is_finished
+    assert chores.done == [1, 3]
+    with pytest.raises(QueueUnavailable, match="is closed"):
+        chores.note.enqueue(4)
+
+
+def test_what_does_not_finish_in_time_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Running and queued tasks that outlast the drain are named in one error line."""
+    tasks.configure("thread:?workers=1&drain=0")
+    running = chores.wait_for_gate.enqueue()
+    queued = chores.note.enqueue(1)
+    task_backends.close()
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "2 unfinished" in record.message
+    assert running.id in record.message
+    assert queued.id in record.message
+
+
+def test_only_the_last_results_are_kept() -> None:
+    """An in-process backend keeps as many results as it was told to."""
+    tasks.configure("thread:?results=2")
+    ids = [chores.note.enqueue(value).id for value in range(3)]
+    with pytest.raises(TaskResultDoesNotExist, match="it keeps the last 2"):
+        chores.note.get_result(ids[0])
+    result = chores.note.get_result(ids[2])
+    result.refresh()
+    asyncio.run(result.arefresh())
+    assert asyncio.run(chores.note.aget_result(ids[2])).id == ids[2]
+
+
+SCRIPT = """
+import logging, sys
+logging.basicConfig()
+sys.path.insert(0, {tests!r})
+import chores
+from modernmail.tasks import task, configure
+configure("thread:?workers=1")
+
+@task
+async def late():
+    import asyncio
+    await asyncio.sleep(0.05)
+    await asyncio.get_running_loop().getaddrinfo("localhost", 25)
+    print("drained", flush=True)
+
+for _ in range(3):
+    late.enqueue()
+"""
+
+
+def test_queued_tasks_are_drained_when_the_program_ends(tmp_path: Path) -> None:
+    """A script that enqueues and returns has its async tasks run, name look-ups included."""
+    script = tmp_path / "program.py"
+    script.write_text(SCRIPT.format(tests=str(Path(chores.__file__).parent)))
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout.split() == ["drained"] * 3, ended.stderr
+    assert ended.returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    """The child runs what it enqueues, and none of the parent's tasks."""
+    tasks.configure("thread:?workers=1")
+    chores.wait_for_gate.enqueue()
+    chores.note.enqueue("parent's")
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            chores.note.enqueue("child's")
+            task_backends.close()
+            os.write(write, repr(chores.done).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        assert pipe.read() == repr(["child's"])
+    os.waitpid(pid, 0)
+
+
+def test_aio_needs_a_running_loop() -> None:
+    """Without one the error points to thread:."""
+    with pytest.raises(InvalidTaskBackend, match="needs a running event loop.*thread:"):
+        chores.add.using(backend="aio:").enqueue(1)
+
+
+def test_a_full_aio_queue_waits_or_refuses() -> None:
+    """`enqueue` refuses at once, `aenqueue` after its deadline, or gets the place that came free."""
+    tasks.configure("aio:?workers=1&size=1&wait=0.01")
+
+    async def main() -> None:
+        await chores.wait_for_gate.aenqueue()
+        await asyncio.sleep(0)
+        chores.note.enqueue(1)
+        with pytest.raises(QueueFull, match="1 tasks are queued"):
+            chores.note.enqueue(2)
+        with pytest.raises(QueueFull, match=r"no place came free in 0\.01 s"):
+            await chores.note.aenqueue(3)
+        task_backends["default"].wait = 10  # type: ignore[attr-defined]
+        asyncio.get_running_loop().call_soon(chores.gate.set)
+        await chores.note.aenqueue_many([(4,), (5,)])
+        await task_backends.aclose()
+
+    asyncio.run(main())
+    assert chores.done == [1, 4, 5]
+
+
+def test_a_loop_that_ends_logs_what_it_leaves(caplog: pytest.LogCaptureFixture) -> None:
+    """What was queued on a loop that ends without aclose is named in an error line."""
+    tasks.configure("aio:")
+    ids = []
+
+    async def main() -> None:
+        ids.append((await chores.add_later.aenqueue(1)).id)
+
+    asyncio.run(main())
+    assert "1 unfinished when the loop ended, and lost" in caplog.text
+    assert ids[0] in caplog.text
+
+
+def test_aclose_gives_up_after_its_drain(caplog: pytest.LogCaptureFixture) -> None:
+    """A task that outlasts the drain is cancelled and logged."""
+    tasks.configure("aio:?drain=0.01")
+
+    async def main() -> None:
+        await chores.add_later.aenqueue(1)
+        await chores.wait_for_gate.aenqueue()
+        await task_backends["default"].aclose()
+        chores.gate.set()
+
+    asyncio.run(main())
+    assert "1 unfinished" in caplog.text
