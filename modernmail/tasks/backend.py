@@ -103,7 +103,7 @@ class TaskBackend:
             task,
             new_id(),
             [normalise(value, f"args[{at}]") for at, value in enumerate(args)],
-            {name: normalise(value, f"kwargs[{name!r}]") for name, value in kwargs.items()},
+            {name: normalise(value, name) for name, value in kwargs.items()},
             enqueued_at=datetime.now(UTC),
             backend=self.alias,
         )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import chores
 import pytest
 
 from modernmail import tasks
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @pytest.fixture(autouse=True)
 def no_backends(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test an unconfigured library, and leave one."""
     monkeypatch.delenv("MODERNMAIL_TASKS_URL", raising=False)
     tasks.configure({})
     chores.gate.clear()

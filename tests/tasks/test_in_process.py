@@ -15,7 +15,13 @@ import chores
 import pytest
 
 from modernmail import tasks
-from modernmail.errors import InvalidTask, InvalidTaskBackend, QueueFull, QueueUnavailable, TaskResultDoesNotExist
+from modernmail.errors import (
+    InvalidTask,
+    InvalidTaskBackend,
+    QueueFull,
+    QueueUnavailable,
+    TaskResultDoesNotExist,
+)
 from modernmail.receipt import Receipt
 from modernmail.tasks import Task, TaskResult, task_backends
 from modernmail.tasks.signals import task_enqueued, task_finished, task_started
@@ -145,9 +151,9 @@ def test_backends_in_process_cannot_defer(url: str) -> None:
     """They say so in an attribute, and refuse run_after."""
     assert not task_backends[url].supports_defer
     assert not task_backends[url].is_durable
-    with pytest.raises(InvalidTask, match="run_after.*cannot defer"):
+    with pytest.raises(InvalidTask, match=r"run_after.*cannot defer"):
         task_backends[url].validate_task(chores.add.using(run_after=timedelta(1)))
-    with pytest.raises(InvalidTask, match="connection.*cannot join a transaction"):
+    with pytest.raises(InvalidTask, match=r"connection.*cannot join a transaction"):
         task_backends[url].validate_task(chores.add.using(connection=object()))
 
 
@@ -272,7 +278,7 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
 
 def test_aio_needs_a_running_loop() -> None:
     """Without one the error points to thread:."""
-    with pytest.raises(InvalidTaskBackend, match="needs a running event loop.*thread:"):
+    with pytest.raises(InvalidTaskBackend, match=r"needs a running event loop.*thread:"):
         chores.add.using(backend="aio:").enqueue(1)
 
 

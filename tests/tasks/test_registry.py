@@ -77,7 +77,9 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 def test_a_wrong_url_says_what_is_wrong(url: str, message: str) -> None:
     """Scheme, option and value are named, and what would be right."""
     with pytest.raises(ConfigurationError, match=message):
-        chores.add.using(backend=url if ":" in url else "default").enqueue(1) if ":" in url else tasks.configure(url)
+        chores.add.using(backend=url if ":" in url else "default").enqueue(
+            1
+        ) if ":" in url else tasks.configure(url)
 
 
 @pytest.mark.parametrize("wrong", [{"default": 5}, {"": "dummy:"}, {3: "dummy:"}])

@@ -74,7 +74,7 @@ def test_a_context_needs_its_parameter() -> None:
 
 def test_a_naive_run_after_is_refused() -> None:
     """Only an aware datetime or a timedelta says when."""
-    with pytest.raises(InvalidTask, match="run_after.*aware"):
+    with pytest.raises(InvalidTask, match=r"run_after.*aware"):
         chores.add.using(run_after=datetime(2030, 1, 1))  # noqa: DTZ001
     with pytest.raises(InvalidTask, match="run_after: 5"):
         chores.add.using(run_after=5)  # type: ignore[arg-type]
@@ -190,7 +190,14 @@ def test_a_retry_waits_longer_each_time_up_to_its_limit() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"max_attempts": 0}, {"max_attempts": True}, {"delay": -1}, {"factor": 0.5}, {"jitter": 2}, {"on": (int,)}],
+    [
+        {"max_attempts": 0},
+        {"max_attempts": True},
+        {"delay": -1},
+        {"factor": 0.5},
+        {"jitter": 2},
+        {"on": (int,)},
+    ],
 )
 def test_a_retry_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     """The error names the argument."""

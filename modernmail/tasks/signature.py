@@ -1,0 +1,43 @@
+"""Signed jobs: with MODERNMAIL_QUEUE_KEY set, what was not enqueued by a holder of the key is not run.
+
+Who can write the queue's file can otherwise have a worker call any task with any argument, and send any mail.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+
+from modernmail.errors import PayloadRejected
+
+VARIABLE = "MODERNMAIL_QUEUE_KEY"
+
+
+def queue_key() -> str | None:
+    """Return the key that jobs are signed with here, None when there is none."""
+    return os.environ.get(VARIABLE) or None
+
+
+def sign(key: str | None, *parts: str | bytes) -> str | None:
+    """Return a signature over the parts, or None without a key."""
+    return None if key is None else _signature(key, parts)
+
+
+def verify(signature: str | None, *parts: str | bytes) -> None:
+    """Raise `PayloadRejected` unless the signature fits the parts; without a key nothing is checked."""
+    key = queue_key()
+    if key is None:
+        return
+    if signature is None:
+        raise PayloadRejected(f"the job has no signature, and {VARIABLE} is set here: it is not run")
+    if not hmac.compare_digest(signature, _signature(key, parts)):
+        raise PayloadRejected(
+            f"the job's signature is wrong: it was changed, or enqueued with another {VARIABLE}"
+        )
+
+
+def _signature(key: str, parts: tuple[str | bytes, ...]) -> str:
+    # The lengths go in first: no two lists of parts give the same bytes.
+    data = [part if isinstance(part, bytes) else part.encode() for part in parts]
+    lengths = ",".join(str(len(part)) for part in data).encode()
+    return "1:" + hmac.digest(key.encode(), b"|".join([lengths, *data]), "sha256").hex()

@@ -1,0 +1,173 @@
+"""`sqlite:///path`: tasks that outlive the process, run by `modernmail worker` on the same machine."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from modernmail.errors import PayloadRejected, TaskResultDoesNotExist
+from modernmail.tasks.backend import TaskBackend
+from modernmail.tasks.jsonvalue import normalise
+from modernmail.tasks.result import FAILED, READY, RUNNING, SUCCESSFUL, TaskError, TaskResult
+from modernmail.tasks.signature import queue_key, sign, verify
+from modernmail.tasks.task import find_task
+
+from .database import Database
+from .identifier import to_number, to_text
+from .job import NewJob
+from .queue import Queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from modernmail.tasks.task import Task
+    from modernmail.tasks.url import BackendURL
+
+    from .job import Job
+
+    _Made = tuple[NewJob, TaskResult[Any]]
+
+VERSION = 1  # of a task's payload
+LANE = "task"
+_STATUS = {"leased": RUNNING, "done": SUCCESSFUL, "failed": FAILED}
+_dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+
+
+class SQLiteBackend(TaskBackend):
+    """Tasks and mail in a SQLite file: what is enqueued is on disk when `enqueue` returns.
+
+    `lease` is how many seconds a worker may be silent before its jobs go to another, `ttl` how many seconds
+    an ended job is remembered; `synchronous` is FULL or NORMAL, `patience` the seconds a locked database is
+    waited for.
+    """
+
+    scheme = "sqlite"
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+    supports_transaction = True
+    is_durable = True
+
+    def __init__(
+        self,
+        path: str,
+        alias: str = "default",
+        *,
+        lease: float = 30.0,
+        ttl: float = 7 * 86_400.0,
+        synchronous: str = "FULL",
+        patience: float = 30.0,
+    ) -> None:
+        super().__init__(alias)
+        self.lease = lease
+        self.ttl = ttl
+        self.database = Database(path, synchronous=synchronous, patience=patience)
+        self.jobs = Queue(self.database)
+
+    def enqueue(
+        self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> TaskResult[Any]:
+        """Store one call and return its result.
+
+        Raises `QueueUnavailable` when the file is locked for too long, read-only, full or corrupt.
+        """
+        job, result = self._maker(task)(args, kwargs)
+        result.id = to_text(self.jobs.insert(job, task.connection))
+        self.announce(result)
+        return result
+
+    def enqueue_many(
+        self, task: Task[..., Any], calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]
+    ) -> list[TaskResult[Any]]:
+        """Store many calls in one transaction: all or none."""
+        make = self._maker(task)
+        pairs = [make(args, kwargs) for args, kwargs in calls]
+        numbers = self.jobs.insert_many([job for job, _ in pairs], task.connection)
+        results = [result for _, result in pairs]
+        for result, number in zip(results, numbers, strict=True):
+            result.id = to_text(number)
+        for result in results:
+            self.announce(result)
+        return results
+
+    def get_result(self, result_id: str) -> TaskResult[Any]:
+        """Return the result of a stored task, for `ttl` seconds after it ended."""
+        number = to_number(result_id)
+        job = None if number is None else self.jobs.find(number)
+        if job is None or job.lane != LANE:
+            raise TaskResultDoesNotExist(f"{self} keeps no result {result_id!r}")
+        return self.result_of(job)
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        self.database.close()
+
+    def result_of(self, job: Job) -> TaskResult[Any]:
+        """Return the result that a stored job stands for.
+
+        Raises `PayloadRejected` for a payload of a newer version or with a wrong signature, and `InvalidTask`
+        when its function no longer exists.
+        """
+        verify(job.signature, job.name, job.payload)
+        payload = json.loads(job.payload)
+        if payload.get("v") != VERSION:
+            version = payload.get("v")
+            raise PayloadRejected(
+                f"job {to_text(job.id)}: payload of version {version!r}; this release reads {VERSION}"
+            )
+        task = find_task(job.name).using(priority=job.priority, queue_name=job.queue, backend=self.alias)
+        result: TaskResult[Any] = TaskResult(
+            task, to_text(job.id), payload["args"], payload["kwargs"],
+            enqueued_at=_moment(job.enqueued_at), backend=self.alias,
+        )  # fmt: skip
+        result.started_at = _moment(job.started_at)
+        result.last_attempted_at = _moment(job.attempted_at)
+        result.finished_at = _moment(job.finished_at)
+        outcome = json.loads(job.outcome) if job.outcome else {}
+        result.errors = [TaskError(path, text) for path, text in outcome.get("errors", ())]
+        result.worker_ids = list(outcome.get("workers", ()))
+        result._return_value = outcome.get("value")
+        result.status = _STATUS.get(job.phase, READY)
+        return result
+
+    def outcome_of(self, result: TaskResult[Any]) -> str:
+        """Return what is stored of a result besides its times: value, errors, workers."""
+        errors = [[error.exception_class_path, error.traceback] for error in result.errors]
+        return _dumps({"value": result._return_value, "errors": errors, "workers": result.worker_ids})
+
+    def _maker(self, task: Task[..., Any]) -> Callable[[Sequence[Any], Mapping[str, Any]], _Made]:
+        """Return a function that makes the job and the result of one call: what all calls share is done once."""
+        self.validate_task(task)
+        now = datetime.now(UTC)
+        starts = task.starts_at(now)
+        run_after = None if starts is None else starts.timestamp()
+        name, queue, priority = task.module_path, task.queue_name, task.priority
+        alias, key = self.alias, queue_key()
+
+        def make(args: Sequence[Any], kwargs: Mapping[str, Any]) -> _Made:
+            listed = [normalise(value, f"args[{at}]") for at, value in enumerate(args)] if args else []
+            named = {name: normalise(value, name) for name, value in kwargs.items()}
+            payload = _dumps({"v": VERSION, "args": listed, "kwargs": named})
+            signature = None if key is None else sign(key, name, payload)
+            job = NewJob(LANE, name, payload, queue, priority, run_after, None, signature)
+            return job, TaskResult(task, "", listed, named, enqueued_at=now, backend=alias)
+
+        return make
+
+
+def from_url(alias: str, url: BackendURL) -> SQLiteBackend:
+    """Return the backend for `sqlite:///path?lease=30&ttl=604800&synchronous=FULL&patience=30`."""
+    return SQLiteBackend(
+        url.path,
+        alias,
+        lease=url.seconds("lease", 30.0, least=0.1),
+        ttl=url.seconds("ttl", 7 * 86_400.0),
+        synchronous=url.choice("synchronous", "FULL", ("FULL", "NORMAL")),
+        patience=url.seconds("patience", 30.0),
+    )
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,212 @@
+"""The file of the queue: one connection for each process, its transactions, and its errors by name.
+
+Rules of the file: a connection never crosses a fork; nothing waits longer for the write lock than `patience`
+seconds; no error of `sqlite3` leaves it unmapped, but for `IntegrityError`, which means something to the
+caller.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import threading
+import time
+import weakref
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from modernmail.errors import ConfigurationError, QueueUnavailable
+
+from .schema import is_current, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+LEAST_SQLITE = (3, 35)  # UPDATE … RETURNING
+
+_SAYS = {
+    sqlite3.SQLITE_BUSY: "is locked by another process",
+    sqlite3.SQLITE_LOCKED: "is locked by another connection",
+    sqlite3.SQLITE_READONLY: "is read-only",
+    sqlite3.SQLITE_PERM: "may not be used: check the permissions of the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: check that its folder exists and may be written",
+    sqlite3.SQLITE_FULL: "is full: the disk has no space left",
+    sqlite3.SQLITE_IOERR: "cannot be read or written",
+    sqlite3.SQLITE_CORRUPT: "is corrupt",
+    sqlite3.SQLITE_NOTADB: "is not a SQLite database",
+}
+
+
+class Database:
+    """The SQLite file at `path`, in WAL mode, made with its tables when it is first used.
+
+    `synchronous` is FULL (a commit survives the loss of power) or NORMAL (it survives `kill -9`, but the last
+    ones may be lost with the power); `patience` is how many seconds a locked database is waited for.
+    """
+
+    def __init__(self, path: str, *, synchronous: str = "FULL", patience: float = 30.0) -> None:
+        if sqlite3.sqlite_version_info < LEAST_SQLITE:
+            raise ConfigurationError(
+                f"the queue needs SQLite 3.35 or later; this Python has {sqlite3.sqlite_version}"
+            )
+        if not path or path.startswith(":memory:") or "\0" in path:
+            raise ConfigurationError(f"sqlite: {path!r} is no file; a durable queue needs one")
+        self.path = Path(path).absolute()
+        self.synchronous = synchronous
+        self.patience = patience
+        self._connection: sqlite3.Connection | None = None
+        self._set_to = ""
+        self.lock = threading.RLock()
+        if hasattr(os, "register_at_fork"):
+            this = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: _part(this))
+
+    def __str__(self) -> str:
+        return f"the queue {self.path}"
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Enter a transaction that writes; it commits at the end, and rolls back when something is raised.
+
+        With `durable=False` it commits under NORMAL: safe against `kill -9`, not against the loss of power.
+        """
+        with self.lock:
+            connection = self._for(durable)
+            self.patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+            try:
+                yield connection
+                self.patiently(lambda: connection.execute("COMMIT"))
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+                    raise self.explained(error) from error
+                raise
+
+    def execute(self, sql: str, parameters: object = (), *, durable: bool = True) -> int:
+        """Run one statement that writes as a transaction of its own, and return the number of rows it
+        changed."""
+        with self.lock:
+            connection = self._for(durable)
+            return self.patiently(lambda: connection.execute(sql, parameters).rowcount)  # type: ignore[arg-type]
+
+    def rows(self, sql: str, parameters: object = ()) -> list[tuple[object, ...]]:
+        """Return the rows of a query."""
+        with self.lock:
+            connection = self._for(None)
+            return self.patiently(lambda: connection.execute(sql, parameters).fetchall())  # type: ignore[arg-type]
+
+    def patiently(self, step: Callable[[], T]) -> T:
+        """Return what the step returns, repeating it while the database is locked, for at most `patience`
+        seconds.
+
+        SQLite's own waiting doubles up to 100 ms; with many short writers a brief random wait loses less.
+        """
+        try:
+            return step()
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise self.explained(error) from error
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as error:
+            raise self.explained(error) from error
+        deadline = time.monotonic() + self.patience
+        wait = 0.0002
+        while True:
+            time.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - spreads the waiters
+            wait = min(wait * 1.5, 0.02)
+            try:
+                return step()
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise self.explained(error) from error
+
+    def explained(self, error: sqlite3.Error) -> QueueUnavailable:
+        """Return the library's error for one of SQLite's."""
+        code = getattr(error, "sqlite_errorcode", None)
+        says = _SAYS.get(code & 0xFF if code is not None else -1)
+        waited = (
+            f" for {self.patience:g} s" if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY else ""
+        )
+        return QueueUnavailable(f"{self} {says}{waited} ({error})" if says else f"{self}: {error}")
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        with self.lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+    def is_open_on(self, connection: sqlite3.Connection) -> bool:
+        """True when a connection of the caller's has this very file as its main database."""
+        for _, name, file in connection.execute("PRAGMA database_list"):
+            if name == "main" and file:
+                here = self.path
+                return Path(file).resolve() == here.resolve() or (here.exists() and here.samefile(file))
+        return False
+
+    def _for(self, durable: bool | None) -> sqlite3.Connection:
+        connection = self._connection
+        if connection is None:
+            connection = self._opened()
+        if durable is not None:
+            wanted = self.synchronous if durable else "NORMAL"
+            if wanted != self._set_to:
+                connection.execute(f"PRAGMA synchronous = {wanted}")
+                self._set_to = wanted
+        return connection
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=256
+            )
+        except sqlite3.Error as error:
+            raise self.explained(error) from error
+        try:
+            self.patiently(lambda: self._prepare(connection))
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        self._set_to = ""
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        if not is_current(connection):
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                migrate(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+        elif connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            # The tables were made in a transaction of the application's, before the queue was first opened.
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA cache_size = -16000")
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+_parents: list[sqlite3.Connection] = []
+
+
+def _part(reference: weakref.ref[Database]) -> None:
+    """In a forked child: leave the parent's connection alone, unclosed, since closing would drop the parent's
+    locks."""
+    this = reference()
+    if this is not None:
+        if this._connection is not None:
+            _parents.append(this._connection)
+            this._connection = None
+        this.lock = threading.RLock()

@@ -1,0 +1,43 @@
+"""Ids of jobs: 63 bits that grow with time, so that the newest row is the last of its table.
+
+The upper 51 bits are the microseconds since 2020, the lower 12 count from a random start. One column is then
+key, order of arrival and public id at once, and an insert touches one page of one tree. Two processes that
+meet in the same microsecond and the same count get a conflict from the database, and take the next id.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from itertools import count
+
+_START = 1_577_836_800_000_000  # 2020-01-01 in microseconds
+_counter = count(secrets.randbits(12))
+
+
+def new_id() -> int:
+    """Return an id of now."""
+    return (time.time_ns() // 1000 - _START) << 12 | next(_counter) & 0xFFF
+
+
+def first_id_of(moment: float) -> int:
+    """Return the smallest id of a time, given in seconds since 1970; 0 before 2020."""
+    return max(0, int(moment * 1_000_000) - _START) << 12
+
+
+def to_text(number: int) -> str:
+    """Return the id as users see it.
+
+    >>> to_text(255), to_number("ff")
+    ('ff', 255)
+    """
+    return f"{number:x}"
+
+
+def to_number(text: str) -> int | None:
+    """Return the number of an id, None for text that is none."""
+    try:
+        number = int(text, 16)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number < 1 << 63 else None

@@ -1,0 +1,170 @@
+"""A worker's hold on jobs: `Lease`. One row with one deadline for all jobs a worker has, renewed by its
+heartbeat.
+
+Rules of the file: whatever changes a job names the lease it is held under, and changes nothing when that
+lease is lost; claims commit in full, marks under NORMAL; the commit point never succeeds on a lease that has
+run out. A lease is set to end before its length is over, so that the next worker has the job within that
+length.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from .boot import boot_id
+from .job import COLUMNS, Job
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .database import Database
+
+HEARTBEATS = 5  # in the time a lease lives after its last one
+
+_NEXT_HEAD = """SELECT lane, queue, priority, id FROM modernmail_job
+    WHERE phase = 'queued' AND (lane, queue) > (?, ?) ORDER BY lane, queue, priority DESC, id LIMIT 1"""
+_CLAIM = f"""UPDATE modernmail_job
+    SET phase = 'leased', lease = ?, holder = NULL, attempts = attempts + 1, attempted_at = ?,
+        started_at = coalesce(started_at, ?)
+    WHERE id IN (SELECT id FROM modernmail_job WHERE phase = 'queued' AND lane = ? AND queue = ?
+                 ORDER BY priority DESC, id LIMIT ?)
+    RETURNING {", ".join(COLUMNS)}"""  # noqa: S608 - names of columns
+_BEGIN = "INSERT INTO modernmail_lease (token, worker, boot, until) VALUES (?, ?, ?, ?)"
+_RENEW = "UPDATE modernmail_lease SET until = ? WHERE token = ? AND until > ?"
+_END = """DELETE FROM modernmail_lease
+    WHERE token = ? AND NOT EXISTS (SELECT 1 FROM modernmail_job WHERE lease = ?)"""
+_COMMIT_POINT = """UPDATE modernmail_job SET phase = 'content'
+    WHERE id = ? AND lease = ? AND phase = 'leased'
+    AND EXISTS (SELECT 1 FROM modernmail_lease WHERE token = ? AND boot = ? AND until > ?)"""
+_MARK = """UPDATE modernmail_job
+    SET phase = ?, run_after = ?, finished_at = ?, outcome = ?, lease = NULL, holder = NULL
+    WHERE id = ? AND (lease = ? OR (phase = 'unknown' AND holder = ?))"""
+_RELEASE = """UPDATE modernmail_job SET phase = 'queued', lease = NULL, attempts = attempts - 1
+    WHERE id = ? AND lease = ? AND phase = 'leased'"""
+
+
+class Mark(NamedTuple):
+    """What has come of a job held under `lease`: new phase, outcome as JSON, when it is to run again."""
+
+    id: int
+    lease: str
+    phase: str
+    outcome: str | None
+    run_after: float | None = None
+    drop_content: bool = False
+
+    @property
+    def is_end(self) -> bool:
+        """True when the job will not run again by itself."""
+        return self.phase not in ("waiting", "queued")
+
+
+class Lease:
+    """One worker's claim on jobs, of `length` seconds."""
+
+    def __init__(self, database: Database, worker: str, length: float) -> None:
+        self.database = database
+        self.worker = worker
+        self.length = length
+        self._token: str | None = None
+        self._boot = boot_id()
+
+    @property
+    def heartbeat(self) -> float:
+        """Seconds between two renewals."""
+        return self.length * 0.75 / HEARTBEATS
+
+    def renew(self) -> bool:
+        """Push the deadline away; False when the lease was lost, and what was held under it."""
+        now = time.monotonic()
+        return self._token is None or self.database.execute(_RENEW, self._renewal(now), durable=False) == 1
+
+    def claim(
+        self, at_most: Callable[[str], int], *, queues: Sequence[str] | None = None, lanes: Iterable[str] = ()
+    ) -> list[Job]:
+        """Return jobs that are now this worker's, of one lane and queue: those of the highest priority first.
+
+        `at_most(lane)` says how many of a lane to take; `queues` are those to look in, all when None; `lanes`
+        are lanes to leave alone.
+        """
+        if not self.database.rows("SELECT 1 FROM modernmail_job WHERE phase = 'queued' LIMIT 1"):
+            return []
+        skipped = set(lanes)
+        with self.database.write() as connection:
+            head = _best_head(connection, queues, skipped)
+            if head is None:
+                return []
+            token = self._held(connection)
+            now = time.time()
+            lane, queue = head
+            rows = connection.execute(_CLAIM, (token, now, now, lane, queue, at_most(lane))).fetchall()
+        jobs = [Job.from_row(row) for row in rows]
+        jobs.sort(key=lambda job: (-job.priority, job.id))
+        return jobs
+
+    def commit_point(self, number: int, token: str, marks: Sequence[Mark] = ()) -> bool:
+        """Enter phase `content`, storing earlier marks with it; False when the token holds the job no more.
+
+        False means: write no final dot. True means: whatever happens now, nobody sends it again by himself.
+        """
+        with self.database.write(durable=False) as connection:
+            for mark in marks:
+                self._mark(connection, mark)
+            parameters = (number, token, token, self._boot, time.monotonic())
+            return connection.execute(_COMMIT_POINT, parameters).rowcount == 1
+
+    def finish(self, marks: Sequence[Mark]) -> list[Mark]:
+        """Store what has come of jobs; return the marks that came too late, for jobs held by others now."""
+        with self.database.write(durable=False) as connection:
+            return [mark for mark in marks if not self._mark(connection, mark)]
+
+    def release(self, jobs: Iterable[Job]) -> None:
+        """Give jobs back that were not begun, as if they had not been claimed."""
+        with self.database.write(durable=False) as connection:
+            connection.executemany(_RELEASE, [(job.id, job.lease) for job in jobs])
+
+    def end(self) -> None:
+        """Forget this lease, when nothing is held under it: how a worker leaves."""
+        if self._token is not None:
+            self.database.execute(_END, (self._token, self._token), durable=False)
+
+    def _held(self, connection: sqlite3.Connection) -> str:
+        """Return the token of a lease that is good, as part of a claim; a lost one is not taken up again."""
+        now = time.monotonic()
+        if self._token is None or connection.execute(_RENEW, self._renewal(now)).rowcount != 1:
+            self._token = secrets.token_hex(8)
+            row = (self._token, self.worker, self._boot, self._deadline(now))
+            connection.execute(_BEGIN, row)
+        return self._token
+
+    def _mark(self, connection: sqlite3.Connection, mark: Mark) -> bool:
+        finished = time.time() if mark.is_end else None
+        parameters = (mark.phase, mark.run_after, finished, mark.outcome, mark.id, mark.lease, mark.lease)
+        changed = connection.execute(_MARK, parameters).rowcount == 1
+        if changed and mark.drop_content:
+            connection.execute("DELETE FROM modernmail_content WHERE job = ?", (mark.id,))
+        return changed
+
+    def _renewal(self, now: float) -> tuple[float, str | None, float]:
+        return self._deadline(now), self._token, now
+
+    def _deadline(self, now: float) -> float:
+        return now + self.length * 0.75
+
+
+def _best_head(
+    connection: sqlite3.Connection, queues: Sequence[str] | None, skipped: set[str]
+) -> tuple[str, str] | None:
+    """Return the lane and queue whose first job comes first by priority, then by age: a seek for each."""
+    best: tuple[int, int] | None = None
+    found: tuple[str, str] | None = None
+    place = ("", "")
+    while (row := connection.execute(_NEXT_HEAD, place).fetchone()) is not None:
+        place = (row[0], row[1])
+        order = (-row[2], row[3])
+        if row[0] not in skipped and (queues is None or row[1] in queues) and (best is None or order < best):
+            best, found = order, place
+    return found

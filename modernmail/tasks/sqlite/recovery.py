@@ -1,0 +1,53 @@
+"""What time brings back: jobs whose hour has come, and jobs whose worker has died."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from .boot import boot_id
+
+if TYPE_CHECKING:
+    from .database import Database
+
+_DUE = "SELECT 1 FROM modernmail_job WHERE phase = 'waiting' AND run_after <= ? LIMIT 1"
+_WAKE = """UPDATE modernmail_job SET phase = 'queued', run_after = NULL WHERE id IN (
+    SELECT id FROM modernmail_job WHERE phase = 'waiting' AND run_after <= ? ORDER BY run_after LIMIT 1000)"""
+_DEAD = "SELECT token, boot FROM modernmail_lease WHERE boot <> ? OR until <= ?"
+_TO_UNKNOWN = """UPDATE modernmail_job SET phase = 'unknown', holder = lease, lease = NULL, finished_at = ?
+    WHERE lease = ? AND lane <> 'task' AND (phase = 'content' OR ?)"""
+_TO_QUEUED = "UPDATE modernmail_job SET phase = 'queued', lease = NULL WHERE lease = ?"
+
+
+def wake(database: Database, now: float | None = None) -> int:
+    """Queue jobs whose `run_after` has come, at most 1000 at a time; return how many."""
+    now = time.time() if now is None else now
+    if not database.rows(_DUE, (now,)):
+        return 0
+    return database.execute(_WAKE, (now,), durable=False)
+
+
+def next_due(database: Database) -> float | None:
+    """Return the time of the next waiting job, in seconds since 1970."""
+    rows = database.rows("SELECT min(run_after) FROM modernmail_job WHERE phase = 'waiting'")
+    return rows[0][0]  # type: ignore[return-value]
+
+
+def recover(database: Database) -> tuple[int, int]:
+    """Take back what is held under leases that ran out; return how many jobs were queued again, how many
+    unknown.
+
+    A mail in phase `content` may have been accepted: it becomes unknown. So does every mail that was held
+    when the machine went down, since the mark of its commit point may have been lost with the power. All else
+    is queued.
+    """
+    boot = boot_id()
+    if not database.rows(_DEAD, (boot, time.monotonic())):
+        return 0, 0
+    queued = unknown = 0
+    with database.write() as connection:
+        for token, of_boot in connection.execute(_DEAD, (boot, time.monotonic())).fetchall():
+            unknown += connection.execute(_TO_UNKNOWN, (time.time(), token, of_boot != boot)).rowcount
+            queued += connection.execute(_TO_QUEUED, (token,)).rowcount
+            connection.execute("DELETE FROM modernmail_lease WHERE token = ?", (token,))
+    return queued, unknown
