@@ -14,58 +14,69 @@ done: list[object] = []
 
 @task
 def add(a: int, b: int = 2) -> int:
+    """Add two numbers."""
     return a + b
 
 
 @task
 async def add_later(a: int, b: int = 2) -> int:
+    """Add two numbers, on a loop."""
     await asyncio.sleep(0)
     return a + b
 
 
 @task
 def note(value: object) -> None:
+    """Remember a value."""
     done.append(value)
 
 
 @task
 def wait_for_gate() -> str:
+    """Wait until the test opens the gate."""
     assert gate.wait(10)
     return "open"
 
 
 @task
 def fail() -> None:
+    """Fail."""
     raise ValueError("no luck")
 
 
 @task
 def leave() -> None:
+    """Exit."""
     raise SystemExit(3)
 
 
 @task
 def return_object() -> object:
+    """Return what JSON cannot say."""
     return object()
 
 
 @task
 def return_receipt() -> Receipt:
+    """Return a receipt, as send_mail does."""
     return Receipt("<1@example.com>", None, {"a@example.com": Outcome("accepted")})
 
 
 @task(takes_context=True)
 def which_attempt(context: TaskContext, value: str) -> list[object]:
+    """Say which attempt this is."""
     return [context.attempt, context.task_result.id, value]
 
 
 @task(retry=Retry(max_attempts=3, delay=0, jitter=0))
 def stubborn() -> None:
+    """Fail at every attempt."""
     raise OSError("still no luck")
 
 
 @task(takes_context=True, retry=Retry(max_attempts=5, delay=0.01, jitter=0, on=(OSError,)))
 def third_time_lucky(context: TaskContext) -> int:
+    """Succeed at the third attempt."""
     if context.attempt < 3:
         raise OSError("not yet")
     return context.attempt

@@ -138,7 +138,7 @@ class SQLiteBackend(TaskBackend):
         return _dumps({"value": result._return_value, "errors": errors, "workers": result.worker_ids})
 
     def _maker(self, task: Task[..., Any]) -> Callable[[Sequence[Any], Mapping[str, Any]], _Made]:
-        """Return a function that makes the job and the result of one call: what all calls share is done once."""
+        """Return what makes the job and the result of one call; the things all calls share are done once."""
         self.validate_task(task)
         now = datetime.now(UTC)
         starts = task.starts_at(now)
