@@ -79,6 +79,7 @@ def docs(session: nox.Session) -> None:
     session.install("-e", ".[cli,inbox]", *group("docs"))
     build = ["sphinx-build", "-W", "--keep-going", "-E", "-q", "docs", "docs/_build/html"]
     session.run(*build)
+    session.run("towncrier", "build", "--draft", "--version", "next", silent=True)
 
 
 @nox.session

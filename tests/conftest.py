@@ -1,21 +1,8 @@
-"""The fixtures every test may ask for."""
+"""How much hypothesis may search."""
 
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
-
-pytest_plugins = [
-    "services.reporting",
-    "services.certificates",
-    "services.dovecot",
-    "services.exim",
-    "services.opensmtpd",
-    "services.postfix",
-    "services.postgres",
-    "services.rabbitmq",
-    "services.redis",
-    "services.sink",
-]
 
 # Cores are shared: an example that took long says nothing. `fuzz` is for `nox -s fuzz`.
 settings.register_profile("default", deadline=None)

@@ -1,0 +1,49 @@
+"""The fixtures every test may ask for, and the examples of the README and of the documentation as tests.
+
+Each page runs in an empty folder of its own. A block that only shows something is preceded by
+`<!--- skip: next -->`.
+"""
+
+from __future__ import annotations
+
+import os
+from doctest import ELLIPSIS, IGNORE_EXCEPTION_DETAIL
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest_plugins = [
+    "services.reporting",
+    "services.certificates",
+    "services.dovecot",
+    "services.exim",
+    "services.opensmtpd",
+    "services.postfix",
+    "services.postgres",
+    "services.rabbitmq",
+    "services.redis",
+    "services.sink",
+]
+
+
+@pytest.fixture(scope="module")
+def page_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Be in an empty folder while the examples of one page run."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("page"))
+    yield
+    os.chdir(before)
+
+
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS | IGNORE_EXCEPTION_DETAIL), SkipParser()],
+    patterns=["README.md", "docs/**/*.md"],
+    excludes=["docs/_build/**"],
+    fixtures=["page_folder"],
+).pytest()
