@@ -30,7 +30,7 @@ def unstructured(name: str, value: str) -> str:
     """Return an unstructured field (RFC 5322 2.2.1): `Subject`, `Comments`, `X-…`.
 
     >>> unstructured("Subject", "Grüße")
-    'Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\\r\\n'
+    'Subject: =?utf-8?b?R3LDvMOfZQ==?=\\r\\n'
     """
     value = value.strip(" \t")
     column = len(name) + 2
