@@ -545,7 +545,7 @@ def test_auth_steps_can_be_scripted():
 def test_json_rules_are_the_same_as_python_rules():
     """Every action has a JSON form."""
     actions = [
-        ["reply", "250 a"], ["raw", "b"], ["sleep", 1], ["drip", "c", 0.5], ["flood", "d", 5], ["hang"],
+        ["reply", "250 a"], ["raw", "b"], ["sleep", 1], ["drip", "c", 0.5], ["flood", "d", 5], ["hang"], ["read", 7],
         ["stall"], ["close"], ["rst"], ["commit"], ["tls"], ["tls", "keep"], ["default"], ["hold", "h"],
     ]  # fmt: skip
     rule = Rule("RCPT", nth=(1, 2), session=3, contains="x", accept=True)
@@ -556,6 +556,7 @@ def test_json_rules_are_the_same_as_python_rules():
         .drip("c", 0.5)
         .flood("d", 5)
         .hang()
+        .read(7)
         .stall()
         .close()
         .reset()

@@ -73,6 +73,7 @@ class Channel:
         self._tls_out = ssl.MemoryBIO()
         self.pending = bytearray()
         self.received = 0
+        self.sent = 0
 
     # -- in
 
@@ -204,11 +205,14 @@ class Channel:
         view = memoryview(data)
         while view:
             try:
-                view = view[self._socket.send(view) :]
+                count = self._socket.send(view)
             except BlockingIOError:
                 self._wait(selectors.EVENT_WRITE)
             except OSError as error:
                 raise SessionOver("reset") from error
+            else:
+                self.sent += count
+                view = view[count:]
 
     # -- TLS
 

@@ -49,6 +49,7 @@ class Conversation:
         self._channel = scene.channel
         self._session = scene.session
         self._protocol = scene.protocol
+        self._in_auth = False  # a scripted 334 was said: the next line is no command
 
     def run(self) -> None:
         """Play the session to its end; the end is in the record."""
@@ -62,10 +63,15 @@ class Conversation:
             with self._scene.stage.ledger:
                 self._session.end = over.end
                 self._session.received = self._channel.received
+                self._session.sent = self._channel.sent
 
     # -- what the client says
 
     def _command(self, line: bytes) -> None:
+        if self._in_auth:
+            self._in_auth = False
+            self._play("AUTHDATA", line)
+            return
         verb = line.split(maxsplit=1)[0].upper().decode("ascii", "replace") if line.strip() else ""
         more = bool(self._channel.pending)
         pipelining = self._scene.stage.offer.has("PIPELINING")
@@ -138,6 +144,8 @@ class Conversation:
                     self._channel.send_now(bytes((byte,)))
             case "flood":
                 self._flood(turn, action)
+            case "read":
+                self._session.ignored += self._channel.read_exactly(action.size)
             case "hang":
                 scene.leave(scene.drain())
             case "stall":
@@ -170,8 +178,8 @@ class Conversation:
 
     def _follow(self, turn: Turn) -> None:
         """Go where the step leads, once it is answered."""
-        if turn.step.name == "AUTH" and turn.code == 334:
-            self._play("AUTHDATA", self._channel.read_line())
+        if turn.step.name in {"AUTH", "AUTHDATA"} and turn.code == 334:
+            self._in_auth = True
         elif turn.accepted and turn.answer.then == "content":
             self._content()
         elif turn.accepted and turn.answer.then == "quit":

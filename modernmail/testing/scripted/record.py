@@ -77,8 +77,9 @@ class Session:
 
     `end` is None while it lasts, then `quit`, `eof` (the client closed), `reset` (it broke), `closed` or
     `rst` (the script did), `tls` (the handshake failed: `tls_error`) or `stopped` (the server was, or its
-    lifetime was over). `violations` names what a strict server would mind. `ignored` is what came after the
-    server stopped listening.
+    lifetime was over). `received` and `sent` count bytes, `sent` (TLS included) is known at the end.
+    `violations` names what a strict server would mind. `discarded` is plaintext that came behind STARTTLS,
+    `ignored` the first 64 KiB of what came after the server stopped listening. `user` is who authenticated.
     """
 
     number: int
@@ -86,6 +87,7 @@ class Session:
     transactions: list[Transaction] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     received: int = 0
+    sent: int = 0
     tls: str | None = None
     tls_error: str | None = None
     user: str | None = None

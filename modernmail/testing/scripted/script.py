@@ -109,6 +109,10 @@ class Rule:
             raise InvalidValue("data", data, "a flood needs something to repeat")
         return self._and(Action("flood", _octets(data), size=min(size, FLOOD_CAP)))
 
+    def read(self, size: int) -> Rule:
+        """Read so many bytes of the client, and make nothing of them: part of a content, for example."""
+        return self._and(Action("read", size=size))
+
     def hang(self) -> Rule:
         """Say nothing more, but go on reading, until the client gives up."""
         return self._and(Action("hang"))
@@ -178,6 +182,7 @@ _VERBS: dict[str, Callable[..., Rule]] = {
     "sleep": Rule.sleep,
     "drip": Rule.drip,
     "flood": Rule.flood,
+    "read": Rule.read,
     "hang": Rule.hang,
     "stall": Rule.stall,
     "close": Rule.close,

@@ -1,0 +1,158 @@
+"""Plays a row: a scripted server on one side, a Mailer on the other, and a note of what each of them saw."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from dataclasses import dataclass, field
+
+from modernmail import Mailer, Message
+from modernmail.errors import DeliveryError
+from modernmail.testing.scripted import Commit, ScriptedSMTPServer, Session
+from modernmail.testing.scripted.server import CAPABILITIES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from faults.row import Row
+    from modernmail.receipt import Receipt
+
+PATIENT = 10.0  # seconds of timeout where nothing should time out
+IMPATIENT = 0.5  # where something must
+CORPUS_TIMEOUT = 2.0  # the timeout that max_s and the seconds of the scripts are written for
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One way to run a row."""
+
+    face: str  # "sync" or "async"
+    pipelining: bool
+    delivery: str
+
+    def __str__(self) -> str:
+        return f"{self.face}-{'pipelined' if self.pipelining else 'stepwise'}-{self.delivery}"
+
+
+MODES = [
+    Mode(face, pipelining, delivery)
+    for face in ("sync", "async")
+    for pipelining in (True, False)
+    for delivery in ("whole", "line", "byte")
+]
+
+
+@dataclass(slots=True)
+class Sent:
+    """What the client said of one message: a receipt, and the error when nobody was accepted."""
+
+    message: Message
+    receipt: Receipt | None = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Played:
+    """What came of a row."""
+
+    sent: list[Sent]
+    seconds: float = 0.0
+    limit: float = 0.0
+    sessions: list[Session] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
+
+    def transcript(self) -> str:
+        """Return all sessions as text."""
+        told = [f"# session {one.number}\n{one.transcript()[:4000]}" for one in self.sessions]
+        errors = [f"# error: {one.error!r}" for one in self.sent if one.error is not None]
+        return "\n".join([*told, *errors])
+
+
+def messages_of(row: Row) -> list[Message]:
+    """Return the messages that the row sends, each with a Message-ID and a Date of its own."""
+    body = "A dot:\n.\n..\nand more\n"
+    body += ("x" * 70 + "\n") * (row.size // 71)
+    return [
+        Message(
+            subject=f"Fault {row.id}",
+            text=body,
+            from_email="me@example.com",
+            to=list(row.rcpts),
+            headers={
+                "Message-ID": f"<{row.id}-{index}@example.com>",
+                "Date": "Mon, 02 Nov 2026 10:00:00 +0000",
+            },
+        )
+        for index in range(len(row.sends))
+    ]
+
+
+def play(row: Row, mode: Mode) -> Played:
+    """Send the row's messages, and return what client and server made of it."""
+    played = Played([Sent(message) for message in messages_of(row)])
+    timeout = IMPATIENT if row.waits else PATIENT
+    scale = timeout / CORPUS_TIMEOUT if row.waits else 0.1
+    played.limit = row.max_s * scale + 2.0 if row.waits else row.max_s
+    capabilities = CAPABILITIES if row.capabilities is None else row.capabilities
+    server = ScriptedSMTPServer(
+        row.script,
+        capabilities=[line for line in capabilities if mode.pipelining or line != "PIPELINING"],
+        tls=row.tls,
+        certificate=row.certificate,
+        credentials=row.credentials,
+        mechanisms=row.mechanisms,
+        delivery=mode.delivery,
+        time_scale=scale,
+        lifetime=60,
+    )
+    with server:
+        url = _url(server, row, timeout)
+        began = time.monotonic()
+        if mode.face == "sync":
+            _send(url, played.sent)
+        else:
+            asyncio.run(_asend(url, played.sent))
+        played.seconds = time.monotonic() - began
+        if not any(action[0] in {"stall", "sleep"} for action in row.actions):
+            server.wait_until_idle()
+    played.sessions, played.commits = server.sessions, server.commits
+    return played
+
+
+def _url(server: ScriptedSMTPServer, row: Row, timeout: float) -> str:
+    client = dict(row.client)
+    scheme = "smtps" if client.get("tls") == "implicit" else "smtp"
+    options: dict[str, object] = {
+        "timeout": timeout,
+        "final_timeout": timeout,
+        "tls": None,
+        "ca": server.ca_file,
+    }
+    if scheme == "smtp" and "tls" in client:
+        options["tls"] = client["tls"]
+    if "chunking" in client:
+        options["chunking"] = client["chunking"]
+    if row.server == "absent":
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            free = listener.getsockname()[1]
+        return f"smtp://127.0.0.1:{free}?timeout={timeout}"
+    url = server.url(username=client.get("username"), password=client.get("password"), **options)
+    return url.replace(url.partition(":")[0], scheme, 1)
+
+
+def _send(url: str, sent: list[Sent]) -> None:
+    with Mailer(url) as mailer:
+        for one in sent:
+            try:
+                one.receipt = mailer.send(one.message)
+            except DeliveryError as error:
+                one.receipt, one.error = error.receipt, error
+
+
+async def _asend(url: str, sent: list[Sent]) -> None:
+    async with Mailer(url) as mailer:
+        for one in sent:
+            try:
+                one.receipt = await mailer.asend(one.message)
+            except DeliveryError as error:
+                one.receipt, one.error = error.receipt, error
