@@ -68,13 +68,13 @@ def test_tasks_run_in_a_worker_and_results_come_back(backend: SQLiteBackend) -> 
 
 def test_failures_retries_contexts_and_receipts(backend: SQLiteBackend) -> None:
     """What the in-process backends promise holds on disk as well."""
-    failed, lucky, stubborn, context, receipt, odd, left = (
-        each.enqueue() if each is not chores.which_attempt else each.enqueue("x")
-        for each in (
-            chores.fail, chores.third_time_lucky, chores.stubborn, chores.which_attempt, chores.return_receipt,
-            chores.return_object, chores.leave,
-        )
-    )  # fmt: skip
+    failed, lucky, stubborn = (
+        each.enqueue() for each in (chores.fail, chores.third_time_lucky, chores.stubborn)
+    )
+    receipt, odd, left = (
+        each.enqueue() for each in (chores.return_receipt, chores.return_object, chores.leave)
+    )
+    context = chores.which_attempt.enqueue("x")
     work(backend)
     while lucky.status == "READY":
         work(backend)
