@@ -9,6 +9,7 @@
     │   ├── InvalidAttachment
     │   ├── InvalidMessage
     │   ├── InvalidPolicy              a Content-Security-Policy that browsers would misread
+    │   ├── InvalidSearch              a search of the inbox that means nothing
     │   └── InvalidTask                a function or argument that cannot be queued
     ├── ConfigurationError             a URL, an option, a mailer's name, a missing extra
     │   └── InvalidTaskBackend
@@ -92,6 +93,10 @@ class InvalidMessage(InvalidValue):
 
 class InvalidPolicy(InvalidValue):
     """A Content-Security-Policy, or a report about one, that cannot be what was meant."""
+
+
+class InvalidSearch(InvalidValue):
+    """A search of the inbox with a field or a date that it does not know."""
 
 
 class InvalidTask(InvalidValue):

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from .capture import CaptureServer
 from .mail import CapturedMail
-from .store import MemoryStore, Store
+from .store import DiskStore, MailNotFound, MemoryStore, Store
 
-__all__ = ["CaptureServer", "CapturedMail", "MemoryStore", "Store"]
+__all__ = ["CaptureServer", "CapturedMail", "DiskStore", "MailNotFound", "MemoryStore", "Store"]

@@ -1,19 +1,29 @@
-"""Where caught mail is kept: what a store must do, and the one that keeps it in memory.
+"""Where caught mail is kept, listed, searched and waited for: in memory, or in a folder that processes share.
 
 Rules of the file: a store may be used by several threads at once; a mail that `add` returned for is there for
-every later call; iteration gives the mails in the order they came.
+every later call; numbers (`seq`) only grow, so that "what came since" has one meaning.
 """
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 import threading
-from collections import deque
-from typing import TYPE_CHECKING, Protocol
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from .contents import FolderContents, MemoryContents
+from .index import Index
+from .summary import Summary, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .contents import Contents
     from .mail import CapturedMail
+
+_OTHER_PROCESSES = 0.05  # seconds between two looks at what they did
 
 
 class MailNotFound(LookupError):
@@ -24,65 +34,221 @@ class MailNotFound(LookupError):
         self.mail_id = mail_id
 
 
-class Store(Protocol):
-    """What the capture server and the pages need of a store.
+class Store:
+    """What both kinds of store do. `blocks` says whether `add` waits for a disk: servers call it in a thread.
 
-    `blocks` says whether `add` may wait for a disk: then the servers call it in a thread.
+    `limit` is the number of mails kept, `max_age` their age in seconds (None: any); older ones make room.
     """
 
     blocks: bool
 
-    def add(self, mail: CapturedMail) -> None:
-        """Keep `mail`; an OSError means that nothing of it was kept."""
+    def __init__(self, index: Index, contents: Contents, *, limit: int, max_age: float | None) -> None:
+        self.limit = limit
+        self.max_age = max_age
+        self._index = index
+        self._contents = contents
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._changes = 0
 
-    def get(self, mail_id: str) -> CapturedMail:
-        """Return the mail, or raise `MailNotFound`."""
+    # -- writing
 
-    def __iter__(self) -> Iterator[CapturedMail]: ...
+    def add(self, mail: CapturedMail) -> Summary:
+        """Keep `mail` and return its summary; an OSError means that nothing of it was kept."""
+        words = summarise(mail)
+        self._contents.prepare(mail.id, mail.content)
+        with self._lock:
+            try:
+                self._index.begin()
+                seq = self._index.insert(mail, words)
+                self._contents.keep(mail.id)
+                surplus = self._surplus()
+                self._index.delete(surplus)
+                self._index.commit()
+            except BaseException as error:
+                self._index.rollback()
+                self._contents.drop(mail.id)
+                if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+                    raise OSError(errno.ENOSPC, str(error)) from error
+                raise
+            self._after_change(surplus)
+        return _numbered(words.summary, seq)
 
-    def __len__(self) -> int: ...
+    def delete(self, query: str = "") -> int:
+        """Forget what `query` finds (everything, when it is empty) and return how many that were."""
+        with self._lock:
+            rows = self._index.rows(query)
+            self._write(lambda: self._index.delete(rows))
+            self._after_change(rows)
+        return len(rows)
 
     def clear(self) -> None:
         """Forget every mail."""
+        self.delete()
+
+    def mark(self, query: str = "", *, seen: bool = True) -> None:
+        """Mark what `query` finds as seen, or as unseen."""
+        with self._lock:
+            self._write(lambda: self._index.mark(query, seen=seen))
+            self._after_change([])
+
+    # -- reading
+
+    def get(self, mail_id: str) -> CapturedMail:
+        """Return the mail with its content; raises `MailNotFound`."""
+        import dataclasses
+
+        with self._lock:
+            found = self._index.get(mail_id)
+            content = self._contents.get(mail_id) if found else None
+        if found is None or content is None:
+            raise MailNotFound(mail_id)
+        return dataclasses.replace(found[1], content=content)
+
+    def summary(self, mail_id: str) -> Summary:
+        """Return one line about the mail; raises `MailNotFound`."""
+        with self._lock:
+            found = self._index.get(mail_id)
+        if found is None:
+            raise MailNotFound(mail_id)
+        return found[0]
+
+    def find(self, query: str = "", *, limit: int = 50, start: int = 0, after: int = 0) -> list[Summary]:
+        """Return the mails that `query` finds, newest first; raises `InvalidSearch`.
+
+        At most `limit`, the first `start` left out; only those that came after number `after`.
+        """
+        with self._lock:
+            return self._index.find(query, limit=limit, start=start, after=after)
+
+    def count(self, query: str = "") -> int:
+        """Return how many mails `query` finds."""
+        with self._lock:
+            return self._index.count(query)
+
+    def neighbours(self, summary: Summary, query: str = "") -> tuple[str | None, str | None]:
+        """Return the ids of the next newer and the next older mail among what `query` finds."""
+        with self._lock:
+            return self._index.neighbours(summary.seq, query)
+
+    def tags(self) -> list[str]:
+        """Return every tag in use."""
+        with self._lock:
+            return self._index.tags()
+
+    @property
+    def last(self) -> int:
+        """The number of the newest mail that ever came: where "since now" begins."""
+        with self._lock:
+            return self._index.last()
+
+    def __iter__(self) -> Iterator[CapturedMail]:
+        """Give the mails in the order they came."""
+        with self._lock:
+            rows = self._index.rows()
+        for _, mail_id in rows:
+            try:
+                yield self.get(mail_id)
+            except MailNotFound:
+                continue  # deleted since
+
+    def __len__(self) -> int:
+        return self.count()
+
+    # -- waiting
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """A value that differs after every change, whichever process made it."""
+        with self._lock:
+            return self._changes, self._index.data_version()
+
+    def wait(self, query: str = "", *, after: int = 0, timeout: float = 10.0) -> Summary | None:
+        """Return the oldest mail past number `after` that `query` finds, as soon as there is one.
+
+        None when `timeout` seconds pass without. Asking again with the found `seq` gives the next one.
+        """
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                version = self.version
+                found = self._index.first(query, after=after)
+                if found is not None:
+                    return found
+                while version == self.version:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return None
+                    self._changed.wait(min(left, _OTHER_PROCESSES))
+
+    # -- life
+
+    def close(self) -> None:
+        """Close the index; the mails stay where they are."""
+        with self._lock:
+            self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _surplus(self) -> list[tuple[int, str]]:
+        oldest = 0.0 if self.max_age is None else time.time() - self.max_age
+        return self._index.surplus(self.limit, oldest)
+
+    def _write(self, change: Any) -> None:
+        self._index.begin()
+        try:
+            change()
+            self._index.commit()
+        except BaseException:
+            self._index.rollback()
+            raise
+
+    def _after_change(self, dropped: list[tuple[int, str]]) -> None:
+        for _, mail_id in dropped:
+            self._contents.drop(mail_id)
+        self._changes += 1
+        self._changed.notify_all()
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """Keeps the newest `limit` mails in memory: for tests and demonstrations.
 
     >>> from modernmail.inbox import CapturedMail
     >>> store = MemoryStore(limit=1)
-    >>> store.add(CapturedMail("a@example.com", ("b@example.com",), b"Subject: 1"))
-    >>> store.add(CapturedMail("a@example.com", ("b@example.com",), b"Subject: 2"))
-    >>> [mail.content for mail in store]
-    [b'Subject: 2']
+    >>> one = store.add(CapturedMail("a@example.com", ("b@example.com",), b"Subject: 1"))
+    >>> two = store.add(CapturedMail("a@example.com", ("b@example.com",), b"Subject: 2"))
+    >>> [mail.content for mail in store], store.find("subject:2")[0].id == two.id
+    ([b'Subject: 2'], True)
     """
 
     blocks = False
 
-    def __init__(self, *, limit: int = 10_000) -> None:
-        self._mails: deque[CapturedMail] = deque(maxlen=limit)
-        self._lock = threading.Lock()
+    def __init__(self, *, limit: int = 10_000, max_age: float | None = None) -> None:
+        super().__init__(Index(":memory:"), MemoryContents(), limit=limit, max_age=max_age)
 
-    def add(self, mail: CapturedMail) -> None:
-        """Keep `mail`, in place of the oldest one when the store is full."""
-        with self._lock:
-            self._mails.append(mail)
 
-    def get(self, mail_id: str) -> CapturedMail:
-        """Return the mail, or raise `MailNotFound`."""
-        for mail in self:
-            if mail.id == mail_id:
-                return mail
-        raise MailNotFound(mail_id)
+class DiskStore(Store):
+    """Keeps mails in `folder`: `mails/ID.eml` each, exactly as sent, and an index in `inbox.sqlite3`.
 
-    def __iter__(self) -> Iterator[CapturedMail]:
-        with self._lock:
-            return iter(tuple(self._mails))
+    Several processes may use one folder. Raises `ConfigurationError` when the index is not ours, OSError when
+    the folder cannot be made.
+    """
 
-    def __len__(self) -> int:
-        return len(self._mails)
+    blocks = True
 
-    def clear(self) -> None:
-        """Forget every mail."""
-        with self._lock:
-            self._mails.clear()
+    def __init__(self, folder: str | Path, *, limit: int = 10_000, max_age: float | None = None) -> None:
+        self.folder = Path(folder)
+        contents = FolderContents(self.folder / "mails")
+        index = Index(str(self.folder / "inbox.sqlite3"))
+        super().__init__(index, contents, limit=limit, max_age=max_age)
+        contents.sweep({mail_id for _, mail_id in index.rows()})
+
+
+def _numbered(summary: Summary, seq: int) -> Summary:
+    import dataclasses
+
+    return dataclasses.replace(summary, seq=seq)

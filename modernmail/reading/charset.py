@@ -22,7 +22,9 @@ def decode_text(data: bytes, charset: str) -> tuple[str, str | None]:
     problem = None
     if codec := _codec(name):
         try:
-            return data.decode(codec), None
+            return data.decode(codec).encode("utf-8", "replace").decode(
+                "utf-8"
+            ), None  # UTF-7 has lone surrogates
         except (UnicodeError, ValueError):
             problem = f"not valid {name[:40]!r}"
     elif name:

@@ -69,7 +69,7 @@ def test_envelope_and_bytes_are_kept_as_sent() -> None:
     assert mail.content == M1
     assert (mail.return_path, mail.recipients) == ("shop@example.com", ("zoe@example.com", "bcc@example.com"))
     assert (mail.peer, mail.helo, mail.tls, mail.user) == ("127.0.0.1", "client.example", None, None)
-    assert store.get(mail.id) is mail
+    assert store.get(mail.id) == mail
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,275 @@
+"""The index: one row a mail in SQLite, in a file or in memory, and the words to search.
+
+Only `Store` calls it, under its lock. Rules of the file: one statement, one method; nothing of a mail's
+content is kept but what lists and searches need.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from modernmail.errors import ConfigurationError
+from modernmail.reading import Mailbox
+
+from .mail import CapturedMail
+from .search import fold, parse_search
+from .summary import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .summary import Words
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE mails (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    received_at REAL NOT NULL,
+    size INTEGER NOT NULL,
+    return_path TEXT NOT NULL,
+    recipients TEXT NOT NULL,          -- JSON, as are the other lists
+    peer TEXT, helo TEXT, tls TEXT, user TEXT,
+    options TEXT NOT NULL,
+    recipient_options TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    mailboxes TEXT NOT NULL,           -- from, to, cc, reply_to: lists of (name, address)
+    message_id TEXT NOT NULL,
+    snippet TEXT NOT NULL,
+    attachments INTEGER NOT NULL,
+    tags TEXT NOT NULL,
+    seen INTEGER NOT NULL DEFAULT 0,
+    sender TEXT NOT NULL, addressees TEXT NOT NULL, subject_folded TEXT NOT NULL,  -- to compare with
+    body TEXT NOT NULL DEFAULT ''      -- to compare with, where there is no FTS5
+);
+CREATE INDEX mails_seen ON mails (seen);
+CREATE INDEX mails_received_at ON mails (received_at);
+"""
+_FTS = 'CREATE VIRTUAL TABLE words USING fts5(text, tokenize = "unicode61 remove_diacritics 2")'
+_SUMMARY = (
+    "seq, id, received_at, size, return_path, recipients, subject, mailboxes, message_id, snippet,"
+    " attachments, tags, seen"
+)
+
+
+class Index:
+    """The rows of a store, in the SQLite file `path` (`:memory:` for none)."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise ConfigurationError(f"{path} is no inbox: {error}") from error
+
+    def _open(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(
+            "PRAGMA synchronous = NORMAL"
+        )  # a crash of the machine may cost the last mails, no more
+        self._db.execute("BEGIN IMMEDIATE")  # two processes may open a new store at once
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            for statement in _SCHEMA.split(";\n"):
+                self._db.execute(statement)
+            if _has_fts():
+                self._db.execute(_FTS)
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute("COMMIT")
+        if version > VERSION:
+            raise sqlite3.DatabaseError(
+                f"made by a newer release (version {version}; this one reads {VERSION})"
+            )
+        table = "SELECT 1 FROM sqlite_master WHERE name = 'words'"
+        self.has_fts = self._db.execute(table).fetchone() is not None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # -- writing; `begin` first, then `commit` or `rollback`
+
+    def begin(self) -> None:
+        """Start a change that other processes wait for."""
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Keep the change."""
+        self._db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the change."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def insert(self, mail: CapturedMail, words: Words) -> int:
+        """Add a row and return its number."""
+        summary = words.summary
+        sender, named = _words_of([summary.sender] if summary.sender else []), (*summary.to, *summary.cc)
+        addressees = " ".join((_words_of(named), *summary.recipients))
+        everything = "\n".join((summary.subject, sender, addressees, words.text))
+        mailboxes = [[summary.sender] if summary.sender else [], summary.to, summary.cc, summary.reply_to]
+        cursor = self._db.execute(
+            "INSERT INTO mails VALUES (NULL" + ", ?" * 22 + ")",
+            (
+                *(
+                    mail.id,
+                    mail.received_at.timestamp(),
+                    mail.size,
+                    mail.return_path,
+                    json.dumps(mail.recipients),
+                ),
+                *(mail.peer, mail.helo, mail.tls, mail.user, json.dumps(mail.options)),
+                *(
+                    json.dumps(mail.recipient_options),
+                    summary.subject,
+                    json.dumps(mailboxes),
+                    summary.message_id,
+                ),
+                *(summary.snippet, summary.attachments, json.dumps(summary.tags), 0),
+                *(fold(f"{sender} {mail.return_path}"), fold(addressees), fold(summary.subject)),
+                "" if self.has_fts else fold(everything),
+            ),
+        )
+        seq = int(cursor.lastrowid or 0)
+        if self.has_fts:
+            self._db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (seq, everything))
+        return seq
+
+    def delete(self, rows: Sequence[tuple[int, str]]) -> None:
+        """Remove the rows (number, id)."""
+        numbers = [(seq,) for seq, _ in rows]
+        self._db.executemany("DELETE FROM mails WHERE seq = ?", numbers)
+        if self.has_fts:
+            self._db.executemany("DELETE FROM words WHERE rowid = ?", numbers)
+
+    def mark(self, query: str, *, seen: bool) -> None:
+        """Mark what `query` finds as seen or unseen."""
+        where = parse_search(query, has_fts=self.has_fts)
+        sql = f"UPDATE mails SET seen = ? WHERE seen != ? AND ({where.sql})"  # noqa: S608 - values are parameters
+        self._db.execute(sql, (seen, seen, *where.parameters))
+
+    # -- reading
+
+    def find(self, query: str, *, limit: int, start: int = 0, after: int = 0) -> list[Summary]:
+        """Return the newest mails that `query` finds, `start` of them left out, none up to number `after`."""
+        where = parse_search(query, has_fts=self.has_fts)
+        sql = f"SELECT {_SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608 - values are parameters
+        return [_summary(row) for row in self._db.execute(sql, (after, *where.parameters, limit, start))]
+
+    def first(self, query: str, *, after: int) -> Summary | None:
+        """Return the oldest mail past number `after` that `query` finds, or None."""
+        where = parse_search(query, has_fts=self.has_fts)
+        sql = f"SELECT {_SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
+        row = self._db.execute(sql, (after, *where.parameters)).fetchone()
+        return None if row is None else _summary(row)
+
+    def count(self, query: str = "") -> int:
+        """Return how many mails `query` finds."""
+        where = parse_search(query, has_fts=self.has_fts)
+        sql = f"SELECT count(*) FROM mails WHERE {where.sql}"  # noqa: S608 - values are parameters
+        return int(self._db.execute(sql, where.parameters).fetchone()[0])
+
+    def rows(self, query: str = "") -> list[tuple[int, str]]:
+        """Return number and id of what `query` finds, oldest first."""
+        where = parse_search(query, has_fts=self.has_fts)
+        sql = f"SELECT seq, id FROM mails WHERE {where.sql} ORDER BY seq"  # noqa: S608 - values are parameters
+        return self._db.execute(sql, where.parameters).fetchall()
+
+    def surplus(self, limit: int, oldest: float) -> list[tuple[int, str]]:
+        """Return number and id of the mails over `limit` and of those received before the moment `oldest`."""
+        sql = "SELECT seq, id FROM mails WHERE received_at < ?"
+        old = self._db.execute(sql, (oldest,)).fetchall()
+        (span,) = self._db.execute("SELECT max(seq) - min(seq) + 1 FROM mails").fetchone()
+        if span is None or span <= limit:  # a quick bound: no need to count
+            return old
+        sql = "SELECT seq, id FROM mails ORDER BY seq DESC LIMIT -1 OFFSET ?"
+        return list({*old, *self._db.execute(sql, (limit,)).fetchall()})
+
+    def neighbours(self, seq: int, query: str) -> tuple[str | None, str | None]:
+        """Return the ids of the next newer and the next older mail that `query` finds."""
+        where = parse_search(query, has_fts=self.has_fts)
+        newer = f"SELECT id FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
+        older = f"SELECT id FROM mails WHERE seq < ? AND {where.sql} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - values are parameters
+        found = [self._db.execute(sql, (seq, *where.parameters)).fetchone() for sql in (newer, older)]
+        return (found[0] and found[0][0], found[1] and found[1][0])
+
+    def get(self, mail_id: str) -> tuple[Summary, CapturedMail] | None:
+        """Return the summary and the envelope (with no content) of a mail, or None."""
+        sql = f"SELECT {_SUMMARY}, peer, helo, tls, user, options, recipient_options FROM mails WHERE id = ?"  # noqa: S608 - a constant
+        row = self._db.execute(sql, (mail_id,)).fetchone()
+        if row is None:
+            return None
+        summary = _summary(row[:13])
+        peer, helo, tls, user, options, recipient_options = row[13:]
+        mail = CapturedMail(
+            return_path=summary.return_path,
+            recipients=summary.recipients,
+            content=b"",
+            id=mail_id,
+            received_at=summary.received_at,
+            peer=peer,
+            helo=helo,
+            tls=tls,
+            user=user,
+            options=tuple(json.loads(options)),
+            recipient_options=tuple(tuple(given) for given in json.loads(recipient_options)),
+        )
+        return summary, mail
+
+    def tags(self) -> list[str]:
+        """Return every tag in use, sorted."""
+        rows = self._db.execute("SELECT DISTINCT tags FROM mails WHERE tags != '[]'")
+        return sorted({tag for (text,) in rows for tag in json.loads(text)})
+
+    def last(self) -> int:
+        """Return the number of the newest mail that ever came."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'mails'").fetchone()
+        return int(row[0]) if row else 0
+
+    def data_version(self) -> int:
+        """Return a number that changes when another process changed the file."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _has_fts() -> bool:
+    with sqlite3.connect(":memory:") as db:
+        options = {name for (name,) in db.execute("PRAGMA compile_options")}
+    db.close()
+    return "ENABLE_FTS5" in options
+
+
+def _words_of(mailboxes: Iterable[Mailbox]) -> str:
+    return " ".join(f"{mailbox.name} {mailbox.address}" for mailbox in mailboxes)
+
+
+def _summary(row: tuple[object, ...]) -> Summary:
+    seq, mail_id, received_at, size, return_path, recipients, subject, mailboxes, message_id = row[:9]
+    snippet, attachments, tags, seen = row[9:]
+    senders, to, cc, reply_to = (
+        tuple(Mailbox(*mailbox) for mailbox in group) for group in json.loads(str(mailboxes))
+    )
+    return Summary(
+        seq=int(str(seq)),
+        id=str(mail_id),
+        received_at=datetime.fromtimestamp(float(str(received_at)), UTC),
+        size=int(str(size)),
+        return_path=str(return_path),
+        recipients=tuple(json.loads(str(recipients))),
+        subject=str(subject),
+        sender=senders[0] if senders else None,
+        to=to,
+        cc=cc,
+        reply_to=reply_to,
+        message_id=str(message_id),
+        snippet=str(snippet),
+        attachments=int(str(attachments)),
+        tags=tuple(json.loads(str(tags))),
+        unseen=not seen,
+    )

@@ -1,0 +1,125 @@
+"""The search language: words and `field:value` terms in, conditions of SQL out.
+
+Terms are joined by *and*; a leading `-` negates one; quotes keep blanks. `from: to: cc: subject: tag:
+message-id: id: has:attachment is:read is:unread before: after:`, and words for everything. Rules of the file:
+values go into parameters, never into the SQL; what is not understood is an error that says what is.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from modernmail.errors import InvalidSearch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_TERMS = 50
+
+_TERM = re.compile(r"""(-?)(?:([A-Za-z-]+):)?(?:"([^"]*)"?|(\S+))""")
+_WORD_LETTER = re.compile(r"\w")
+_NO_SPACES_BETWEEN_WORDS = re.compile("[\u2e80-\U0003ffff]")  # scripts that FTS5 cannot cut into words
+
+
+class Condition(NamedTuple):
+    """A piece of SQL over the table `mails`, and its parameters."""
+
+    sql: str
+    parameters: tuple[str | float, ...] = ()
+
+
+def parse_search(query: str, *, has_fts: bool = True) -> Condition:
+    """Return the condition that `query` means; an empty query means every mail. Raises `InvalidSearch`.
+
+    >>> parse_search('from:zoe -has:attachment')
+    Condition(sql="(sender LIKE ? ESCAPE '\\\\') AND NOT (attachments > 0)", parameters=('%zoe%',))
+    """
+    conditions: list[Condition] = []
+    for match in _TERM.finditer(query):
+        minus, field, quoted, word = match.groups()
+        value = quoted if quoted is not None else word
+        if field and field.lower() not in _FIELDS:
+            if quoted is not None or not value.startswith("//"):
+                raise InvalidSearch("search", f"{field}:", f"unknown; there are {', '.join(_FIELDS)}")
+            field, value = "", f"{field}:{value}"  # an address of the web
+        if not value and not field:
+            continue
+        condition = _FIELDS[field.lower()](value) if field else _anywhere(value, has_fts=has_fts)
+        conditions.append(Condition(f"{'NOT ' if minus else ''}({condition.sql})", condition.parameters))
+        if len(conditions) > MOST_TERMS:
+            raise InvalidSearch("search", query, f"more than {MOST_TERMS} terms")
+    if not conditions:
+        return Condition("1")
+    sql = " AND ".join(condition.sql for condition in conditions)
+    return Condition(sql, tuple(value for condition in conditions for value in condition.parameters))
+
+
+def fold(text: str) -> str:
+    """Return `text` as it is compared: case does not matter."""
+    return text.casefold()
+
+
+def _like(column: str, value: str) -> Condition:
+    escaped = fold(value).replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
+    return Condition(f"{column} LIKE ? ESCAPE '\\'", (f"%{escaped}%",))
+
+
+def _column(column: str) -> Callable[[str], Condition]:
+    return lambda value: _like(column, value)
+
+
+def _anywhere(value: str, *, has_fts: bool) -> Condition:
+    if not has_fts:
+        return _like("body", value)
+    if _WORD_LETTER.search(value) and not _NO_SPACES_BETWEEN_WORDS.search(value):
+        quoted = value.replace('"', '""')
+        return Condition("seq IN (SELECT rowid FROM words WHERE words MATCH ?)", (f'"{quoted}"*',))
+    like, parameters = _like("text", value)
+    return Condition(f"seq IN (SELECT rowid FROM words WHERE {like})", parameters)  # noqa: S608 - a constant
+
+
+def _has(value: str) -> Condition:
+    if value.lower() not in {"attachment", "attachments"}:
+        raise InvalidSearch("search", f"has:{value}", "has:attachment is what there is")
+    return Condition("attachments > 0")
+
+
+def _is(value: str) -> Condition:
+    if value.lower() not in {"read", "unread"}:
+        raise InvalidSearch("search", f"is:{value}", "is:read and is:unread are what there is")
+    return Condition("seen = 1" if value.lower() == "read" else "seen = 0")
+
+
+def _moment(operator: str) -> Callable[[str], Condition]:
+    def compare(value: str) -> Condition:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise InvalidSearch(
+                "search", value, "a date is written 2026-11-03 or 2026-11-03T10:00"
+            ) from error
+        return Condition(f"received_at {operator} ?", (moment.timestamp(),))  # a naive one is local time
+
+    return compare
+
+
+_FIELDS: dict[str, Callable[[str], Condition]] = {
+    "from": _column("sender"),
+    "to": _column("addressees"),
+    "cc": _column("addressees"),
+    "bcc": _column("addressees"),
+    "addressed": lambda value: Condition(
+        f"{(sender := _like('sender', value)).sql} OR {(to := _like('addressees', value)).sql}",
+        sender.parameters + to.parameters,
+    ),
+    "subject": _column("subject_folded"),
+    "tag": lambda value: Condition("tags LIKE ?", (f'%"{fold(value)}"%',)),
+    "message-id": _column("message_id"),
+    "id": lambda value: Condition("id = ?", (value,)),
+    "has": _has,
+    "is": _is,
+    "before": _moment("<"),
+    "after": _moment(">="),
+}
