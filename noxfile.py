@@ -97,6 +97,13 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Play every fault of the corpus in every mode; arguments go to pytest."""
+    install_package(session)
+    run_pytest(session, "pytest", "-m", "faults", *session.posargs)
+
+
+@nox.session
 def interop(session: nox.Session) -> None:
     """Send many messages through many real servers and compare the bytes; arguments go to pytest."""
     install_package(session)
