@@ -67,10 +67,10 @@ def date_fault(text: str) -> str:
         return f"the zone {zone!r} is not written as +0000"
     from datetime import date, time
 
-    hour, minute, second = (*map(int, times), 0)[:3]
+    hour, minute, second = (*map(int, times), 0)[:3]  # a leap second is no moment for Python's readers
     try:
         when = date(int(year), _MONTHS.index(month.title()) + 1, int(day))
-        time(hour, minute, 59 if second == 60 else second)  # RFC 5322 3.3 knows leap seconds
+        time(hour, minute, second)
     except ValueError as error:
         return f"no such moment: {error}"
     if day_name and day_name[:-1].title() != _DAYS[when.weekday()]:

@@ -87,7 +87,9 @@ def list_id_fault(text: str) -> str:
     _, opening, inside = text.rpartition("<")
     if not opening or inside[-1:] != ">" or len(inside.split()) != 1 or len(inside) < 2:
         return "a list-id is written <name.example.com>, with or without words before it"
-    return "" if len(inside) < _LONGEST else f"a list-id over {_LONGEST} characters fits no line"
+    if max(map(len, text.split())) > _LONGEST:
+        return f"a word over {_LONGEST} characters fits no line"
+    return ""
 
 
 def one_click_fault(text: str) -> str:

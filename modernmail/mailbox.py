@@ -19,6 +19,7 @@ _ATEXT: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789
 _DOT_ATEXT: Final = _ATEXT + b"."
 _DOT_ATEXT_UTF8: Final = _DOT_ATEXT + bytes(range(0x80, 0x100))  # RFC 6532 3.2
 _SPECIALS: Final = b'()<>[]:;@\\,"'  # RFC 5322 3.2.3, but for the dot: people are called J. R. Hartley
+_NEED_QUOTES: Final = _SPECIALS + b"."  # RFC 5322 4.1: a bare dot in a phrase is obsolete, though all read it
 _SPECIAL_CHARS: Final = frozenset(_SPECIALS.decode("ascii"))
 _LONGEST_LOCAL: Final = 255  # RFC 5321 4.5.3.1.1 says 64; the reply addresses of large services are longer
 _JOINERS: Final = "\u200c\u200d"  # Persian and the Indic scripts are written with them
@@ -123,13 +124,13 @@ def quoted(text: str) -> str:
 
 
 def needs_quotes(name: str) -> bool:
-    """Whether a display name can be told from the rest of a mailbox only in quotes.
+    """Whether a display name must stand in quotes, so that every reader takes it for what it is.
 
-    >>> needs_quotes("Zoë Q. Doe"), needs_quotes("Doe, Zoë"), needs_quotes(" padded")
+    >>> needs_quotes("Zoë Doe"), needs_quotes("Zoë Q. Doe"), needs_quotes(" padded")
     (False, True, True)
     """
     octets = name.encode("utf-8")
-    if len(octets.translate(None, _SPECIALS)) != len(octets):
+    if len(octets.translate(None, _NEED_QUOTES)) != len(octets):
         return True
     return not name or name[0] in BLANKS or name[-1] in BLANKS or "\t" in name or "  " in name
 
@@ -152,6 +153,8 @@ def _split_quoted_local(addr_spec: str) -> tuple[str, str]:
 def _check_local(local: str, octets: bytes) -> None:
     if len(octets) > _LONGEST_LOCAL:
         raise _error(f"the local part is over {_LONGEST_LOCAL} octets")
+    if "=?" in local and "?=" in local:  # RFC 2047 5: readers decode it nevertheless, and see another address
+        raise _error("an encoded-word cannot stand in a local part")
     if local.isprintable():
         return
     # RFC 6531 3.3 admits every non-ASCII character; those that cannot be seen would only deceive.

@@ -174,7 +174,7 @@ def test_a_second_grammar_agrees() -> None:
 
     for row in (case.values[0] for case in cases("addresses", verdict=("accept", "reject"))):
         text = row["input"]
-        if not text.isascii() or set(text) & set('"<>[_'):
+        if not text.isascii() or set(text) & set('"<>[_') or "=?" in text:
             continue
         accepted, reason = True, ""
         try:
@@ -236,7 +236,7 @@ def test_a_name_and_an_addr_spec_apart() -> None:
     """`name=` takes any text that a header can carry, and the text form quotes it where it must."""
     assert str(Address(name="Doe, Jane", addr_spec="jane@example.com")) == '"Doe, Jane" <jane@example.com>'
     assert str(Address(name='a "b" \\ c', addr_spec="a@example.com")) == '"a \\"b\\" \\\\ c" <a@example.com>'
-    assert str(Address(name="Zoë Q. Doe", addr_spec="z@example.com")) == "Zoë Q. Doe <z@example.com>"
+    assert str(Address(name="Zoë Q. Doe", addr_spec="z@example.com")) == '"Zoë Q. Doe" <z@example.com>'
     assert (
         str(Address(name="", addr_spec="z@example.com"))
         == str(Address(addr_spec="z@example.com"))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _WIDTH = 78  # RFC 5322 2.1.1, without the line end
 _HARD = 998
 _LONG_WORD = 900  # a word beyond this could not stand behind every field name within 998
+_LONG_NAME_WORD = 300  # a word of a name beyond this is better encoded than left on a line of its own
 _MIN_WORD = 24  # less room than this on a line is not worth beginning an encoded-word in
 
 
@@ -37,8 +38,9 @@ def unstructured(name: str, value: str) -> str:
     if value.isascii() and "=?" not in value:
         if column + len(value) <= _WIDTH:
             return f"{name}: {value}\r\n"
-        if not _has_long_run(value):
-            return f"{name}: {_folded(value, column)}\r\n".replace(": \r\n", ":\r\n", 1)
+        # Some readers make one space of a fold and all blanks behind it: a run of blanks is better encoded.
+        if "  " not in value and "\t" not in value and not _has_long_run(value):
+            return f"{name}: {_folded(value, column)}\r\n"
     return _text_field(name, value)
 
 
@@ -62,15 +64,10 @@ def _folded(text: str, column: int) -> str:
     while column + end - at > _WIDTH:
         cut = _last_blank(text, at, at + _WIDTH - column)
         if cut <= at:
-            # Nothing fits. On the first line the fold may come at once, if the word fits the next one.
-            following = _next_blank(text, at + 1 if column == 0 else at)
-            if column and following - at < _WIDTH:
-                lines.append("")
-                text, at, end, column = f" {text}", 0, end + 1, 0
-                continue
-            if following >= end:
+            # Nothing fits. A fold right behind the colon would be legal, but many readers keep its blank.
+            cut = 0 if column and text[0] in " \t" and at == 0 else _next_blank(text, at)
+            if cut >= end:
                 break
-            cut = following
         lines.append(text[at:cut])
         at, column = cut, 0
     lines.append(text[at:])
@@ -125,7 +122,7 @@ def _text_field(name: str, value: str) -> str:
 
 
 def _is_plain(word: str) -> bool:
-    return word.isascii() and "=?" not in word and len(word) <= _LONG_WORD
+    return word.isascii() and 0 < len(word) <= _LONG_WORD and "=?" not in word and "\t" not in word
 
 
 def mailboxes(name: str, addresses: Sequence[Address], *, utf8: bool = False) -> str:
@@ -170,19 +167,24 @@ def _listed(name: str, items: list[str]) -> str:
 
 
 def _folded_item(text: str, column: int) -> str:
-    """Return a mailbox folded at the blanks outside its quotes: between encoded-words, and before the addr-spec."""
+    """Return a mailbox folded at blanks: between words, in quotes or encoded, and before the addr-spec."""
+    if column + len(text) <= _WIDTH:
+        return text
     if text.startswith('"'):
         close = text.rfind('" <') + 1
         if close <= 0:  # a quoted local part, no name: there is nowhere to fold
             return text
-        return f"{text[:close]}\r\n{text[close:]}" if column + len(text) > _WIDTH else text
-    if " " not in text or '@' in text.partition(" ")[0]:
+        words = text[:close]
+        return f"{words if '  ' in words else _folded(words, column)}\r\n{text[close:]}"
+    if " " not in text or "@" in text.partition(" ")[0]:
         return text
-    phrase, blank, spec = text.rpartition(" <")
-    return _folded(phrase, column) + f"\r\n{blank}{spec}" if column + len(text) > _WIDTH else text
+    phrase, blank, spec = text.partition(" <")
+    return _folded(phrase, column) + f"\r\n{blank}{spec}"
 
 
-_PHRASE_SAFE = str.maketrans("", "", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~ ")
+_PHRASE_SAFE = str.maketrans(
+    "", "", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-/=?^_`{|}~ "
+)
 
 
 def mailbox(address: Address, *, utf8: bool = False) -> str:
@@ -199,11 +201,15 @@ def mailbox(address: Address, *, utf8: bool = False) -> str:
 
 def phrase(name: str) -> str:
     """Return a display name as a phrase: atoms, one quoted-string, or encoded-words with a blank between each two."""
-    if name.isascii() and "=?" not in name and "\t" not in name and len(name) <= 60:
+    if name.isascii() and "=?" not in name and "\t" not in name and (len(name) <= 60 or _is_foldable(name)):
         if not name.translate(_PHRASE_SAFE) and "  " not in name and name[0] != " " and name[-1] != " ":
             return name
         return '"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"'))
     return " ".join(encoded_words(name, 66))
+
+
+def _is_foldable(name: str) -> bool:
+    return "  " not in name and max(map(len, name.split(" "))) <= _LONG_NAME_WORD
 
 
 def items(name: str, values: Iterable[str], separator: str = "") -> str:
@@ -216,7 +222,9 @@ def items(name: str, values: Iterable[str], separator: str = "") -> str:
         if not value.isascii():
             raise InvalidHeader(name, value, "must be ASCII: this field is structured")
         if len(value) > _HARD - len(name) - 3:
-            raise InvalidHeader(name, value, f"has {len(value)} characters; a line cannot hold more than {_HARD}")
+            raise InvalidHeader(
+                name, value, f"has {len(value)} characters; a line cannot hold more than {_HARD}"
+            )
     return _items(name, values, separator)
 
 
@@ -262,7 +270,9 @@ def with_parameters(name: str, value: str, parameters: Iterable[tuple[str, str]]
 # RFC 2231 7 attribute-char
 _ATTRIBUTE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~")
 _PERCENT = [chr(octet) if octet in _ATTRIBUTE else "%%%02X" % octet for octet in range(256)]
-_NOT_TOKEN = str.maketrans("", "", "!#$%&'*+-.^_`{|}~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_NOT_TOKEN = str.maketrans(
+    "", "", "!#$%&'*+-.^_`{|}~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
 _PIECE = 60  # characters of one RFC 2231 section, so that a line holds it with its name
 
 
@@ -271,8 +281,8 @@ def _parameter(name: str, value: str) -> list[str]:
     if value.isascii() and "=?" not in value and len(name) + len(value) < _PIECE:
         if value and not value.translate(_NOT_TOKEN) and name != "filename":
             return [f"{name}={value}"]
-        # A backslash or a quote is escaped by the grammar, but many readers get that wrong: RFC 2231 is safe.
-        if value and '"' not in value and "\\" not in value and value.isprintable():
+        # A quote or backslash, escaped, and a semicolon, quoted, are read wrongly by many: RFC 2231 is safe.
+        if value and value.isprintable() and not any(char in value for char in '"\\;'):
             return [f'{name}="{value}"']
     pieces = ["".join([_PERCENT[octet] for octet in char.encode("utf-8")]) for char in value]
     whole = "".join(pieces)
@@ -322,11 +332,5 @@ def _uris(value: str) -> list[str]:
 
 
 def _list_id(name: str, value: str) -> str:
-    """Return a List-Id field (RFC 2919): a phrase, encoded when it must be, then the identifier, never encoded."""
-    words, open_, rest = value.rpartition("<")
-    label = words.strip(" \t")
-    if len(label) > 1 and label[0] == label[-1] == '"':
-        label = label[1:-1].replace('\\"', '"').replace("\\\\", "\\")
-    if not open_:
-        return items(name, [value])
-    return items(name, [*(phrase(label).split(" ") if label else ()), f"<{rest}"])
+    """Return a List-Id field (RFC 2919): words and the identifier, folded between them, never encoded."""
+    return f"{name}: {_folded(value, len(name) + 2)}\r\n"
