@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytest_plugins = [
     "services.reporting",
     "services.certificates",
+    "services.chromium",
     "services.dovecot",
     "services.exim",
     "services.opensmtpd",

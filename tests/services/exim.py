@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .dovecot import PASSWORDS
-from .maildir import Delivered, Maildirs
+from .maildir import Maildirs
+from .mailserver import MailServer
 from .namespace import in_namespace, private_id
-from .process import LOOPBACK, Log, Process, free_port, listens, service_folder, wait_until
+from .process import LOOPBACK, Log, Process, free_port, listens, service_folder
 from .programs import UNPACKED, require
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ login:
 """
 
 
-class Exim:
+class Exim(MailServer):
     """An Exim below `folder`; a context manager: running inside, ended outside."""
 
     def __init__(self, folder: Path, *, certificate: Certificate) -> None:
@@ -151,24 +152,9 @@ class Exim:
     ) -> None:
         self._process.stop()
 
-    def settle(self) -> None:
-        """Return once the queue is empty: all that Exim took is delivered."""
-        wait_until(lambda: not any(self._spool.glob("input/**/*-H")), "Exim's queue is empty", timeout=60)
-
-    def delivered(self) -> list[Delivered]:
-        """Return every delivered message, oldest first, after the queue has emptied."""
-        self.settle()
-        return list(self.maildirs)
-
-    def clear(self) -> None:
-        """Forget what was delivered."""
-        self.settle()
-        self.maildirs.clear()
-
-    @property
-    def url(self) -> str:
-        """The address of the plain port, as a mailer takes it."""
-        return f"smtp://{LOOPBACK}:{self.port}"
+    def has_queued(self) -> bool:
+        """Whether anything that was taken is not delivered yet."""
+        return any(self._spool.glob("input/**/*-H"))
 
 
 @pytest.fixture(scope="session")
@@ -184,6 +170,5 @@ def running_exim(certificate_authority: CertificateAuthority) -> Iterator[Exim]:
 @pytest.fixture
 def exim(running_exim: Exim) -> Exim:
     """An Exim with STARTTLS, implicit TLS on `smtps_port`, and AUTH over TLS; its maildirs are empty."""
-    running_exim.clear()
-    running_exim.log.mark()
+    running_exim.renew()
     return running_exim

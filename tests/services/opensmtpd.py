@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .maildir import Delivered, Maildirs
+from .maildir import Maildirs
+from .mailserver import MailServer
 from .namespace import in_namespace, private_id
-from .process import LOOPBACK, Log, Process, free_port, listens, service_folder, wait_until
+from .process import LOOPBACK, Log, Process, free_port, listens, service_folder
 from .programs import UNPACKED, missing
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ match from any for domain <domains> action deliver
 """
 
 
-class OpenSMTPD:
+class OpenSMTPD(MailServer):
     """An OpenSMTPD below `folder`; a context manager: running inside, ended outside."""
 
     def __init__(self, folder: Path) -> None:
@@ -76,28 +77,10 @@ class OpenSMTPD:
     ) -> None:
         self._process.stop()
 
-    def settle(self) -> None:
-        """Return once the queue is empty: all that OpenSMTPD took is delivered."""
-        wait_until(lambda: not self._queued(), "OpenSMTPD's queue is empty", timeout=60)
-
-    def _queued(self) -> bool:
+    def has_queued(self) -> bool:
+        """Whether anything that was taken is not delivered yet."""
         folders = (self._spool / "smtpd" / name for name in ("incoming", "queue"))
         return any(path.is_file() for folder in folders for path in folder.rglob("*"))
-
-    def delivered(self) -> list[Delivered]:
-        """Return every delivered message, oldest first, after the queue has emptied."""
-        self.settle()
-        return list(self.maildirs)
-
-    def clear(self) -> None:
-        """Forget what was delivered."""
-        self.settle()
-        self.maildirs.clear()
-
-    @property
-    def url(self) -> str:
-        """Its address, as a mailer takes it."""
-        return f"smtp://{LOOPBACK}:{self.port}"
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +93,5 @@ def running_opensmtpd() -> Iterator[OpenSMTPD]:
 @pytest.fixture
 def opensmtpd(running_opensmtpd: OpenSMTPD) -> OpenSMTPD:
     """An OpenSMTPD with empty maildirs."""
-    running_opensmtpd.clear()
-    running_opensmtpd.log.mark()
+    running_opensmtpd.renew()
     return running_opensmtpd

@@ -7,13 +7,17 @@ rewritten below the trace, and a bare LF is refused, so that what arrives is wha
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .maildir import Delivered, Maildirs
-from .process import LOOPBACK, Log, ServiceFailed, end, free_port, listens, service_folder, wait_until
+from . import postfix_configuration as configuration
+from .maildir import Maildirs
+from .mailserver import MailServer
+from .process import Log, ServiceFailed, end, free_port, listens, service_folder, wait_until
 from .programs import require
 
 if TYPE_CHECKING:
@@ -26,42 +30,9 @@ if TYPE_CHECKING:
     from .dovecot import Dovecot
 
 INSTALL = "apt-get install postfix"
-DOMAINS = ("example.com", "example.net", "example.org")
-
-_NOBODY = 65534  # owns the maildirs: any user that is not root would do
-
-_RECIPIENTS = r"""
-/^refused[^@]*@/   550 5.1.1 No such mailbox here
-/^deferred[^@]*@/  450 4.2.1 Mailbox busy, try again later
-"""
-
-_SERVICES = """
-{smtp}
-{smtps}
-pickup     unix        n - n 60 1   pickup
-cleanup    unix        n - n -  0   cleanup
-qmgr       unix        n - n 300 1  qmgr
-tlsmgr     unix        - - n 1000? 1 tlsmgr
-rewrite    unix        - - n -  -   trivial-rewrite
-bounce     unix        - - n -  0   bounce
-defer      unix        - - n -  0   bounce
-trace      unix        - - n -  0   bounce
-verify     unix        - - n -  1   verify
-flush      unix        n - n 1000? 0 flush
-proxymap   unix        - - n -  -   proxymap
-proxywrite unix        - - n -  1   proxymap
-showq      unix        n - n -  -   showq
-error      unix        - - n -  -   error
-retry      unix        - - n -  -   error
-discard    unix        - - n -  -   discard
-virtual    unix        - n n -  -   virtual
-anvil      unix        - - n -  1   anvil
-scache     unix        - - n -  1   scache
-postlog    unix-dgram  n - n -  1   postlogd
-"""
 
 
-class Postfix:
+class Postfix(MailServer):
     """A Postfix below `folder`; a context manager: running inside, ended and asserted gone outside.
 
     `certificate` turns on STARTTLS on `port` and implicit TLS on `smtps_port`; `sasl_socket` (Dovecot's)
@@ -83,84 +54,25 @@ class Postfix:
         self.maildirs = Maildirs(folder / "mail")
         self.log = Log(folder / "log")
         self._queue = folder / "queue"
-        for new in (self.configuration, self._queue):
+        for new, owner in ((self.configuration, "root"), (self._queue, "root"), (folder / "data", "postfix")):
             new.mkdir()
-        data = folder / "data"
-        data.mkdir()
-        _give(data, "postfix")
+            shutil.chown(new, owner)
         self.maildirs.root.mkdir()
-        _give(self.maildirs.root, str(_NOBODY))
+        os.chown(self.maildirs.root, configuration.NOBODY, configuration.NOBODY)
 
-        settings = {
-            "compatibility_level": "3.6",
-            "queue_directory": self._queue,
-            "data_directory": data,
-            "maillog_file": self.log.path,
-            "maillog_file_prefixes": folder,
-            "inet_interfaces": LOOPBACK,
-            "inet_protocols": "ipv4",
-            "myhostname": "mx.example.com",
-            "mydestination": "",
-            "mynetworks": "",
-            "alias_maps": "",
-            "alias_database": "",
-            "enable_long_queue_ids": "yes",
-            "smtputf8_enable": "yes",
-            "message_size_limit": message_size_limit,
-            "virtual_mailbox_limit": 0,
-            # whatever would leave this machine is an error, and DNS is never asked
-            "relay_domains": "",
-            "default_transport": "error:5.7.1 nothing leaves this server",
-            "relay_transport": "error:5.7.1 nothing leaves this server",
-            "disable_dns_lookups": "yes",
-            "smtpd_peername_lookup": "no",
-            "smtpd_relay_restrictions": "reject_unauth_destination",
-            "smtpd_recipient_restrictions": f"check_recipient_access regexp:{self.configuration}/recipients",
-            # the content arrives as it was sent: no header dropped (Bcc by default), added or rewritten
-            "message_drop_headers": "",
-            "local_header_rewrite_clients": "",
-            "remote_header_rewrite_domain": "",
-            "smtpd_forbid_bare_newline": "reject",
-            "smtpd_forbid_bare_newline_exclusions": "",
-            # faults are tested on purpose: no penalty for making them
-            "smtpd_error_sleep_time": 0,
-            "smtpd_soft_error_limit": 100_000,
-            "smtpd_hard_error_limit": 100_000,
-            "smtpd_junk_command_limit": 100_000,
-            "smtpd_client_connection_count_limit": 0,
-            "smtpd_client_connection_rate_limit": 0,
-            "in_flow_delay": 0,
-            "notify_classes": "",
-            "virtual_mailbox_domains": " ".join(DOMAINS),
-            "virtual_mailbox_base": self.maildirs.root,
-            "virtual_mailbox_maps": "static:all/",
-            "virtual_uid_maps": f"static:{_NOBODY}",
-            "virtual_gid_maps": f"static:{_NOBODY}",
-        }
+        settings = configuration.settings(folder, message_size_limit=message_size_limit)
         if certificate:
-            settings |= {
-                "smtpd_tls_security_level": "may",
-                "smtpd_tls_cert_file": certificate.chain_file,
-                "smtpd_tls_key_file": certificate.key_file,
-                "smtpd_tls_loglevel": 1,
-                "smtpd_tls_received_header": "yes",
-            }
+            settings |= configuration.tls_settings(certificate)
         if sasl_socket:
-            settings |= {
-                "smtpd_sasl_auth_enable": "yes",
-                "smtpd_sasl_type": "dovecot",
-                "smtpd_sasl_path": sasl_socket,
-                "smtpd_tls_auth_only": "yes",
-            }
+            settings |= configuration.sasl_settings(sasl_socket)
         settings |= parameters or {}
-        self._write("main.cf", "".join(f"{name} = {value}\n" for name, value in settings.items()))
-        smtps = f"{LOOPBACK}:{self.smtps_port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes"
-        smtp = f"{LOOPBACK}:{self.port} inet n - n - - smtpd"
-        self._write("master.cf", _SERVICES.format(smtp=smtp, smtps=smtps if certificate else ""))
-        self._write("recipients", _RECIPIENTS)
-
-    def _write(self, name: str, text: str) -> None:
-        (self.configuration / name).write_text(text.lstrip("\n"))
+        files = {
+            "main.cf": "".join(f"{name} = {value}\n" for name, value in settings.items()),
+            "master.cf": configuration.services(self.port, self.smtps_port),
+            "recipients": configuration.RECIPIENTS,
+        }
+        for name, text in files.items():
+            (self.configuration / name).write_text(text)
 
     def _postfix(self, command: str) -> None:
         run = subprocess.run(
@@ -188,35 +100,13 @@ class Postfix:
     ) -> None:
         end(self.pid, "Postfix")
 
-    def settle(self) -> None:
-        """Return once the queue is empty: all that Postfix took is delivered."""
-        wait_until(lambda: not self._queued(), "Postfix's queue is empty", timeout=60)
-
-    def _queued(self) -> bool:
+    def has_queued(self) -> bool:
+        """Whether anything that was taken is not delivered yet."""
         return any(
             path.is_file()
             for name in ("maildrop", "incoming", "active", "deferred")
             for path in (self._queue / name).rglob("*")
         )
-
-    def delivered(self) -> list[Delivered]:
-        """Return every delivered message, oldest first, after the queue has emptied."""
-        self.settle()
-        return list(self.maildirs)
-
-    def clear(self) -> None:
-        """Forget what was delivered."""
-        self.settle()
-        self.maildirs.clear()
-
-    @property
-    def url(self) -> str:
-        """The address of the plain port, as a mailer takes it."""
-        return f"smtp://{LOOPBACK}:{self.port}"
-
-
-def _give(folder: Path, user: str) -> None:
-    subprocess.run(["chown", user, folder], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -230,8 +120,7 @@ def running_postfix() -> Iterator[Postfix]:
 @pytest.fixture
 def postfix(running_postfix: Postfix) -> Postfix:
     """A Postfix that speaks plain SMTP, with empty maildirs."""
-    running_postfix.clear()
-    running_postfix.log.mark()
+    running_postfix.renew()
     return running_postfix
 
 
@@ -255,6 +144,5 @@ def running_postfix_tls(
 @pytest.fixture
 def postfix_tls(running_postfix_tls: Postfix) -> Postfix:
     """A Postfix with STARTTLS, implicit TLS on `smtps_port`, and AUTH over TLS; its maildirs are empty."""
-    running_postfix_tls.clear()
-    running_postfix_tls.log.mark()
+    running_postfix_tls.renew()
     return running_postfix_tls
