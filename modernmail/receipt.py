@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .envelope import Envelope
     from .errors import MailError
+    from .parcel import Parcel
 
     Status = Literal["accepted", "deferred", "rejected", "unknown"]
 
@@ -336,6 +337,29 @@ class Receipt(Frozen):
 
     def __reduce__(self) -> tuple[object, ...]:
         return Receipt.from_dict, (self.to_dict(),)
+
+
+_Open = thawed(Receipt)
+
+
+def receipt_for_all(
+    parcel: Parcel, outcome: Outcome, position: int, seconds: float, notes: tuple[str, ...] = ()
+) -> Receipt:
+    """Return, quickly, the receipt of a parcel whose recipients all ended the same way."""
+    receipt = _Open()
+    receipt.message_id = parcel.message_id
+    receipt.envelope = parcel.envelope
+    receipt._shared = outcome
+    receipt._outcomes = None
+    receipt.position = position
+    receipt.error = None
+    receipt.attempts = 1
+    receipt.notes = notes
+    receipt.conversation = ()
+    receipt.seconds = seconds
+    receipt.__class__ = Receipt
+    frozen: Receipt = receipt
+    return frozen
 
 
 def _queue_id(text: str) -> str | None:

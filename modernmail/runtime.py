@@ -30,6 +30,12 @@ if TYPE_CHECKING:
             self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
         ) -> bool | None: ...
 
+    class Signal(Protocol):
+        """Something one waiter waits for, once; it may be set from another thread."""
+
+        def set(self) -> None: ...
+        async def wait(self, seconds: float) -> bool: ...
+
     class IO(Protocol):
         """What a delivery needs of the world besides its wire."""
 
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
         async def sleep(self, seconds: float) -> None: ...
         async def run(self, function: Callable[..., T], *args: Any) -> T: ...
         def lock(self) -> Lock: ...
+        def signal(self) -> Signal: ...
 
 
 def run_blocking(coroutine: Coroutine[object, None, T]) -> T:
@@ -78,6 +85,45 @@ class _ThreadLock:
         self._lock.release()
 
 
+class _ThreadSignal:
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        import threading
+
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, seconds: float) -> bool:
+        return self._event.wait(seconds)
+
+
+class _LoopSignal:
+    __slots__ = ("_future", "_loop")
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._loop = asyncio.get_running_loop()
+        self._future: asyncio.Future[None] = self._loop.create_future()
+
+    def set(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._done)
+
+    def _done(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
+
+    async def wait(self, seconds: float) -> bool:
+        import asyncio
+
+        done, _ = await asyncio.wait((self._future,), timeout=seconds)
+        return bool(done)
+
+
 class BlockingIO:
     """The seam for sync programs: it blocks the calling thread and never suspends."""
 
@@ -99,6 +145,10 @@ class BlockingIO:
     def lock(self) -> Lock:
         """Return a lock between threads."""
         return _ThreadLock()
+
+    def signal(self) -> Signal:
+        """Return a signal between threads."""
+        return _ThreadSignal()
 
 
 class AsyncioIO:
@@ -128,3 +178,7 @@ class AsyncioIO:
         import asyncio
 
         return asyncio.Lock()
+
+    def signal(self) -> Signal:
+        """Return a signal for a task of this loop."""
+        return _LoopSignal()

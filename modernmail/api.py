@@ -1,0 +1,102 @@
+"""The one-liners: `send_mail`, `send_mass_mail`, and their async forms."""
+
+from __future__ import annotations
+
+from .message import Message
+from .registry import mailers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .message import AttachmentLike, Mailbox, Mailboxes
+    from .receipt import Receipt
+
+
+def _message(
+    subject: str,
+    message: str,
+    from_email: Mailbox | None,
+    recipient_list: Mailboxes,
+    html_message: str | None = None,
+    cc: Mailboxes = (),
+    bcc: Mailboxes = (),
+    reply_to: Mailboxes = (),
+    attachments: Iterable[AttachmentLike] = (),
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+) -> Message:
+    return Message(
+        subject, message, html_message, from_email=from_email, to=recipient_list, cc=cc, bcc=bcc, reply_to=reply_to,
+        attachments=attachments, headers=headers,
+    )  # fmt: skip
+
+
+def send_mail(
+    subject: str,
+    message: str,
+    from_email: Mailbox | None,
+    recipient_list: Mailboxes,
+    *,
+    html_message: str | None = None,
+    cc: Mailboxes = (),
+    bcc: Mailboxes = (),
+    reply_to: Mailboxes = (),
+    attachments: Iterable[AttachmentLike] = (),
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+    using: str = "default",
+) -> Receipt:
+    """Send one mail and return its receipt.
+
+    `from_email=None` is the mailer's default sender; `using` names the mailer. Raises a `DeliveryError` when nobody was
+    accepted, an `InvalidValue` for an argument that cannot be used, a `ConfigurationError` when there is no mailer.
+
+    >>> import modernmail
+    >>> modernmail.configure({"default": "memory:"})
+    >>> modernmail.send_mail("Subject", "Hello", "me@example.com", ["you@example.com"]).accepted
+    ('you@example.com',)
+    """
+    mail = _message(
+        subject, message, from_email, recipient_list, html_message, cc, bcc, reply_to, attachments, headers
+    )
+    return mailers[using or "default"].send(mail)
+
+
+async def asend_mail(
+    subject: str,
+    message: str,
+    from_email: Mailbox | None,
+    recipient_list: Mailboxes,
+    *,
+    html_message: str | None = None,
+    cc: Mailboxes = (),
+    bcc: Mailboxes = (),
+    reply_to: Mailboxes = (),
+    attachments: Iterable[AttachmentLike] = (),
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+    using: str = "default",
+) -> Receipt:
+    """Send one mail under asyncio and return its receipt; the arguments and errors are those of `send_mail`."""
+    mail = _message(
+        subject, message, from_email, recipient_list, html_message, cc, bcc, reply_to, attachments, headers
+    )
+    return await mailers[using or "default"].asend(mail)
+
+
+def send_mass_mail(
+    datatuple: Iterable[tuple[str, str, Mailbox | None, Mailboxes]], *, using: str = "default"
+) -> list[Receipt]:
+    """Send many mails, each `(subject, message, from_email, recipient_list)`, over one connection; return their receipts.
+
+    A mail that cannot be sent does not stop the others: its receipt has the `error`.
+    """
+    with mailers[using or "default"].send_many(_message(*data) for data in datatuple) as sending:
+        return list(sending)
+
+
+async def asend_mass_mail(
+    datatuple: Iterable[tuple[str, str, Mailbox | None, Mailboxes]], *, using: str = "default"
+) -> list[Receipt]:
+    """Send many mails under asyncio, each `(subject, message, from_email, recipient_list)`; return their receipts."""
+    async with mailers[using or "default"].asend_many(_message(*data) for data in datatuple) as sending:
+        receipts = [receipt async for receipt in sending]
+    return sorted(receipts, key=lambda receipt: receipt.position)

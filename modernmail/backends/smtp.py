@@ -1,0 +1,196 @@
+"""The SMTP backend: wires from a pool, a pipeline over each.
+
+Rules of the file: a wire that served before and fails before content is written is replaced once, silently; what a fresh
+wire cannot do is deferred. After a connection could not be opened the parcels that follow at once are deferred without
+another attempt, so that a dead server does not cost a timeout for each mail.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, SecurityFailed
+from ..receipt import Outcome
+from ..smtp.delivery import Delivery
+from ..smtp.pipeline import Pipeline
+from .backend import Backend
+from .pool import Pool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..parcel import Parcel
+    from ..receipt import Receipt
+    from ..runtime import IO
+    from ..smtp.settings import Settings
+    from ..smtp.wire import Wire
+    from .backend import Parcels, Receipts
+
+_RESPITE = 1.0  # seconds without a new attempt after a connection could not be opened
+
+
+class SMTPBackend(Backend):
+    """Mail over SMTP, sync and async, with the same conversation."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._pools: dict[bool, Pool] = {}
+        self._context: Any = None
+
+    def deliver(self, parcels: Parcels, io: IO) -> Receipts:
+        """Return the receipts of a burst: over one wire, or over `pool` wires under asyncio."""
+        if io.is_async and self.settings.pool > 1 and not getattr(parcels, "is_single", False):
+            from .fanout import FanOut
+
+            return FanOut([SMTPReceipts(self, parcels, io) for _ in range(self.settings.pool)])
+        return SMTPReceipts(self, parcels, io)
+
+    async def send(self, parcel: Parcel, io: IO) -> Receipt:
+        """Deliver one parcel."""
+        from .single import Single
+
+        receipts = self.deliver(Single(parcel), io)
+        receipt = await receipts.next()
+        await receipts.next()
+        assert receipt is not None
+        return receipt
+
+    def pool(self, io: IO) -> Pool:
+        """Return the pool for sync or for async callers."""
+        found = self._pools.get(io.is_async)
+        if found is None:
+            found = self._pools[io.is_async] = Pool(self.settings, lambda: self._open(is_async=io.is_async))
+        return found
+
+    async def _open(self, *, is_async: bool) -> Wire:
+        if self._context is None and self.settings.tls != "off":
+            from ..smtp.wires.security import tls_context
+
+            self._context = tls_context(self.settings)
+        if is_async:
+            from ..smtp.wires.aio import open_asyncio
+
+            return await open_asyncio(self.settings, self._context)
+        from ..smtp.wires.blocking import open_blocking
+
+        return await open_blocking(self.settings, self._context)
+
+    async def verify(self, io: IO) -> dict[str, Any]:
+        """Connect, greet, authenticate and quit; return what the server offers."""
+        wire = await self._open(is_async=io.is_async)
+        try:
+            return wire.facts()
+        finally:
+            await wire.close(polite=True)
+
+    async def close(self, io: IO) -> None:
+        """Close the idle connections."""
+        pool = self._pools.get(io.is_async)
+        if pool is not None:
+            await pool.close()
+
+    def __repr__(self) -> str:
+        return f"<SMTPBackend {self.settings.host}:{self.settings.port}>"
+
+
+class SMTPReceipts:
+    """The receipts of one burst over one wire at a time."""
+
+    __slots__ = ("_backend", "_done", "_error", "_io", "_parcels", "_pipeline", "_pool", "_ready_at", "_waiting", "_was_used", "_wire")
+
+    def __init__(self, backend: SMTPBackend, parcels: Parcels, io: IO) -> None:
+        self._backend = backend
+        self._pool = backend.pool(io)
+        self._parcels = parcels
+        self._io = io
+        self._wire: Wire | None = None
+        self._was_used = False  # the wire had served before this burst
+        self._pipeline: Pipeline | None = None
+        self._waiting: deque[Delivery] = deque()  # pulled, and without a wire
+        self._done: deque[Receipt] = deque()
+        self._error: ConnectFailed | None = None
+        self._ready_at = 0.0
+
+    async def next(self) -> Receipt | None:
+        """Return the next receipt; None when the source ended."""
+        while not self._done:
+            pipeline = self._pipeline
+            if pipeline is None:
+                if not await self._connect():
+                    return None
+                continue
+            receipt = await pipeline.next()
+            if receipt is not None:
+                return receipt
+            if pipeline.fault is None:
+                await self._hand_back()
+                return None
+            await self._replace(pipeline)
+        return self._done.popleft()
+
+    async def _connect(self) -> bool:
+        """Get a wire for the next parcel; False when there is no parcel."""
+        if not self._waiting:
+            parcel = await self._parcels.next()
+            if parcel is None:
+                return False
+            self._waiting.append(Delivery(parcel, self._parcels.position, self._io.now()))
+        if self._error is not None and self._io.now() < self._ready_at:
+            self._defer(self._error)
+            return True
+        started = self._io.now()
+        try:
+            wire = await self._pool.acquire(self._io)
+        except (SecurityFailed, AuthenticationFailed):
+            raise
+        except ConnectFailed as error:
+            self._error = error
+            now = self._io.now()
+            self._ready_at = now + max(_RESPITE, now - started)
+            self._defer(error)
+            return True
+        self._error = None
+        self._wire = wire
+        self._was_used = not wire.is_fresh
+        again = tuple(self._waiting)
+        self._waiting.clear()
+        self._pipeline = Pipeline(wire, self._parcels, self._io, self._backend.settings, again)
+        return True
+
+    def _defer(self, error: DeliveryError, status: str = "connect") -> None:
+        while self._waiting:
+            delivery = self._waiting.popleft()
+            delivery.settle_rest(Outcome("deferred", reply=error.reply, reason=str(error), phase=status), error)
+            self._done.append(delivery.receipt(self._io.now()))
+
+    async def _replace(self, pipeline: Pipeline) -> None:
+        """The wire failed: begin what is stranded on a new one, unless this one was new itself."""
+        is_old = self._was_used or pipeline.opened > 0
+        if not is_old:
+            pipeline.give_up()
+        self._waiting.extend(pipeline.stranded)
+        pipeline.stranded.clear()
+        self._done.extend(await pipeline.close())
+        await self._hand_back()
+
+    async def _hand_back(self) -> None:
+        wire, self._wire, pipeline, self._pipeline = self._wire, None, self._pipeline, None
+        if wire is not None:
+            if pipeline is not None:
+                wire.served += pipeline.opened
+            await self._pool.release(wire, self._io)
+
+    async def close(self) -> list[Receipt]:
+        """Stop: return the receipts of everything pulled that has none yet."""
+        receipts = list(self._done)
+        self._done.clear()
+        if self._pipeline is not None:
+            receipts += await self._pipeline.close()
+        await self._hand_back()
+        now = self._io.now()
+        for delivery in self._waiting:
+            delivery.settle_rest(Outcome("deferred", reason="not sent: the sending was closed before", phase="connect"))
+            receipts.append(delivery.receipt(now))
+        self._waiting.clear()
+        return receipts

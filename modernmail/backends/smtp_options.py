@@ -1,0 +1,100 @@
+"""The options of `smtp://` and `smtps://` as `Settings`: each with its own words when it is wrong."""
+
+from __future__ import annotations
+
+from ..errors import ConfigurationError
+from ..smtp.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .url import BackendURL
+
+OPTIONS = (
+    "ca", "chunking", "deadline", "ehlo", "final_timeout", "idle", "max_messages", "max_recipients", "pool", "timeout",
+    "tls", "verify", "window",
+)  # fmt: skip
+
+
+def settings_from(url: BackendURL) -> Settings:
+    """Return the settings that a URL spells. Raises `ConfigurationError`, naming the option."""
+    url.refuse_options(OPTIONS)
+    if not url.host:
+        raise ConfigurationError(f"{url.scheme}:// needs a host, such as {url.scheme}://mail.example.com")
+    if url.path not in ("", "/"):
+        raise ConfigurationError(f"{url.scheme}:// takes no path")
+    options = url.options
+    values: dict[str, Any] = {}
+    for name in ("timeout", "final_timeout", "deadline", "idle"):
+        if name in options:
+            values[name] = _seconds(name, options[name])
+    for name in ("pool", "max_messages", "max_recipients", "window"):
+        if name in options:
+            values[name] = _whole(name, options[name])
+    for name in ("verify", "chunking"):
+        if name in options:
+            values[name] = _switch(name, options[name])
+    if "ca" in options:
+        values["ca"] = _file(options["ca"])
+    if "ehlo" in options:
+        values["ehlo"] = _ehlo(options["ehlo"])
+    tls = options.get("tls")
+    if url.scheme == "smtps":
+        if tls is not None:
+            raise ConfigurationError("smtps:// is TLS from the first octet: it takes no option tls")
+        tls = "implicit"
+        if url.port in (587, 25):
+            import warnings
+
+            # Elsewhere smtps may mean STARTTLS on 587; here it is RFC 8314 implicit TLS.
+            warnings.warn(
+                f"smtps:// speaks TLS from the first octet, and port {url.port} usually expects STARTTLS: use smtp://",
+                UserWarning,
+                stacklevel=5,
+            )
+    elif tls not in (None, "required", "opportunistic", "off"):
+        raise ConfigurationError(f"tls={tls!r}: must be required, opportunistic or off")
+    return Settings(
+        url.host, url.port, tls=tls, username=url.username or None, password=url.password or None, **values  # type: ignore[arg-type]
+    )
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86400:
+        raise ConfigurationError(f"{name}={text!r}: must be seconds, more than 0 and at most 86400")
+    return value
+
+
+def _whole(name: str, text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and 0 < int(text) <= 1_000_000):
+        raise ConfigurationError(f"{name}={text!r}: must be a whole number from 1 to 1000000")
+    return int(text)
+
+
+def _switch(name: str, text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ConfigurationError(f"{name}={text!r}: must be on or off")
+    return text == "on"
+
+
+def _file(text: str) -> str:
+    from pathlib import Path
+
+    if not Path(text).is_file():
+        raise ConfigurationError(f"ca={text!r}: there is no such file of certificates")
+    return text
+
+
+def _ehlo(text: str) -> str:
+    from ..domain import domain_ascii
+    from ..errors import InvalidAddress
+
+    try:
+        return domain_ascii(text)
+    except InvalidAddress as error:
+        raise ConfigurationError(f"ehlo={text!r}: {error.reason}") from None

@@ -1,0 +1,173 @@
+"""Backend addresses: a URL as its parts, and the backend it stands for.
+
+`Mailer` and `configure` call `backend_from_url`; a third-party backend registers its scheme with `register_backend` or
+by an entry point in the group `modernmail.backends`.
+
+Rules of the file: an unknown scheme or option is an error that lists what exists; an error never shows user, password or
+the URL that holds them.
+"""
+
+from __future__ import annotations
+
+from ..errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from .backend import Backend
+
+    Factory = Callable[["BackendURL"], Backend]
+
+
+class BackendURL:
+    """The parts of a backend's URL: `scheme`, `username`, `password`, `host`, `port`, `path`, `options`.
+
+    User and password are percent-decoded. `repr` shows neither.
+
+    >>> url = BackendURL("smtp://me:s%3Acret@mail.example.com:2525?timeout=5")
+    >>> url.host, url.port, url.password, url.options
+    ('mail.example.com', 2525, 's:cret', {'timeout': '5'})
+    >>> url
+    <BackendURL smtp://mail.example.com:2525>
+    """
+
+    def __init__(self, url: str) -> None:
+        from urllib.parse import parse_qsl, unquote, urlsplit
+
+        if not isinstance(url, str) or not url.isprintable() or " " in url:
+            raise ConfigurationError("a backend URL must be a str without spaces and control characters")
+        try:
+            parts = urlsplit(url)
+            self.port = parts.port
+            host = parts.hostname
+        except ValueError as error:
+            raise ConfigurationError(f"a backend URL is malformed: {_safe(error)}") from None
+        if not parts.scheme:
+            raise ConfigurationError(
+                "a backend URL begins with a scheme, such as smtp://mail.example.com or console: (what was given has none)"
+            )
+        self.scheme = parts.scheme
+        self.username = None if parts.username is None else unquote(parts.username)
+        self.password = None if parts.password is None else unquote(parts.password)
+        self.host = unquote(host) if host else ""
+        self.path = unquote(parts.path)
+        if parts.fragment:
+            raise ConfigurationError(
+                "a backend URL has no fragment: write # in a user name or password as %23"
+            )
+        self.options: dict[str, str] = {}
+        for name, value in parse_qsl(parts.query, keep_blank_values=True):
+            if name in self.options:
+                raise ConfigurationError(f"the option {name} stands twice in the URL")
+            self.options[name] = value
+
+    def refuse_options(self, known: tuple[str, ...] = ()) -> None:
+        """Raise `ConfigurationError` for an option that does not exist here."""
+        for name in self.options:
+            if name not in known:
+                there_are = f"there are {', '.join(known)}" if known else "there are none"
+                raise ConfigurationError(f"{self.scheme}: has no option {name!r}; {there_are}")
+
+    def refuse_host(self) -> None:
+        """Raise `ConfigurationError` when a host, a user or a port is given to a backend that has none."""
+        if self.host or self.username or self.port:
+            raise ConfigurationError(f"{self.scheme}: takes no host, user or port")
+
+    def __repr__(self) -> str:
+        port = f":{self.port}" if self.port else ""
+        return f"<BackendURL {self.scheme}://{self.host}{port}{self.path}>"
+
+
+def _safe(error: ValueError) -> str:
+    return "its port is not a number from 0 to 65535" if "ort" in str(error) else "its host cannot be read"
+
+
+_factories: dict[str, Factory] = {}
+
+
+def register_backend(scheme: str, factory: Factory) -> None:
+    """Let URLs of this scheme stand for the backends that `factory(BackendURL)` makes."""
+    if not scheme.replace("+", "").replace("-", "").replace(".", "").isalnum() or not scheme[0].isalpha():
+        raise ConfigurationError(f"{scheme!r} is not a URL scheme")
+    _factories[scheme.lower()] = factory
+
+
+def backend_from_url(url: str, overrides: Mapping[str, str | None] | None = None) -> Backend:
+    """Return the backend a URL stands for; `overrides` are a literal `username` and `password`.
+
+    Raises `ConfigurationError`.
+    """
+    parsed = BackendURL(url)
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            setattr(parsed, name, value)
+    factory = _BUILT_IN.get(parsed.scheme) or _factories.get(parsed.scheme) or _installed(parsed.scheme)
+    if factory is None:
+        there_are = ", ".join(sorted({*_BUILT_IN, *_factories}))
+        raise ConfigurationError(f"there is no backend for the scheme {parsed.scheme!r}; there are {there_are}")
+    return factory(parsed)
+
+
+def _installed(scheme: str) -> Factory | None:
+    """Return what an installed package offers for a scheme that nobody registered."""
+    from importlib.metadata import entry_points
+
+    for found in entry_points(group="modernmail.backends", name=scheme):
+        factory: Factory = found.load()
+        return factory
+    return None
+
+
+def _console(url: BackendURL) -> Backend:
+    from .console import ConsoleBackend
+
+    url.refuse_host()
+    url.refuse_options()
+    return ConsoleBackend()
+
+
+def _memory(url: BackendURL) -> Backend:
+    from .memory import MemoryBackend
+
+    url.refuse_host()
+    url.refuse_options()
+    return MemoryBackend()
+
+
+def _null(url: BackendURL) -> Backend:
+    from .null import NullBackend
+
+    url.refuse_host()
+    url.refuse_options()
+    return NullBackend()
+
+
+def _file(url: BackendURL) -> Backend:
+    from .file import FileBackend
+
+    url.refuse_host()
+    url.refuse_options()
+    if not url.path.strip("/"):
+        raise ConfigurationError("file: needs a directory, such as file:///var/mail/outgoing")
+    return FileBackend(url.path)
+
+
+def _smtp(url: BackendURL) -> Backend:
+    from ..smtp.settings import Settings
+    from .smtp import SMTPBackend
+    from .smtp_options import settings_from
+
+    settings: Settings = settings_from(url)
+    return SMTPBackend(settings)
+
+
+_BUILT_IN: dict[str, Factory] = {
+    "console": _console,
+    "file": _file,
+    "memory": _memory,
+    "null": _null,
+    "smtp": _smtp,
+    "smtps": _smtp,
+}

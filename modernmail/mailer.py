@@ -1,0 +1,198 @@
+"""Where application code sends from: `Mailer`, a backend with a default sender and layers, sync and async.
+
+Rules of the file: both faces run the same coroutines; `send` raises only when nobody was accepted; a test kit may step in
+between mailer and backend (`intercept`), and nobody else.
+"""
+
+from __future__ import annotations
+
+from .address import Address
+from .backends.backend import Backend
+from .backends.url import backend_from_url
+from .errors import ConfigurationError, DeliveryError, InvalidMessage
+from .feed import AsyncFeed, Feed
+from .flow import Flow
+from .message import Message
+from .parcel import Parcel
+from .runtime import AsyncioIO, BlockingIO, run_blocking
+from .sending import AsyncSending, Sending
+from .snapshot import snapshot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterable
+    from email.message import EmailMessage
+    from types import TracebackType
+    from typing import Any, Self
+
+    from .envelope import Envelope
+    from .layers.layer import Layer
+    from .receipt import Receipt
+    from .runtime import IO
+
+    Mail = Message | Parcel | EmailMessage
+
+_BLOCKING = BlockingIO()
+_ASYNCIO = AsyncioIO()
+
+intercept: Callable[[Mailer], Backend] | None = None  # set by the test kit: gives the backend that a mailer really uses
+
+
+class Mailer:
+    """Sends mail by one backend.
+
+    `backend` is a URL (`smtp://user:password@mail.example.com`) or a `Backend`. `from_email` is the sender of messages
+    that have none. `layers` stand between message and backend, first to last before a delivery, last to first after it.
+    `max_size` refuses larger content, in octets. Use it as a context manager, or call `close()`.
+
+    Raises `ConfigurationError` for a URL that is no backend's.
+
+    >>> with Mailer("memory:", from_email="me@example.com") as mailer:
+    ...     receipt = mailer.send(Message("Hello", "Text", to=["you@example.com"]))
+    >>> receipt.accepted
+    ('you@example.com',)
+    """
+
+    def __init__(
+        self,
+        backend: str | Backend,
+        *,
+        from_email: str | Address | None = None,
+        layers: Iterable[Layer] = (),
+        max_size: int | None = None,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        if isinstance(backend, str):
+            backend = backend_from_url(backend, {"username": username, "password": password})
+        elif not isinstance(backend, Backend):
+            raise ConfigurationError(f"backend must be a URL or a Backend, not {type(backend).__name__}")
+        self.backend: Backend = backend
+        self.from_email = None if from_email is None else Address.of(from_email, "from_email")
+        self.layers = tuple(layers)
+        self.max_size = max_size
+
+    # -- one mail ----------------------------------------------------------------------------------------------
+
+    def send(self, message: Mail, *, envelope: Envelope | None = None) -> Receipt:
+        """Send one mail and return its receipt; `envelope` replaces the one computed from the message.
+
+        Raises a `DeliveryError` with `.receipt` when nobody was accepted, and an `InvalidValue` before anything is
+        sent; a refusal of some recipients is in the receipt, and logged as a warning.
+        """
+        return run_blocking(self._send(message, envelope, _BLOCKING))
+
+    async def asend(self, message: Mail, *, envelope: Envelope | None = None) -> Receipt:
+        """Send one mail and return its receipt; as `send`, under asyncio.
+
+        A cancellation is raised again with the receipt as its `receipt`.
+        """
+        return await self._send(message, envelope, _ASYNCIO)
+
+    async def _send(self, message: Mail, envelope: Envelope | None, io: IO) -> Receipt:
+        flow = Flow(self, self._effective(), Feed((self.parcel(message, envelope),)), io, is_single=True)
+        try:
+            receipt = await flow.receive()
+            await flow.receive()
+        except BaseException as error:
+            receipts = await flow.close()
+            if receipts:
+                error.receipt = receipts[0]  # type: ignore[attr-defined]
+            raise
+        assert receipt is not None
+        if not receipt.is_complete:
+            _judge(receipt)
+        return receipt
+
+    # -- many --------------------------------------------------------------------------------------------------
+
+    def send_many(self, messages: Iterable[Mail]) -> Sending:
+        """Return the sending of any number of mails over one connection; iterate over it for their receipts.
+
+        Memory stays bounded whatever their number. A mail that cannot be sent has a receipt that says why; only
+        `ConfigurationError`, `SecurityFailed` and `AuthenticationFailed` end the sending.
+        """
+        return Sending(Flow(self, self._effective(), Feed(messages), _BLOCKING))
+
+    def asend_many(self, messages: Iterable[Mail] | AsyncIterable[Mail]) -> AsyncSending:
+        """Return the sending of any number of mails, over as many connections as the pool has, under asyncio.
+
+        With several connections receipts come as they complete; each has its `position` in the input.
+        """
+        feed = AsyncFeed(messages) if hasattr(messages, "__aiter__") else Feed(messages)
+        return AsyncSending(Flow(self, self._effective(), feed, _ASYNCIO))
+
+    def parcel(self, message: Mail, envelope: Envelope | None = None) -> Parcel:
+        """Return the parcel that would travel: a message is frozen, a parcel passes.
+
+        Raises `InvalidMessage` when it has no sender, nobody to go to, or is larger than `max_size`.
+        """
+        if isinstance(message, Message):
+            parcel = snapshot(message, sender=self.from_email, envelope=envelope)
+        elif isinstance(message, Parcel):
+            parcel = message if envelope is None else message.replace(envelope=envelope)
+        elif hasattr(message, "get_content_type"):
+            parcel = snapshot(Message.from_email_message(message), sender=self.from_email, envelope=envelope)
+        else:
+            raise InvalidMessage("message", message, "must be a Message, a Parcel or an email.message.EmailMessage")
+        if self.max_size is not None and parcel.content.size > self.max_size:
+            raise InvalidMessage(
+                "message", message, f"has {parcel.content.size} octets, and the mailer takes at most {self.max_size}"
+            )
+        return parcel
+
+    # -- the mailer itself -------------------------------------------------------------------------------------
+
+    def _effective(self) -> Backend:
+        return self.backend if intercept is None else intercept(self)
+
+    def verify(self) -> dict[str, Any]:
+        """Connect, greet, authenticate and quit; return what the server offers. Raises a `DeliveryError`."""
+        return run_blocking(self._effective().verify(_BLOCKING))
+
+    async def averify(self) -> dict[str, Any]:
+        """Connect, greet, authenticate and quit; return what the server offers. Raises a `DeliveryError`."""
+        return await self._effective().verify(_ASYNCIO)
+
+    def close(self) -> None:
+        """Close the connections that sync sending has opened."""
+        run_blocking(self.backend.close(_BLOCKING))
+
+    async def aclose(self) -> None:
+        """Close the connections that sending under asyncio has opened, and those of sync sending."""
+        await self.backend.close(_ASYNCIO)
+        await self.backend.close(_BLOCKING)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Mailer {self.backend!r}>"
+
+
+def _judge(receipt: Receipt) -> None:
+    """Raise the error of a mail that nobody accepted; log a warning when some were refused."""
+    if receipt.accepted:
+        import logging
+
+        refused = ", ".join(f"{name} ({outcome})" for name, outcome in receipt.refused.items())
+        logging.getLogger("modernmail").warning("%s was not accepted for %s", receipt.message_id, refused)
+        return
+    error = receipt.error
+    assert error is not None
+    if isinstance(error, DeliveryError):
+        error.receipt = receipt
+    raise error

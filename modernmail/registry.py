@@ -1,0 +1,93 @@
+"""The mailers of a program by name: `configure`, `mailers`, and the environment.
+
+Rules of the file: a mailer is built when it is first asked for; a name that is not configured is an error that says how
+to configure it; `MODERNMAIL_URL` and `MODERNMAIL_FROM` configure the default one.
+"""
+
+from __future__ import annotations
+
+from .errors import ConfigurationError
+from .mailer import Mailer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    Setting = str | Mapping[str, str | None]
+
+_KEYS = ("url", "username", "password", "from_email")
+
+
+class Mailers:
+    """The configured mailers; `mailers["default"]` is the one that `send_mail` uses."""
+
+    def __init__(self) -> None:
+        self._settings: dict[str, Setting] = {}
+        self._built: dict[str, Mailer] = {}
+
+    def __getitem__(self, name: str) -> Mailer:
+        mailer = self._built.get(name)
+        if mailer is None:
+            mailer = self._built.setdefault(name, self._build(name))
+        return mailer
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._settings or (name == "default" and "MODERNMAIL_URL" in _environment())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings)
+
+    def _build(self, name: str) -> Mailer:
+        environment = _environment()
+        setting = self._settings.get(name)
+        if setting is None and name == "default":
+            setting = environment.get("MODERNMAIL_URL")
+        if setting is None:
+            if name == "default":
+                raise ConfigurationError(
+                    "no mailer is configured: call modernmail.configure({'default': 'smtp://…'}), "
+                    "or set the environment variable MODERNMAIL_URL"
+                )
+            there_are = ", ".join(sorted(self._settings)) or "none"
+            raise ConfigurationError(f"no mailer is named {name!r}; configured: {there_are}")
+        values: dict[str, Any] = {"url": setting} if isinstance(setting, str) else dict(setting)
+        url = values.pop("url")
+        if values.get("from_email") is None:
+            values["from_email"] = environment.get("MODERNMAIL_FROM") or None
+        return Mailer(url, **values)
+
+    def configure(self, settings: Mapping[str, Setting]) -> None:
+        """Replace the configuration."""
+        for name, setting in settings.items():
+            if isinstance(setting, str):
+                continue
+            if not hasattr(setting, "keys") or "url" not in setting:
+                raise ConfigurationError(f"mailer {name!r}: must be a URL, or a mapping with at least 'url'")
+            unknown = [key for key in setting if key not in _KEYS]
+            if unknown:
+                raise ConfigurationError(f"mailer {name!r}: no such key as {unknown[0]!r}; there are {', '.join(_KEYS)}")
+        self._settings = dict(settings)
+        self._built = {}
+
+
+def _environment() -> Mapping[str, str]:
+    import os
+
+    return os.environ
+
+
+mailers = Mailers()
+
+
+def configure(settings: Mapping[str, Setting]) -> None:
+    """Say which mailers there are: a mapping of name to URL, or to a mapping with `url`, `username`, `password`, `from_email`.
+
+    User name and password in a mapping are literal; in a URL they are percent-encoded. What was configured before is
+    forgotten. Raises `ConfigurationError`; a URL is looked at when its mailer is first used.
+
+    >>> configure({"default": {"url": "memory:", "from_email": "me@example.com"}})
+    >>> mailers["default"].from_email.addr_spec
+    'me@example.com'
+    """
+    mailers.configure(settings)

@@ -1,0 +1,183 @@
+"""Many mails on their way: `Sending` and `AsyncSending`, what `send_many` and `asend_many` return; and their `Tally`.
+
+Rules of the file: nothing is sent before somebody takes receipts; leaving the `with` block stops the sending, and what
+was pulled and not sent is in `unsent`.
+"""
+
+from __future__ import annotations
+
+from .errors import MailError
+from .runtime import run_blocking
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from .flow import Flow
+    from .receipt import Receipt
+
+_KEPT = 100  # receipts of mails that did not go through entirely, kept for the tally
+
+
+class Tally:
+    """What became of a sending, in numbers.
+
+    `messages` is the number of receipts; `accepted`, `deferred`, `rejected` and `unknown` count recipients; `invalid`
+    counts messages of which no mail could be made; `problems` are the first hundred receipts that are not complete.
+    """
+
+    __slots__ = ("accepted", "deferred", "invalid", "messages", "problems", "rejected", "unknown")
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.accepted = 0
+        self.deferred = 0
+        self.rejected = 0
+        self.unknown = 0
+        self.invalid = 0
+        self.problems: list[Receipt] = []
+
+    def add(self, receipt: Receipt) -> None:
+        """Count one receipt."""
+        self.messages += 1
+        if receipt.is_complete:
+            assert receipt.envelope is not None
+            self.accepted += len(receipt.envelope.addresses)
+            return
+        if receipt.envelope is None:
+            self.invalid += 1
+        self.accepted += receipt.count("accepted")
+        self.deferred += receipt.count("deferred")
+        self.rejected += receipt.count("rejected")
+        self.unknown += receipt.count("unknown")
+        if len(self.problems) < _KEPT:
+            self.problems.append(receipt)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Tally of {self.messages} messages: {self.accepted} accepted, {self.deferred} deferred, "
+            f"{self.rejected} rejected, {self.unknown} unknown, {self.invalid} invalid>"
+        )
+
+
+class _Sending:
+    """What the two faces share."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._is_begun = False
+        self._is_over = False
+        self.tally = Tally()
+        self.unsent: tuple[Receipt, ...] = ()
+
+    async def _next(self) -> Receipt | None:
+        if self._is_over:
+            return None
+        self._is_begun = True
+        try:
+            receipt = await self._flow.receive()
+        except BaseException as error:
+            await self._stop()
+            left = self._flow.not_attempted()
+            if isinstance(error, MailError) and left is not None:
+                error.add_note(f"{left} messages were not attempted")
+                error.not_attempted = left  # type: ignore[attr-defined]
+            if self.unsent and not hasattr(error, "receipt"):
+                error.receipt = self.unsent[0]  # type: ignore[attr-defined]
+            raise
+        if receipt is None:
+            self._is_over = True
+        else:
+            self.tally.add(receipt)
+        return receipt
+
+    async def _finish(self) -> Tally:
+        while await self._next() is not None:
+            pass
+        return self.tally
+
+    async def _stop(self) -> None:
+        if self._is_over:
+            return
+        self._is_begun = self._is_over = True
+        self.unsent = tuple(await self._flow.close())
+        for receipt in self.unsent:
+            self.tally.add(receipt)
+
+    def __del__(self) -> None:
+        if not self._is_begun:
+            import warnings
+
+            warnings.warn(
+                "a sending was dropped before anything was sent: iterate over it, or call finish()",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )
+
+
+class Sending(_Sending):
+    """Mails on their way: iterate over the receipts, or call `finish()`; use it as a context manager to stop early.
+
+    `tally` counts what has come so far; `unsent` holds, after an early stop, the receipts of what was taken from the
+    input and not sent.
+    """
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Receipt:
+        receipt = run_blocking(self._next())
+        if receipt is None:
+            raise StopIteration
+        return receipt
+
+    def finish(self) -> Tally:
+        """Send everything that is left and return the tally."""
+        return run_blocking(self._finish())
+
+    def close(self) -> None:
+        """Stop here."""
+        run_blocking(self._stop())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncSending(_Sending):
+    """Mails on their way under asyncio: `async for` over the receipts, or `await sending.finish()`; `async with` to stop early.
+
+    `tally` counts what has come so far; `unsent` holds, after an early stop, the receipts of what was taken from the
+    input and not sent.
+    """
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Receipt:
+        receipt = await self._next()
+        if receipt is None:
+            raise StopAsyncIteration
+        return receipt
+
+    async def finish(self) -> Tally:
+        """Send everything that is left and return the tally."""
+        return await self._finish()
+
+    async def close(self) -> None:
+        """Stop here."""
+        await self._stop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()

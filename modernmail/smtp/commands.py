@@ -1,0 +1,50 @@
+"""SMTP commands as octets: the one place that writes them.
+
+The transaction asks for a group, the opening for single lines.
+
+Rules of the file: checks run on octets, after encoding. A command holds no octet below 0x20 and no 0x7F; a path is what
+`Address` has checked, in angle brackets; a parameter value is `esmtp-value` (RFC 5321 4.1.2), free text goes through
+xtext (RFC 3461 4).
+"""
+
+from __future__ import annotations
+
+from ..errors import InvalidMessage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..address import Address
+
+_CONTROLS = bytes(range(0x20)) + b"\x7f"
+_XTEXT = frozenset(range(0x21, 0x7F)) - {0x2B, 0x3D}
+
+
+def line(text: str) -> bytes:
+    """Return one command with its line end. Raises `InvalidMessage` for a control character."""
+    return lines((text,))
+
+
+def lines(commands: Sequence[str]) -> bytes:
+    """Return several commands, each with its line end. Raises `InvalidMessage` when one would become two."""
+    data = "\r\n".join(commands).encode("utf-8") + b"\r\n"
+    if len(data.translate(None, _CONTROLS)) != len(data) - 2 * len(commands):
+        raise InvalidMessage("command", commands, "holds a control character")
+    return data
+
+
+def path(address: Address | None, *, utf8: bool) -> str:
+    """Return an address as it stands between angle brackets; the null path for None."""
+    if address is None:
+        return ""
+    return address.addr_spec if utf8 else address.ascii_addr_spec
+
+
+def xtext(text: str) -> str:
+    """Return text in the form a DSN parameter carries it (RFC 3461 4).
+
+    >>> xtext("a+b=c d")
+    'a+2Bb+3Dc+20d'
+    """
+    return "".join(chr(octet) if octet in _XTEXT else f"+{octet:02X}" for octet in text.encode("utf-8"))

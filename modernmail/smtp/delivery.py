@@ -1,0 +1,143 @@
+"""One parcel on its way: what is still to do, and what became of each recipient so far.
+
+The pipeline keeps a `Delivery` for each parcel it pulled; several transactions may serve one (RFC 5321 4.5.3.1.10).
+
+Rules of the file: an outcome is set once, except that a deferral may be overwritten by a later transaction; a receipt is
+made when nothing is left to do.
+"""
+
+from __future__ import annotations
+
+from ..errors import (
+    AuthenticationFailed,
+    ConnectFailed,
+    ContentRefused,
+    DeliveryError,
+    MailError,
+    OutcomeUnknown,
+    RecipientsRefused,
+    SecurityFailed,
+    SenderRefused,
+)
+from ..receipt import Outcome, Receipt, receipt_for_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..address import Address
+    from ..parcel import Parcel
+    from ..receipt import Reply, Status
+    from .extensions import Extensions
+
+
+class Delivery:
+    """The state of one parcel."""
+
+    __slots__ = ("conversation", "error", "notes", "outcomes", "parcel", "position", "remaining", "started")
+
+    def __init__(self, parcel: Parcel, position: int, started: float) -> None:
+        self.parcel = parcel
+        self.position = position
+        self.started = started
+        self.remaining: tuple[Address, ...] = parcel.envelope.addresses
+        self.outcomes: dict[str, Outcome] = {}
+        self.error: MailError | None = None
+        self.notes: tuple[str, ...] = ()
+        self.conversation: tuple[str, ...] = ()
+
+    def settle(self, addresses: tuple[Address, ...], outcome: Outcome) -> None:
+        """Set the outcome of these recipients."""
+        outcomes = self.outcomes
+        for address in addresses:
+            outcomes[address.addr_spec] = outcome
+
+    def settle_rest(self, outcome: Outcome, error: MailError | None = None) -> None:
+        """Set the outcome of everybody who is not in a transaction yet."""
+        self.settle(self.remaining, outcome)
+        self.remaining = ()
+        if error is not None and self.error is None:
+            self.error = error
+
+    def accepted_at_once(self, reply: Reply, now: float) -> Receipt:
+        """Return the receipt of a parcel that one transaction delivered to everybody."""
+        return receipt_for_all(
+            self.parcel, Outcome("accepted", reply=reply, phase="done"), self.position, now - self.started, self.notes
+        )
+
+    def receipt(self, now: float) -> Receipt:
+        """Return the receipt; its error is set when nobody was accepted."""
+        parcel = self.parcel
+        outcomes = {name: self.outcomes[name] for name in parcel.envelope.recipients}
+        error = self.error
+        is_total = not any(outcome.status == "accepted" for outcome in outcomes.values())
+        if is_total and error is None:
+            error = error_for(outcomes, self.conversation)
+        return Receipt(
+            parcel.message_id,
+            parcel.envelope,
+            outcomes,
+            position=self.position,
+            error=error if is_total else None,
+            notes=self.notes,
+            conversation=self.conversation,
+            seconds=now - self.started,
+        )
+
+
+_KINDS: dict[str, type[DeliveryError]] = {
+    "connect": ConnectFailed,
+    "mail": SenderRefused,
+    "rcpt": RecipientsRefused,
+    "data": ContentRefused,
+    "content": ContentRefused,
+    "done": ContentRefused,
+    "local": ContentRefused,
+}
+
+
+def error_for(outcomes: dict[str, Outcome], conversation: tuple[str, ...] = ()) -> DeliveryError:
+    """Return the error of a mail that nobody accepted, of the kind that its outcomes tell."""
+    found = list(outcomes.values())
+    first = next((outcome for outcome in found if outcome.status == "unknown"), found[0])
+    who = ", ".join(outcomes) if len(outcomes) <= 3 else f"{len(outcomes)} recipients"
+    why = str(first.reply) if first.reply is not None else first.reason
+    if first.status == "unknown":
+        text = f"it is not known whether the mail to {who} was accepted: {why}"
+        return OutcomeUnknown(text, reply=first.reply, conversation=conversation)
+    kind = _KINDS[first.phase]
+    if first.reply is None and first.status == "deferred" and kind is not ContentRefused:
+        kind = ConnectFailed
+    said = _VERBS[kind]
+    is_transient = any(outcome.status == "deferred" for outcome in found)
+    return kind(f"{said} {who}: {why}", reply=first.reply, is_transient=is_transient, conversation=conversation)
+
+
+_VERBS: dict[type[DeliveryError], str] = {
+    ConnectFailed: "the connection failed before the content was sent to",
+    SenderRefused: "the server refused the sender of the mail to",
+    RecipientsRefused: "the server refused",
+    ContentRefused: "the content was refused for",
+}
+
+
+def local_refusal(parcel: Parcel, extensions: Extensions, *, is_verified: bool) -> tuple[Status, MailError, str] | None:
+    """Return why this parcel must not be begun on a session with these extensions; None when it may."""
+    content = parcel.content
+    if extensions.max_size and content.size > extensions.max_size:
+        why = f"the content has {content.size} octets and the server takes at most {extensions.max_size}"
+    elif content.is_8bit and not extensions.eightbitmime:
+        why = "the content is 8bit and the server does not offer 8BITMIME"
+    elif not extensions.smtputf8 and parcel.needs_smtputf8:
+        why = "an address needs SMTPUTF8 and the server does not offer it"
+    elif parcel.envelope.require_tls and not (extensions.requiretls and is_verified):
+        why = "TLS is required to the last hop (REQUIRETLS) and the server does not offer it over verified TLS"
+        return "deferred", SecurityFailed(why), why
+    else:
+        return None
+    return "rejected", ContentRefused(why), why
+
+
+def session_fault(reply: Reply) -> type[DeliveryError] | None:
+    """Return the kind of error when a refusal of MAIL is about the session and not about the mail (RFC 4954 6)."""
+    if reply.code == 530:
+        return SecurityFailed if "starttls" in reply.text.lower() else AuthenticationFailed
+    return None

@@ -1,0 +1,75 @@
+"""What the server offers: the reply to EHLO as `Extensions` (RFC 5321 4.1.1.1)."""
+
+from __future__ import annotations
+
+from ..frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..receipt import Reply
+
+
+class Extensions(Frozen):
+    """The service extensions of one session; each is asked for by an attribute.
+
+    `offered` maps each keyword, in capitals, to its parameters. `max_size` is the SIZE limit in octets, 0 when there is
+    none or it is not known.
+
+    >>> from modernmail.receipt import Reply
+    >>> extensions = Extensions.of(Reply(250, (b"mail.example.com", b"PIPELINING", b"SIZE 1000", b"AUTH PLAIN LOGIN")))
+    >>> extensions.pipelining, extensions.max_size, extensions.auth
+    (True, 1000, ('PLAIN', 'LOGIN'))
+    """
+
+    __slots__ = (
+        "auth", "chunking", "dsn", "eightbitmime", "greeting", "max_size", "offered", "pipelining", "requiretls", "size",
+        "smtputf8", "starttls",
+    )  # fmt: skip
+    offered: dict[str, str]
+    greeting: str
+    auth: tuple[str, ...]
+    pipelining: bool
+    chunking: bool
+    dsn: bool
+    eightbitmime: bool
+    requiretls: bool
+    size: bool
+    smtputf8: bool
+    starttls: bool
+    max_size: int
+
+    def __init__(self, offered: dict[str, str], greeting: str = "") -> None:
+        put = object.__setattr__
+        put(self, "offered", offered)
+        put(self, "greeting", greeting)
+        put(self, "auth", tuple(offered.get("AUTH", "").upper().split()))
+        put(self, "pipelining", "PIPELINING" in offered)
+        put(self, "chunking", "CHUNKING" in offered)
+        put(self, "dsn", "DSN" in offered)
+        put(self, "eightbitmime", "8BITMIME" in offered)
+        put(self, "requiretls", "REQUIRETLS" in offered)
+        put(self, "size", "SIZE" in offered)
+        put(self, "smtputf8", "SMTPUTF8" in offered)
+        put(self, "starttls", "STARTTLS" in offered)
+        limit = offered.get("SIZE", "").split(" ")[0]
+        put(self, "max_size", int(limit) if limit.isdecimal() and limit.isascii() and len(limit) < 20 else 0)
+
+    @classmethod
+    def of(cls, reply: Reply) -> Extensions:
+        """Return the extensions that a reply to EHLO lists; after HELO there are none."""
+        offered: dict[str, str] = {}
+        lines = [line.decode("ascii", "replace") for line in reply.lines]
+        for line in lines[1:]:
+            keyword, _, parameters = line.strip().partition(" ")
+            keyword = keyword.upper()
+            # `AUTH=LOGIN` is how servers from before RFC 2554 wrote it; some still add the line.
+            if keyword.startswith("AUTH="):
+                parameters = f"{keyword[5:]} {parameters}"
+                keyword = "AUTH"
+            if keyword == "AUTH" and keyword in offered:
+                parameters = f"{offered[keyword]} {parameters}"
+            offered[keyword] = parameters.strip()
+        return cls(offered, lines[0] if lines else "")
+
+    def __repr__(self) -> str:
+        return f"<Extensions {' '.join(self.offered)}>"

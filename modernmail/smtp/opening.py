@@ -1,0 +1,154 @@
+"""How a session is opened: EHLO, STARTTLS, AUTH, as one conversation over either library (RFC 5321, 3207, 4954).
+
+The wires implement `Opener` with smtplib and aiosmtplib, which keep TCP, TLS and the reading of replies; `open_session`
+says what is said.
+
+Rules of the file: no credential leaves before TLS is up and verified, unless the URL says `tls=off` or `verify=off` in
+so many words; what was offered before STARTTLS is forgotten (RFC 3207 4.2); an error never holds a secret.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+
+from ..errors import AuthenticationFailed, ConnectFailed, SecurityFailed
+from .extensions import Extensions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from ..receipt import Reply
+    from .settings import Settings
+
+    class Opener(Protocol):
+        """The few things a library must do while a session is opened."""
+
+        is_tls: bool
+
+        async def connect(self) -> Reply: ...
+        async def ehlo(self) -> Reply: ...
+        async def helo(self) -> Reply: ...
+        async def start_tls(self) -> None: ...
+        async def command(self, line: str) -> Reply: ...
+        async def token(self) -> str: ...
+
+
+async def open_session(opener: Opener, settings: Settings) -> Extensions:
+    """Greet, secure and authenticate; return what the server offers now.
+
+    Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`.
+    """
+    greeting = await opener.connect()
+    if greeting.code != 220:
+        raise ConnectFailed(
+            f"{_where(settings)} does not take connections: {greeting}", reply=greeting, is_transient=greeting.is_transient
+        )
+    extensions = await _hello(opener, settings)
+    if not opener.is_tls and settings.tls in ("required", "opportunistic"):
+        if extensions.starttls:
+            await opener.start_tls()
+            extensions = await _hello(opener, settings)
+        elif settings.tls == "required":
+            raise SecurityFailed(
+                f"{_where(settings)} does not offer STARTTLS; if mail may go there in clear, say ?tls=off in the URL "
+                "(?tls=opportunistic to use it when offered)"
+            )
+    if settings.username is not None:
+        await _authenticate(opener, settings, extensions)
+    return extensions
+
+
+def _where(settings: Settings) -> str:
+    return f"{settings.host}:{settings.port}"
+
+
+async def _hello(opener: Opener, settings: Settings) -> Extensions:
+    reply = await opener.ehlo()
+    if reply.is_positive:
+        return Extensions.of(reply)
+    if reply.code in (500, 502, 504, 550):
+        # RFC 5321 3.2: a server that does not know EHLO may still know HELO
+        reply = await opener.helo()
+        if reply.is_positive:
+            return Extensions({}, reply.text)
+    raise ConnectFailed(
+        f"{_where(settings)} refused the greeting: {reply}", reply=reply, is_transient=reply.is_transient
+    )
+
+
+async def _authenticate(opener: Opener, settings: Settings, extensions: Extensions) -> None:
+    if not opener.is_tls and settings.tls != "off":
+        raise SecurityFailed(
+            f"the password for {_where(settings)} would go in clear: the connection has no TLS; "
+            "use a server with TLS, or say ?tls=off in the URL"
+        )
+    if not extensions.auth:
+        raise SecurityFailed(f"{_where(settings)} offers no AUTH, and a username is given")
+    mechanism = choose_mechanism(extensions.auth, is_token=settings.token is not None)
+    if mechanism is None:
+        raise SecurityFailed(f"{_where(settings)} offers no AUTH mechanism we know: {', '.join(extensions.auth)}")
+    reply = await _spoken(opener, settings, mechanism)
+    if reply.code == 535 and settings.token is not None:
+        reply = await _spoken(opener, settings, mechanism)  # the token may have expired between two looks
+    if reply.code != 235:
+        raise AuthenticationFailed(
+            f"{_where(settings)} did not accept the credentials of {settings.username!r} ({mechanism}): {reply}",
+            reply=reply,
+            is_transient=reply.is_transient,
+        )
+
+
+def choose_mechanism(offered: tuple[str, ...], *, is_token: bool) -> str | None:
+    """Return the mechanism to use, None when none fits.
+
+    >>> choose_mechanism(("LOGIN", "PLAIN", "CRAM-MD5"), is_token=False)
+    'PLAIN'
+    """
+    known = ("OAUTHBEARER", "XOAUTH2") if is_token else ("PLAIN", "LOGIN", "CRAM-MD5")
+    return next((mechanism for mechanism in known if mechanism in offered), None)
+
+
+async def _spoken(opener: Opener, settings: Settings, mechanism: str) -> Reply:
+    """Carry out one AUTH exchange and return its last reply."""
+    user, password = settings.username or "", settings.password or ""
+    if mechanism == "PLAIN":
+        return await _challenged(opener, await opener.command(f"AUTH PLAIN {_base64(f'{chr(0)}{user}{chr(0)}{password}')}"))
+    if mechanism == "LOGIN":
+        reply = await opener.command("AUTH LOGIN")
+        if reply.code == 334:
+            reply = await opener.command(_base64(user))
+        if reply.code == 334:
+            reply = await opener.command(_base64(password))
+        return reply
+    if mechanism == "CRAM-MD5":
+        reply = await opener.command("AUTH CRAM-MD5")
+        if reply.code != 334:
+            return reply
+        return await opener.command(_base64(f"{user} {_digest(password, reply)}"))
+    token = await opener.token()
+    if mechanism == "XOAUTH2":
+        first = f"user={user}\1auth=Bearer {token}\1\1"
+    else:
+        first = f"n,a={user.replace('=', '=3D').replace(',', '=2C')},\1host={settings.host}\1port={settings.port}\1auth=Bearer {token}\1\1"
+    return await _challenged(opener, await opener.command(f"AUTH {mechanism} {_base64(first)}"))
+
+
+async def _challenged(opener: Opener, reply: Reply) -> Reply:
+    """A 334 after everything was said carries an error to be acknowledged (RFC 7628 3.2.3): the code comes next."""
+    return await opener.command("") if reply.code == 334 else reply
+
+
+def _digest(password: str, challenge: Reply) -> str:
+    """Return the answer to a CRAM-MD5 challenge (RFC 2195)."""
+    import hmac
+
+    try:
+        text = a2b_base64(challenge.lines[-1])
+    except ValueError as error:
+        raise AuthenticationFailed("the CRAM-MD5 challenge is not base64", reply=challenge) from error
+    return hmac.new(password.encode("utf-8"), text, "md5").hexdigest()
+
+
+def _base64(text: str) -> str:
+    return b2a_base64(text.encode("utf-8"), newline=False).decode("ascii")

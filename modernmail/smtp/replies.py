@@ -1,0 +1,99 @@
+"""Octets from the server as replies (RFC 5321 4.2): the one reader, for the opening and for every transaction.
+
+Both wires feed it; it does no IO.
+
+Rules of the file: a reply is complete or it is not there; what is no reply is a `WireFault`; nothing kept here grows
+past 64 KiB. A bare LF ends a line as well, because some servers write it; what follows a line is never guessed.
+"""
+
+from __future__ import annotations
+
+from ..receipt import Reply
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["timeout", "closed", "protocol", "tls"]
+
+MOST = 65536  # octets of replies that wait to be read, or of one reply
+_KNOWN_MOST = 256
+_known: dict[bytes, Reply] = {}  # the replies a server gives again and again, parsed once
+
+
+class WireFault(Exception):
+    """The connection cannot go on: `kind` says whether time ran out, the peer closed, or what it said was no SMTP."""
+
+    def __init__(self, kind: Kind, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+class ReplyReader:
+    """Collects octets and gives complete replies.
+
+    >>> reader, replies = ReplyReader(), []
+    >>> reader.feed(b"250-mail.example.com\\r\\n250 SI", replies)
+    >>> replies, reader.is_empty
+    ([], False)
+    >>> reader.feed(b"ZE 1000\\r\\n", replies)
+    >>> replies[0].lines
+    (b'mail.example.com', b'SIZE 1000')
+    """
+
+    __slots__ = ("_code", "_lines", "_rest", "_size")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._lines: list[bytes] = []  # of a reply whose last line has not come yet
+        self._code = b""
+        self._size = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """True when every octet that came belongs to a reply that was given."""
+        return not self._rest and not self._lines
+
+    def feed(self, data: bytes, replies: list[Reply]) -> None:
+        """Add octets; append each reply that is complete to `replies`. Raises `WireFault`."""
+        if self._rest:
+            data = self._rest + data
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if len(rest) > MOST:
+            raise WireFault("protocol", f"a reply line is longer than {MOST} octets")
+        self._rest = rest
+        for line in lines:
+            if not self._lines:
+                known = _known.get(line)
+                if known is not None:
+                    replies.append(known)
+                    continue
+            self._line(line, replies)
+
+    def _line(self, line: bytes, replies: list[Reply]) -> None:
+        text = line[:-1] if line[-1:] == b"\r" else line
+        code, mark = text[:3], text[3:4]
+        # RFC 5321 4.2: Reply-code = %x32-35 %x30-35 %x30-39; the second digit is not insisted on
+        if len(code) != 3 or not code.isdigit() or not b"2" <= code[:1] <= b"5" or mark not in (b"", b" ", b"-"):
+            raise WireFault("protocol", f"not an SMTP reply: {_shown(text)}")
+        if self._lines and code != self._code:
+            raise WireFault("protocol", f"a reply changes its code from {_shown(self._code)} to {_shown(code)}")
+        self._size += len(text)
+        if self._size > MOST:
+            raise WireFault("protocol", f"a reply is longer than {MOST} octets")
+        if mark == b"-":
+            self._code = code
+            self._lines.append(text[4:])
+            return
+        reply = Reply(int(code), (*self._lines, text[4:]))
+        if not self._lines and len(line) < 80 and len(_known) < _KNOWN_MOST:
+            _known[line] = reply
+        self._lines = []
+        self._size = 0
+        replies.append(reply)
+
+
+def _shown(data: bytes) -> str:
+    return repr(data[:60].decode("utf-8", "backslashreplace"))

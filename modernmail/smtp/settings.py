@@ -1,0 +1,116 @@
+"""How a server is to be talked to: `Settings`, checked once, when a mailer is built.
+
+The URL parser and callers make it; the wires, the pool and the choreography read it.
+"""
+
+from __future__ import annotations
+
+from ..errors import ConfigurationError
+from ..frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any, Literal
+
+    TLS = Literal["implicit", "required", "opportunistic", "off"]
+    TokenProvider = Callable[[], str | Awaitable[str]]
+
+LOOPBACK = ("localhost", "::1")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, by its name or literal alone: no name is looked up.
+
+    >>> is_loopback("localhost"), is_loopback("127.8.0.1"), is_loopback("127.0.0.1.example.com")
+    (True, True, False)
+    """
+    name = host.lower().rstrip(".")
+    if name in LOOPBACK:
+        return True
+    parts = name.split(".")
+    return len(parts) == 4 and parts[0] == "127" and all(part.isdecimal() and part.isascii() and int(part) < 256 for part in parts)
+
+
+class Settings(Frozen):
+    """Host, security, credentials, limits and times of one SMTP server.
+
+    Times are seconds. `timeout` bounds connecting and each ordinary reply, `final_timeout` the reply to the content
+    (RFC 5321 4.5.3.2.6 asks for ten minutes), `deadline` one whole send when set. `pool` is the number of connections.
+    """
+
+    __slots__ = (
+        "ca", "chunking", "deadline", "ehlo", "final_timeout", "host", "idle", "is_loopback", "max_messages",
+        "max_recipients", "password", "pool", "port", "timeout", "tls", "token", "username", "verify", "window",
+    )  # fmt: skip
+    host: str
+    port: int
+    tls: TLS
+    verify: bool
+    ca: str | None
+    username: str | None
+    password: str | None
+    token: TokenProvider | None
+    ehlo: str | None
+    timeout: float
+    final_timeout: float
+    deadline: float | None
+    pool: int
+    max_messages: int
+    idle: float
+    max_recipients: int
+    chunking: bool
+    window: int
+    is_loopback: bool
+
+    def __init__(
+        self,
+        host: str,
+        port: int | None = None,
+        *,
+        tls: TLS | None = None,
+        verify: bool = True,
+        ca: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        token: TokenProvider | None = None,
+        ehlo: str | None = None,
+        timeout: float = 30.0,
+        final_timeout: float = 600.0,
+        deadline: float | None = None,
+        pool: int = 1,
+        max_messages: int = 100_000,
+        idle: float = 60.0,
+        max_recipients: int = 100,
+        chunking: bool = False,
+        window: int = 1,
+    ) -> None:
+        loopback = is_loopback(host)
+        if tls is None:
+            tls = "off" if loopback else "required"
+            explicit_off = False
+        else:
+            explicit_off = tls == "off"
+        if port is None:
+            port = 465 if tls == "implicit" else 25 if loopback else 587
+        if username is not None and password is None and token is None:
+            raise ConfigurationError("a username needs a password (smtp://user:password@host) or a token provider")
+        if password is not None and username is None:
+            raise ConfigurationError("a password needs a username (smtp://user:password@host)")
+        if password is not None and token is not None:
+            raise ConfigurationError("give a password or a token provider, not both")
+        if username is not None and tls == "off" and not explicit_off:
+            # Nothing was said about TLS and the host is this machine: the password still wants TLS.
+            tls = "opportunistic"
+        values: dict[str, Any] = {
+            "host": host, "port": port, "tls": tls, "verify": verify, "ca": ca, "username": username, "password": password,
+            "token": token, "ehlo": ehlo, "timeout": timeout, "final_timeout": final_timeout, "deadline": deadline,
+            "pool": pool, "max_messages": max_messages, "idle": idle, "max_recipients": max_recipients,
+            "chunking": chunking, "window": window, "is_loopback": loopback,
+        }  # fmt: skip
+        put = object.__setattr__
+        for name, value in values.items():
+            put(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"<Settings {self.host}:{self.port} tls={self.tls}>"

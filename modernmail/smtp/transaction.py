@@ -1,0 +1,193 @@
+"""One transaction: MAIL, RCPT …, DATA as a group, and what its replies mean (RFC 5321 3.3).
+
+The pipeline makes one for each batch of recipients, writes its group and gives it the replies.
+
+Rules of the file: pure; every reply is judged by its place; a reply that cannot stand there is a fault of the session,
+never a refusal. `deferred` says that nothing was sent for a recipient or the server said later; `rejected` is final.
+"""
+
+from __future__ import annotations
+
+from ..receipt import Outcome
+from . import commands
+from .delivery import session_fault
+from .replies import WireFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..address import Address
+    from ..receipt import Reply
+    from .delivery import Delivery
+    from .extensions import Extensions
+
+DATA = "DATA"
+
+
+class Transaction:
+    """A batch of recipients of one delivery, and how far it got.
+
+    `group` is what begins it, `count` the number of its replies. `accepted` are the recipients whose RCPT was taken;
+    `is_going` says that the server waits for the content, `is_sent` that the write which ends the content has begun.
+    """
+
+    __slots__ = ("accepted", "addresses", "count", "delivery", "group", "is_going", "is_sent", "needs_reset", "verbs")
+
+    def __init__(
+        self, delivery: Delivery, addresses: tuple[Address, ...], extensions: Extensions, ending: tuple[str, ...]
+    ) -> None:
+        self.delivery = delivery
+        self.addresses = addresses
+        self.accepted: tuple[Address, ...] = ()
+        self.is_going = False
+        self.is_sent = False
+        self.needs_reset = False
+        self.verbs = _verbs(delivery, addresses, extensions, ending)
+        self.count = len(self.verbs)
+        self.group = commands.lines(self.verbs)
+
+    def judge(self, replies: list[Reply], at: int = 0) -> None:
+        """Judge the replies to MAIL, each RCPT and DATA, which begin at `replies[at]`.
+
+        Raises `WireFault` for a reply that cannot stand in its place.
+        """
+        # What happens nearly always, in one pass.
+        last = at + self.count - 1
+        if replies[last].code == 354:
+            for place in range(at, last):
+                if replies[place].code != 250:
+                    break
+            else:
+                self.accepted = self.addresses
+                self.is_going = True
+                return
+        if self.judge_mail(replies[at]):
+            self.judge_recipients(replies[at + 1 : last])
+            self.judge_data(replies[last])
+        elif replies[last].code == 354:
+            # RFC 2920 3.1: DATA may be accepted though nobody was; only a lone dot ends it
+            self.is_going = True
+
+    def judge_mail(self, reply: Reply) -> bool:
+        """Judge the reply to MAIL; return whether the transaction goes on."""
+        if reply.is_positive:
+            self.needs_reset = True
+            return True
+        kind = session_fault(reply)
+        if kind is not None:
+            error = kind(f"the server wants more before it takes mail: {reply}", reply=reply)
+            self.delivery.error = error
+            self.settle(self.addresses, _refused(reply, "mail", status="deferred"))
+        else:
+            self.settle(self.addresses, _refused(reply, "mail"))
+        return False
+
+    def judge_recipients(self, replies: list[Reply]) -> None:
+        """Judge the replies to RCPT, one for each recipient in turn."""
+        accepted: list[Address] = []
+        again: list[Address] = []
+        for address, reply in zip(self.addresses, replies, strict=True):
+            if reply.is_positive:
+                accepted.append(address)
+            elif reply.code in (452, 552) and accepted:
+                # RFC 5321 4.5.3.1.10: too many recipients, 552 from old servers; the rest in a transaction of their own
+                again.append(address)
+            else:
+                self.settle((address,), _refused(reply, "rcpt"))
+        self.accepted = tuple(accepted)
+        if again:
+            self.delivery.remaining = (*again, *self.delivery.remaining)
+
+    def judge_data(self, reply: Reply) -> None:
+        """Judge the reply to DATA."""
+        if reply.code // 100 == 3:
+            self.is_going = True
+        elif self.accepted:
+            self.settle(self.accepted, _refused(reply, "data"))
+            self.accepted = ()
+
+    def judge_content(self, reply: Reply) -> None:
+        """Judge the reply to the content."""
+        if reply.is_positive:
+            outcome = Outcome("accepted", reply=reply, phase="done")
+        elif reply.code < 400:
+            outcome = Outcome("unknown", reply=reply, phase="content")
+        else:
+            outcome = _refused(reply, "content")
+        self.settle(self.accepted, outcome)
+        self.needs_reset = False
+
+    def judge_partly(self, replies: list[Reply]) -> tuple[Address, ...]:
+        """Judge the replies that came before the wire failed; return the recipients that are still open."""
+        told = [reply for reply in replies if reply.code != 421]
+        if told and not told[0].is_positive:
+            if told[0].code >= 400:
+                self.judge_mail(told[0])
+            return () if told[0].code >= 400 else self.addresses
+        open_ = list(self.addresses[len(told[1:]) :])
+        for address, reply in zip(self.addresses, told[1:], strict=False):
+            if reply.code < 400:
+                open_.append(address)
+            else:
+                self.settle((address,), _refused(reply, "rcpt"))
+        return tuple(address for address in self.addresses if address in open_)
+
+    def lost(self, reason: str) -> None:
+        """The wire broke: `unknown` when the end of the content was on its way, `deferred` otherwise."""
+        if self.is_sent:
+            self.settle(self.accepted, Outcome("unknown", reason=reason, phase="content"))
+        else:
+            left = self.accepted or tuple(a for a in self.addresses if a.addr_spec not in self.delivery.outcomes)
+            self.settle(left, Outcome("deferred", reason=reason, phase="content" if self.is_going else "connect"))
+
+    def settle(self, addresses: tuple[Address, ...], outcome: Outcome) -> None:
+        """Set the outcome of some of its recipients."""
+        self.delivery.settle(addresses, outcome)
+
+
+def _refused(reply: Reply, phase: str, *, status: str | None = None) -> Outcome:
+    if reply.code < 400:
+        raise WireFault("protocol", f"{reply.code} cannot answer {phase.upper()}")
+    if status == "deferred" or reply.code < 500:
+        return Outcome("deferred", reply=reply, phase=phase)
+    return Outcome("rejected", reply=reply, phase=phase)
+
+
+
+def _verbs(
+    delivery: Delivery, addresses: tuple[Address, ...], extensions: Extensions, ending: tuple[str, ...]
+) -> list[str]:
+    """Return the commands of the group, without line ends."""
+    envelope, content = delivery.parcel.envelope, delivery.parcel.content
+    utf8 = delivery.parcel.needs_smtputf8
+    sender = envelope.sender
+    mail = f"MAIL FROM:<{'' if sender is None else sender.addr_spec if utf8 else sender.ascii_addr_spec}>"
+    if extensions.size:
+        mail += f" SIZE={content.size}"
+    if content.is_8bit:
+        mail += " BODY=8BITMIME"
+    if utf8:
+        mail += " SMTPUTF8"
+    if envelope.require_tls:
+        mail += " REQUIRETLS"
+    dsn = envelope.dsn
+    if dsn is None:
+        if utf8:
+            return [mail, *[f"RCPT TO:<{address.addr_spec}>" for address in addresses], *ending]
+        return [mail, *[f"RCPT TO:<{address.ascii_addr_spec}>" for address in addresses], *ending]
+    if not extensions.dsn:
+        delivery.notes = ("delivery-status notifications were asked for; the server does not offer DSN",)
+    else:
+        if dsn.ret is not None:
+            mail += " RET=FULL" if dsn.ret == "full" else " RET=HDRS"
+        if dsn.envid is not None:
+            mail += f" ENVID={commands.xtext(dsn.envid)}"
+    out = [mail]
+    for address in addresses:
+        where = commands.path(address, utf8=utf8)
+        recipient = f"RCPT TO:<{where}>"
+        wishes = dsn.for_recipient(address) if extensions.dsn else ()
+        if wishes:
+            kind = "rfc822" if where.isascii() else "utf-8"
+            recipient += f" NOTIFY={','.join(wishes).upper()} ORCPT={kind};{commands.xtext(where)}"
+        out.append(recipient)
+    return [*out, *ending]

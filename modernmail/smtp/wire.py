@@ -1,0 +1,52 @@
+"""The two-method contract between choreography and IO: `Wire.exchange` and `Wire.close`.
+
+`wires/blocking.py` and `wires/aio.py` implement it; the pipeline and the pool use it.
+
+Rules of the contract: an exchange writes octets and returns exactly as many replies as were asked for. When it raises,
+whatever it raises, `replies` holds those that came, and the wire is broken: closed already, never to be used again.
+A reply 421 ends the reading (RFC 5321 3.8): the exchange then raises with that reply as the last.
+"""
+
+from __future__ import annotations
+
+from .replies import WireFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Protocol
+
+    from ..receipt import Reply
+    from .extensions import Extensions
+
+    class Wire(Protocol):
+        """An open, authenticated connection."""
+
+        extensions: Extensions
+        is_broken: bool
+        is_fresh: bool  # no transaction was begun on it
+        is_tls: bool
+        is_verified: bool
+        needs_reset: bool  # a transaction was begun and not ended: RSET must come first
+        replies: list[Reply]
+        served: int
+        last_used: float
+
+        async def exchange(self, data: bytes | Iterable[bytes], count: int, patience: float) -> list[Reply]:
+            """Write the octets, then return the next `count` replies; `patience` seconds for the first of them."""
+            ...
+
+        async def close(self, *, polite: bool) -> None:
+            """Close; `polite` sends QUIT first and does not wait long for its answer."""
+            ...
+
+        def facts(self) -> dict[str, Any]:
+            """Return what the session offers, as plain values."""
+            ...
+
+        def is_usable(self) -> bool:
+            """Return whether it is open, belongs to this process and loop, and nothing unasked has arrived."""
+            ...
+
+
+__all__ = ["WireFault"]

@@ -1,0 +1,83 @@
+"""TLS for both wires: the context, and what an error of it means."""
+
+from __future__ import annotations
+
+from ...errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from typing import Any
+
+    from ..extensions import Extensions
+    from ..settings import Settings
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """Return a client context: TLS 1.2 or later, certificate and host name verified unless `verify=off`."""
+    import ssl
+
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"ca: {settings.ca!r} cannot be used as a file of certificates: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def ehlo_name(settings: Settings, address: str | None) -> str:
+    """Return the name to greet with: the one set, the FQDN when it is one, otherwise an address literal (RFC 5321 4.1.3)."""
+    if settings.ehlo is not None:
+        return settings.ehlo
+    name = _fqdn()
+    if name:
+        return name
+    if not address:
+        return "[127.0.0.1]"
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+_names: list[str] = []
+
+
+def _fqdn() -> str:
+    """Return this host's FQDN, looked up once in the life of the process; "" when it has none."""
+    if not _names:
+        import socket
+
+        name = socket.getfqdn().rstrip(".")
+        labels = name.split(".")
+        is_name = len(labels) > 1 and name.isascii() and all(
+            label and label.replace("-", "").replace("_", "").isalnum() for label in labels
+        )
+        _names.append(name if is_name and not labels[-1].isdecimal() and labels[0] != "localhost" else "")
+    return _names[0]
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    """Return what went wrong in words; a certificate's fault is told by the verifier."""
+    verify = getattr(error, "verify_message", None)
+    return f"certificate verification failed: {verify}" if verify else (error.reason or str(error))
+
+
+def session_facts(extensions: Extensions, channel: Any) -> dict[str, Any]:
+    """Return what a session offers as plain values; `channel` is its SSL socket or object, None without TLS."""
+    facts: dict[str, Any] = {
+        "greeting": extensions.greeting,
+        "extensions": dict(extensions.offered),
+        "auth": list(extensions.auth),
+        "max_size": extensions.max_size or None,
+        "tls": None,
+        "certificate_expires": None,
+        # One for MAIL, RCPT and DATA together, one for the content; each command costs one without PIPELINING.
+        "round_trips": 2 if extensions.pipelining else 4,
+    }
+    if channel is not None:
+        facts["tls"] = channel.version()
+        certificate = channel.getpeercert()
+        if certificate:
+            facts["certificate_expires"] = certificate.get("notAfter")
+    return facts
