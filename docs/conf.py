@@ -1,5 +1,6 @@
 """How Sphinx builds the documentation."""
 
+import re
 from importlib.metadata import version as installed_version
 
 project = "modernmail"
@@ -21,3 +22,22 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 html_theme = "furo"
 html_title = f"modernmail {release}"
 html_copy_source = False
+
+
+QUOTED = re.compile(r"``[^`]+``|`[^`]+`(?P<ending>\w)?")
+
+
+def separate_plurals(_app, _what, _name, _object, _options, lines):
+    """Let a docstring write a plural as `Rule`s, which reStructuredText takes for a quote that goes on."""
+    lines[:] = [QUOTED.sub(_separated, line) for line in lines]
+
+
+def _separated(quoted):
+    if quoted["ending"] is None:
+        return quoted[0]
+    return f"{quoted[0][:-1]}\\ {quoted['ending']}"
+
+
+def setup(app):
+    """Connect what this file adds."""
+    app.connect("autodoc-process-docstring", separate_plurals)
