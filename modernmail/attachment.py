@@ -62,7 +62,9 @@ class Attachment(Frozen):
         name = None if filename is None else _last_part(filename)
         kind = MediaType(guess_media_type(name) if media_type is None else media_type)
         if kind.main == "multipart":
-            raise InvalidAttachment("media_type", media_type, "a multipart has parts, not content: attach each part")
+            raise InvalidAttachment(
+                "media_type", media_type, "a multipart has parts, not content: attach each part"
+            )
         source, kind = _typed(_source_of(content, kind), kind, content, is_guess=media_type is None)
         put = object.__setattr__
         put(self, "filename", name)
@@ -155,7 +157,9 @@ class Attachment(Frozen):
         return _rebuilt, (self.filename, content, self.media_type, self.disposition, self.content_id)
 
 
-def _rebuilt(filename: str | None, content: Any, media_type: str, disposition: Any, content_id: str | None) -> Attachment:
+def _rebuilt(
+    filename: str | None, content: Any, media_type: str, disposition: Any, content_id: str | None
+) -> Attachment:
     return Attachment(filename, content, media_type, disposition=disposition, content_id=content_id)
 
 
@@ -167,7 +171,9 @@ def _last_part(filename: str) -> str:
     at = max(name.rfind("/"), name.rfind("\\")) + 1
     name = name[at:]
     if not name:
-        raise InvalidAttachment("filename", filename, "is empty" if not filename else "ends with a path separator")
+        raise InvalidAttachment(
+            "filename", filename, "is empty" if not filename else "ends with a path separator"
+        )
     reason = "" if name.isprintable() else refusal(name)
     if reason or "\t" in name:
         raise InvalidAttachment("filename", filename, reason or "holds a tab")
@@ -181,9 +187,17 @@ def checked_content_id(text: str) -> str:
         raise InvalidAttachment("content_id", text, "must be a str")
     if name[:1] == "<" and name[-1:] == ">":
         name = name[1:-1]
-    if not name or len(name) > 900 or not name.isascii() or not name.isprintable() or any(c in '<>()[]\\," ' for c in name):
+    if (
+        not name
+        or len(name) > 900
+        or not name.isascii()
+        or not name.isprintable()
+        or any(c in '<>()[]\\," ' for c in name)
+    ):
         raise InvalidAttachment(
-            "content_id", text, "must be ASCII without spaces, quotes, commas or brackets, such as 'logo' or 'logo@example.com'"
+            "content_id",
+            text,
+            "must be ASCII without spaces, quotes, commas or brackets, such as 'logo' or 'logo@example.com'",
         )
     return name
 

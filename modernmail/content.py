@@ -19,16 +19,26 @@ if TYPE_CHECKING:
         """Octets that are kept, with the form that DATA carries (dots doubled)."""
 
         @property
-        def data(self) -> bytes: ...
+        def data(self) -> bytes:
+            """The octets as they are."""
+            ...
+
         @property
-        def stuffed(self) -> bytes: ...
+        def stuffed(self) -> bytes:
+            """The octets with dots doubled."""
+            ...
 
     class StreamedPiece(Protocol):
         """Octets that are made while they are read; never with a dot at a line's start."""
 
         @property
-        def size(self) -> int: ...
-        def blocks(self) -> Iterator[bytes]: ...
+        def size(self) -> int:
+            """Their number."""
+            ...
+
+        def blocks(self) -> Iterator[bytes]:
+            """Yield them."""
+            ...
 
 
 class Content(Frozen):
@@ -62,7 +72,7 @@ class Content(Frozen):
                 size += len(piece.data)
             else:
                 is_streamed = True
-                size += piece.size  # type: ignore[union-attr]
+                size += piece.size
         put(self, "is_streamed", is_streamed)
         put(self, "size", size)
 
@@ -77,7 +87,7 @@ class Content(Frozen):
             if hasattr(piece, "data"):
                 yield piece.data
             else:
-                yield from piece.blocks()  # type: ignore[union-attr]
+                yield from piece.blocks()
 
     def stuffed_chunks(self) -> Iterator[bytes]:
         """Yield the octets as DATA carries them: dots doubled, without the final dot (RFC 5321 4.5.2)."""
@@ -85,7 +95,7 @@ class Content(Frozen):
             if hasattr(piece, "stuffed"):
                 yield piece.stuffed
             else:
-                yield from piece.blocks()  # type: ignore[union-attr]
+                yield from piece.blocks()
 
     @property
     def head(self) -> bytes:
@@ -109,7 +119,7 @@ class Content(Frozen):
         return _rebuilt, (bytes(self), self.is_8bit, self.is_utf8)
 
 
-def _rebuilt(data: bytes, is_8bit: bool, is_utf8: bool) -> Content:  # noqa: FBT001
+def _rebuilt(data: bytes, is_8bit: bool, is_utf8: bool) -> Content:
     return Content.of(data, is_8bit=is_8bit, is_utf8=is_utf8)
 
 

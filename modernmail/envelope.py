@@ -154,10 +154,7 @@ class Envelope(Frozen):
         """True when an address has a local part that only SMTPUTF8 can carry (RFC 6531)."""
         if self.sender is not None and self.sender.needs_smtputf8:
             return True
-        for address in self.addresses:
-            if address.needs_smtputf8:
-                return True
-        return False
+        return any(address.needs_smtputf8 for address in self.addresses)
 
     def narrowed(self, recipients: Container[str]) -> Envelope:
         """Return the same envelope for only these of its recipients (addr-specs)."""
@@ -207,7 +204,11 @@ _Open = thawed(Envelope)
 
 
 def envelope_of(
-    sender: Address | None, addresses: tuple[Address, ...], dsn: DSN | None = None, *, require_tls: bool = False
+    sender: Address | None,
+    addresses: tuple[Address, ...],
+    dsn: DSN | None = None,
+    *,
+    require_tls: bool = False,
 ) -> Envelope:
     """Return an envelope of addresses that are checked already and stand once each."""
     envelope = _Open()

@@ -56,7 +56,9 @@ class Flow:
         "_receipts", "_taken", "_wait", "is_ended", "is_prompt", "is_single", "position",
     )  # fmt: skip
 
-    def __init__(self, mailer: Mailer, backend: Backend, feed: Feed | AsyncFeed, io: IO, *, is_single: bool = False) -> None:
+    def __init__(
+        self, mailer: Mailer, backend: Backend, feed: Feed | AsyncFeed, io: IO, *, is_single: bool = False
+    ) -> None:
         self._mailer = mailer
         self._backend = backend
         self._feed = feed
@@ -202,7 +204,9 @@ class Flow:
             answer = await layer.after(parcel, receipt, self._io)
             if isinstance(answer, Again):
                 job.outcomes.update(
-                    (name, outcome) for name, outcome in receipt.recipients.items() if name not in answer.recipients
+                    (name, outcome)
+                    for name, outcome in receipt.recipients.items()
+                    if name not in answer.recipients
                 )
                 job.parcel = parcel.narrowed(answer.recipients)
                 heappush(self._due, (self._io.now() + answer.delay, job.position, job))

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 _BLOCKING = BlockingIO()
 _ASYNCIO = AsyncioIO()
 
-intercept: Callable[[Mailer], Backend] | None = None  # set by the test kit: gives the backend that a mailer really uses
+intercept: Callable[[Mailer], Backend] | None = (
+    None  # set by the test kit: gives the backend that a mailer really uses
+)
 
 
 class Mailer:
@@ -134,10 +136,14 @@ class Mailer:
         elif hasattr(message, "get_content_type"):
             parcel = snapshot(Message.from_email_message(message), sender=self.from_email, envelope=envelope)
         else:
-            raise InvalidMessage("message", message, "must be a Message, a Parcel or an email.message.EmailMessage")
+            raise InvalidMessage(
+                "message", message, "must be a Message, a Parcel or an email.message.EmailMessage"
+            )
         if self.max_size is not None and parcel.content.size > self.max_size:
             raise InvalidMessage(
-                "message", message, f"has {parcel.content.size} octets, and the mailer takes at most {self.max_size}"
+                "message",
+                message,
+                f"has {parcel.content.size} octets, and the mailer takes at most {self.max_size}",
             )
         return parcel
 

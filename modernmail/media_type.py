@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from typing import Final
 
 # RFC 2045 5.1 token: printable ASCII without tspecials
-_NOT_TOKEN: Final = str.maketrans("", "", "!#$%&'*+-.^_`{|}~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_NOT_TOKEN: Final = str.maketrans(
+    "", "", "!#$%&'*+-.^_`{|}~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
 # What the standard library's table lacks on the oldest Python we support.
 _TYPES: Final = {
     ".7z": "application/x-7z-compressed", ".amp": "text/x-amp-html", ".avif": "image/avif",
@@ -85,7 +87,9 @@ class MediaType(Frozen):
 
     def __str__(self) -> str:
         quoted = [
-            f"; {name}={value}" if is_token(value) else '; {}="{}"'.format(name, value.replace("\\", "\\\\").replace('"', '\\"'))
+            f"; {name}={value}"
+            if is_token(value)
+            else '; {}="{}"'.format(name, value.replace("\\", "\\\\").replace('"', '\\"'))
             for name, value in self.parameters
         ]
         return self.essence + "".join(quoted)
@@ -130,7 +134,9 @@ def _parameters(text: str, whole: str, argument: str) -> tuple[tuple[str, str], 
             stop = end if stop < 0 else stop
             value = text[at:stop].rstrip(" \t")
             if not is_token(value):
-                raise InvalidAttachment(argument, whole, f"the value of {name} must be a token or stand in quotes")
+                raise InvalidAttachment(
+                    argument, whole, f"the value of {name} must be a token or stand in quotes"
+                )
             at = stop
         pairs[name] = value
         while at < end and text[at] in " \t":

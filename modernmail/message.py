@@ -24,17 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from email.message import EmailMessage, MIMEPart
     from email.policy import Policy
-    from typing import Any, BinaryIO, Self
+    from typing import Any, BinaryIO, Self, TypeAlias
 
     from .mime.render import Entity
     from .mime.transfer import BodyEncoding
     from .parcel import Parcel
     from .receipt import Receipt
 
-    Mailbox = str | Address
-    Mailboxes = str | Address | Iterable[str | Address]
-    AttachedContent = bytes | str | BinaryIO | os.PathLike[str] | MIMEPart | "Message"
-    AttachmentLike = Attachment | MIMEPart | tuple[str, AttachedContent] | tuple[str, AttachedContent, str | None]
+    Mailbox: TypeAlias = str | Address
+    Mailboxes: TypeAlias = str | Address | Iterable[str | Address]
+    AttachedContent: TypeAlias = bytes | str | BinaryIO | os.PathLike[str] | MIMEPart | "Message"
+    AttachmentLike: TypeAlias = (
+        Attachment | MIMEPart | tuple[str, AttachedContent] | tuple[str, AttachedContent, str | None]
+    )
 
 
 class Message:
@@ -223,16 +225,10 @@ class Message:
     @property
     def needs_smtputf8(self) -> bool:
         """True when an address has a local part that only SMTPUTF8 can carry (RFC 6531)."""
-        for address in self._to:
-            if not address.local.isascii():
-                return True
-        others = self._from + self._cc + self._bcc + self._reply_to
+        others = self._to + self._from + self._cc + self._bcc + self._reply_to
         if self._sender is not None:
             others = (*others, self._sender)
-        for address in others:
-            if not address.local.isascii():
-                return True
-        return False
+        return not "".join([address.local for address in others]).isascii()
 
     # -- building ----------------------------------------------------------------------------------------------
 
@@ -333,7 +329,9 @@ class Message:
         elif hasattr(item, "get_content_type"):
             attachment = _from_part(item, None)
         else:
-            raise InvalidAttachment(argument, item, "must be an Attachment or a tuple (name, content, media_type)")
+            raise InvalidAttachment(
+                argument, item, "must be an Attachment or a tuple (name, content, media_type)"
+            )
         self._attachments.append(attachment)
         self._entity = None
 
@@ -347,7 +345,9 @@ class Message:
         other._alternatives = list(self._alternatives)
         for name, value in changes.items():
             if name not in _CHANGEABLE:
-                raise InvalidMessage("copy", name, f"is not an argument of Message; there are {', '.join(_CHANGEABLE)}")
+                raise InvalidMessage(
+                    "copy", name, f"is not an argument of Message; there are {', '.join(_CHANGEABLE)}"
+                )
             if name in ("attachments", "alternatives"):
                 fresh = Message(**{name: value})
                 setattr(other, f"_{name}", getattr(fresh, f"_{name}"))
@@ -477,7 +477,9 @@ def _sniffed(content: bytes) -> str:
             return media_type
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
-    raise InvalidAttachment("media_type", None, "cannot be guessed from the content: pass it, such as 'image/png'")
+    raise InvalidAttachment(
+        "media_type", None, "cannot be guessed from the content: pass it, such as 'image/png'"
+    )
 
 
 _SIGNATURES = (

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Status = Literal["accepted", "deferred", "rejected", "unknown"]
 
-STATUSES = ("accepted", "deferred", "rejected", "unknown")
+STATUSES: tuple[Status, ...] = ("accepted", "deferred", "rejected", "unknown")
 
 
 class Reply(Frozen):
@@ -195,6 +195,8 @@ class Receipt(Frozen):
     )  # fmt: skip
     message_id: str | None
     envelope: Envelope | None
+    _outcomes: dict[str, Outcome] | None
+    _shared: Outcome | None
     position: int
     error: MailError | None
     attempts: int
@@ -221,7 +223,7 @@ class Receipt(Frozen):
         # One outcome for everybody stays one object until somebody asks for the mapping.
         shared = recipients if isinstance(recipients, Outcome) else None
         put(self, "_shared", shared)
-        put(self, "_outcomes", None if shared is not None else dict(recipients))  # type: ignore[call-overload]
+        put(self, "_outcomes", None if isinstance(recipients, Outcome) else dict(recipients))
         put(self, "position", position)
         put(self, "error", error)
         put(self, "attempts", attempts)
@@ -237,8 +239,9 @@ class Receipt(Frozen):
         return MappingProxyType(self._mapping())
 
     def _mapping(self) -> dict[str, Outcome]:
-        outcomes: dict[str, Outcome] | None = self._outcomes
+        outcomes = self._outcomes
         if outcomes is None:
+            assert self._shared is not None
             recipients = () if self.envelope is None else self.envelope.recipients
             outcomes = dict.fromkeys(recipients, self._shared)
             object.__setattr__(self, "_outcomes", outcomes)
@@ -257,7 +260,7 @@ class Receipt(Frozen):
     @property
     def is_complete(self) -> bool:
         """True when every recipient was accepted."""
-        shared: Outcome | None = self._shared
+        shared = self._shared
         if shared is not None:
             return shared.status == "accepted" and self.envelope is not None
         return bool(self._outcomes) and not self.refused
@@ -300,7 +303,9 @@ class Receipt(Frozen):
         from .envelope import Envelope
 
         if data.get("version") != 1:
-            raise errors.PayloadRejected(f"receipt of version {data.get('version')!r}; this release reads version 1")
+            raise errors.PayloadRejected(
+                f"receipt of version {data.get('version')!r}; this release reads version 1"
+            )
         envelope = data["envelope"]
         return cls(
             data["message_id"],
@@ -317,7 +322,8 @@ class Receipt(Frozen):
     def replace(self, **changes: Any) -> Receipt:
         """Return a copy with some of `position`, `error`, `attempts`, `notes`, `recipients` … changed."""
         fields: dict[str, Any] = {
-            name: getattr(self, name) for name in ("position", "error", "attempts", "notes", "conversation", "seconds")
+            name: getattr(self, name)
+            for name in ("position", "error", "attempts", "notes", "conversation", "seconds")
         }
         fields["message_id"] = self.message_id
         fields["envelope"] = self.envelope

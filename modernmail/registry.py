@@ -66,7 +66,9 @@ class Mailers:
                 raise ConfigurationError(f"mailer {name!r}: must be a URL, or a mapping with at least 'url'")
             unknown = [key for key in setting if key not in _KEYS]
             if unknown:
-                raise ConfigurationError(f"mailer {name!r}: no such key as {unknown[0]!r}; there are {', '.join(_KEYS)}")
+                raise ConfigurationError(
+                    f"mailer {name!r}: no such key as {unknown[0]!r}; there are {', '.join(_KEYS)}"
+                )
         self._settings = dict(settings)
         self._built = {}
 

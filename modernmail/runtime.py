@@ -33,21 +33,46 @@ if TYPE_CHECKING:
     class Signal(Protocol):
         """Something one waiter waits for, once; it may be set from another thread."""
 
-        def set(self) -> None: ...
-        async def wait(self, seconds: float) -> bool: ...
+        def set(self) -> None:
+            """Let the waiter go on."""
+            ...
+
+        async def wait(self, seconds: float) -> bool:
+            """Wait; return False when the time ran out first."""
+            ...
 
     class IO(Protocol):
         """What a delivery needs of the world besides its wire."""
 
         @property
-        def is_async(self) -> bool: ...
+        def is_async(self) -> bool:
+            """Whether an event loop runs."""
+            ...
+
         @property
-        def commit_point(self) -> CommitPoint | None: ...
-        def now(self) -> float: ...
-        async def sleep(self, seconds: float) -> None: ...
-        async def run(self, function: Callable[..., T], *args: Any) -> T: ...
-        def lock(self) -> Lock: ...
-        def signal(self) -> Signal: ...
+        def commit_point(self) -> CommitPoint | None:
+            """What to await just before the content is ended; None for nothing."""
+            ...
+
+        def now(self) -> float:
+            """Return seconds of a clock that never goes back."""
+            ...
+
+        async def sleep(self, seconds: float) -> None:
+            """Let this much time pass."""
+            ...
+
+        async def run(self, function: Callable[..., T], *args: Any) -> T:
+            """Return `function(*args)`, which may block."""
+            ...
+
+        def lock(self) -> Lock:
+            """Return a new lock."""
+            ...
+
+        def signal(self) -> Signal:
+            """Return a new signal."""
+            ...
 
 
 def run_blocking(coroutine: Coroutine[object, None, T]) -> T:
@@ -65,7 +90,9 @@ def run_blocking(coroutine: Coroutine[object, None, T]) -> T:
         result: T = stop.value
         return result
     coroutine.close()
-    raise RuntimeError(f"{coroutine!r} suspended in a sync call; use the async form of this method under asyncio")
+    raise RuntimeError(
+        f"{coroutine!r} suspended in a sync call; use the async form of this method under asyncio"
+    )
 
 
 class _ThreadLock:
@@ -136,7 +163,7 @@ class BlockingIO:
 
     async def sleep(self, seconds: float) -> None:
         """Block for this many seconds."""
-        time.sleep(seconds)
+        time.sleep(seconds)  # noqa: ASYNC251  # no event loop runs here
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
         """Return `function(*args)`, called here."""

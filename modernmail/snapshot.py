@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .envelope import Envelope
     from .message import Message
     from .mime.render import Entity
+    from .mime.structure import Leaf
     from .parcel import Parcel
 
 
@@ -36,7 +37,9 @@ def snapshot(message: Message, *, sender: Address | None = None, envelope: Envel
     if not froms:
         if sender is None:
             raise InvalidMessage(
-                "from_email", None, "there is no sender: pass from_email=…, or give the mailer a default (MODERNMAIL_FROM)"
+                "from_email",
+                None,
+                "there is no sender: pass from_email=…, or give the mailer a default (MODERNMAIL_FROM)",
             )
         froms = (sender,)
     if envelope is None:
@@ -90,7 +93,8 @@ def _envelope(message: Message, froms: tuple[Address, ...]) -> Envelope:
     if not recipients:
         raise InvalidMessage("to", [], "there is nobody to send to: to, cc and bcc are empty")
     if message._return_path is not None:
-        sender = message._return_path or None
+        path = message._return_path
+        sender = None if isinstance(path, str) else path
     elif message._sender is not None:
         sender = message._sender
     elif len(froms) > 1:
@@ -107,7 +111,9 @@ def _entity(message: Message) -> Entity:
     html = None if message._html is None else text_leaf(message._html, "html", encoding)
     if not message._attachments and not message._alternatives:
         return entity(arranged(text, html, (), (), ()))
-    embedded, attached, is_pinned = [], [], False
+    embedded: list[Leaf] = []
+    attached: list[Leaf] = []
+    is_pinned = False
     for attachment in message._attachments:
         is_inline = attachment.disposition == "inline" and attachment.content_id is not None
         (embedded if is_inline else attached).append(attachment_leaf(attachment))
@@ -125,7 +131,7 @@ _now: tuple[int, str] = (0, "")
 
 def _date() -> str:
     """Return this second as an RFC 5322 date-time, in UTC."""
-    global _now  # noqa: PLW0603: one second's text is used for all its mails
+    global _now  # one second's text is used for all its mails
     second = int(time())
     if _now[0] != second:
         at = gmtime(second)

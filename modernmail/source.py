@@ -13,7 +13,15 @@ from .errors import InvalidAttachment
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
+    from typing import Any, BinaryIO, Protocol
+
+    class Readable(Protocol):
+        """What gives octets."""
+
+        def read(self, size: int, /) -> bytes:
+            """Return at most `size` octets."""
+            ...
+
 
 KEPT = 1 << 20  # octets: content up to this size is encoded once and kept, a larger one is streamed
 BLOCK = 57 * 2048
@@ -32,9 +40,11 @@ class FileSource:
         import stat
 
         try:
-            found = os.stat(path)  # noqa: PTH116: pathlib is not worth its import here
+            found = os.stat(path)  # noqa: PTH116  # pathlib is not worth its import
         except (OSError, ValueError) as error:
-            raise InvalidAttachment("path", path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+            raise InvalidAttachment(
+                "path", path, f"cannot be read: {getattr(error, 'strerror', None) or error}"
+            ) from error
         if not stat.S_ISREG(found.st_mode):
             raise InvalidAttachment("path", path, "is not a regular file")
         if not os.access(path, os.R_OK):
@@ -76,12 +86,12 @@ class FileSource:
         return b"".join(self.blocks())
 
 
-def _filled(file: BinaryIO | object, size: int) -> bytes:
+def _filled(file: Readable, size: int) -> bytes:
     """Read exactly `size` octets, fewer only at the end of the file."""
-    read = file.read  # type: ignore[attr-defined]
-    block: bytes = read(size)
+    read = file.read
+    block = read(size)
     while len(block) < size:
-        more: bytes = read(size - len(block))
+        more = read(size - len(block))
         if not more:
             break
         block += more
@@ -98,7 +108,7 @@ class Spool:
         import tempfile
         import threading
 
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115: lives as long as the attachment
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the attachment
         self._lock = threading.Lock()
         self._file.write(head)
         shutil.copyfileobj(file, self._file, KEPT)
@@ -129,7 +139,7 @@ class Spool:
 
 def spool_or_bytes(file: BinaryIO, argument: str = "content") -> bytes | Spool:
     """Return what a binary file object holds: bytes up to 1 MiB, a `Spool` above."""
-    head = file.read(KEPT + 1)
+    head: Any = file.read(KEPT + 1)
     if isinstance(head, str):
         raise InvalidAttachment(argument, file, "gives text: open the file in binary mode ('rb')")
     if not isinstance(head, (bytes, bytearray)):

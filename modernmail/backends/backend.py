@@ -30,13 +30,20 @@ if TYPE_CHECKING:
         position: int
         is_prompt: bool
 
-        async def next(self) -> Parcel | None: ...
+        async def next(self) -> Parcel | None:
+            """Return the next parcel; None ends the burst."""
+            ...
 
     class Receipts(Protocol):
         """The stream of receipts of one burst; None ends it."""
 
-        async def next(self) -> Receipt | None: ...
-        async def close(self) -> list[Receipt]: ...
+        async def next(self) -> Receipt | None:
+            """Return the next receipt; None ends the burst."""
+            ...
+
+        async def close(self) -> list[Receipt]:
+            """Stop; return the receipts of what was pulled and has none yet."""
+            ...
 
 
 class Backend:

@@ -43,7 +43,7 @@ class FanOut:
                     await room
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001: handed to the taker, who raises it
+        except BaseException as error:  # noqa: BLE001  # handed to the taker, who raises it
             self._error = error
         finally:
             self._running -= 1

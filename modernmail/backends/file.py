@@ -36,14 +36,18 @@ class FileBackend(Backend):
         try:
             path = await io.run(self._write, parcel)
         except OSError as error:
-            raise ConnectFailed(f"cannot write to {self.directory}: {error.strerror}", is_transient=True) from error
+            raise ConnectFailed(
+                f"cannot write to {self.directory}: {error.strerror}", is_transient=True
+            ) from error
         return accepted(parcel, f"written to {path}")
 
     def _write(self, parcel: Parcel) -> Path:
         self.directory.mkdir(parents=True, exist_ok=True)
         # Sorted by name they are in the order of sending.
         name = f"{time_ns():020d}-{os.urandom(6).hex()}"
-        envelope = json.dumps({"message_id": parcel.message_id, **parcel.envelope.to_dict()}, ensure_ascii=False, indent=1)
+        envelope = json.dumps(
+            {"message_id": parcel.message_id, **parcel.envelope.to_dict()}, ensure_ascii=False, indent=1
+        )
         self._put(f"{name}.json", [envelope.encode("utf-8")])
         return self._put(f"{name}.eml", parcel.content.chunks())
 

@@ -32,7 +32,8 @@ def choose(
     `idle` are the wires nobody uses, the last used at the end; `open_count` all that are open, those included. The one
     used last is the warmest.
     """
-    usable, stale = [], []
+    usable: list[Wire] = []
+    stale: list[Wire] = []
     for wire in idle:
         is_good = (
             wire.is_usable() and now - wire.last_used <= settings.idle and wire.served < settings.max_messages
@@ -43,6 +44,11 @@ def choose(
     if open_count - len(stale) < settings.pool:
         return "open", None, stale
     return "wait", None, stale
+
+
+def _patience() -> tuple[Literal["reuse", "open", "wait"], Wire | None, list[Wire]]:
+    """Return the decision for one who comes while others wait."""
+    return "wait", None, []
 
 
 class Pool:
@@ -68,9 +74,11 @@ class Pool:
         while True:
             with self._lock:
                 self._disown()
-                action, wire, stale = "wait", None, []
+                action, wire, stale = _patience()
                 if signal is not None or not self._waiting:
-                    action, wire, stale = choose(self._idle, self._busy + len(self._idle), io.now(), self._settings)
+                    action, wire, stale = choose(
+                        self._idle, self._busy + len(self._idle), io.now(), self._settings
+                    )
                 for one in stale:
                     self._idle.remove(one)
                 if wire is not None:

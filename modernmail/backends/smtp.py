@@ -1,7 +1,7 @@
 """The SMTP backend: wires from a pool, a pipeline over each.
 
-Rules of the file: a wire that served before and fails before content is written is replaced once, silently; what a fresh
-wire cannot do is deferred. After a connection could not be opened the parcels that follow at once are deferred without
+Rules of the file: a wire that served before and fails before content is written is replaced once, silently; what a
+fresh wire cannot do is deferred. After a connection could not be opened the parcels that follow at once are deferred without
 another attempt, so that a dead server does not cost a timeout for each mail.
 """
 
@@ -97,7 +97,19 @@ class SMTPBackend(Backend):
 class SMTPReceipts:
     """The receipts of one burst over one wire at a time."""
 
-    __slots__ = ("_backend", "_done", "_error", "_io", "_parcels", "_pipeline", "_pool", "_ready_at", "_waiting", "_was_used", "_wire")
+    __slots__ = (
+        "_backend",
+        "_done",
+        "_error",
+        "_io",
+        "_parcels",
+        "_pipeline",
+        "_pool",
+        "_ready_at",
+        "_waiting",
+        "_was_used",
+        "_wire",
+    )
 
     def __init__(self, backend: SMTPBackend, parcels: Parcels, io: IO) -> None:
         self._backend = backend
@@ -161,7 +173,9 @@ class SMTPReceipts:
     def _defer(self, error: DeliveryError, status: str = "connect") -> None:
         while self._waiting:
             delivery = self._waiting.popleft()
-            delivery.settle_rest(Outcome("deferred", reply=error.reply, reason=str(error), phase=status), error)
+            delivery.settle_rest(
+                Outcome("deferred", reply=error.reply, reason=str(error), phase=status), error
+            )
             self._done.append(delivery.receipt(self._io.now()))
 
     async def _replace(self, pipeline: Pipeline) -> None:
@@ -190,7 +204,9 @@ class SMTPReceipts:
         await self._hand_back()
         now = self._io.now()
         for delivery in self._waiting:
-            delivery.settle_rest(Outcome("deferred", reason="not sent: the sending was closed before", phase="connect"))
+            delivery.settle_rest(
+                Outcome("deferred", reason="not sent: the sending was closed before", phase="connect")
+            )
             receipts.append(delivery.receipt(now))
         self._waiting.clear()
         return receipts

@@ -39,7 +39,7 @@ def settings_from(url: BackendURL) -> Settings:
         values["ca"] = _file(options["ca"])
     if "ehlo" in options:
         values["ehlo"] = _ehlo(options["ehlo"])
-    tls = options.get("tls")
+    tls: Any = options.get("tls")
     if url.scheme == "smtps":
         if tls is not None:
             raise ConfigurationError("smtps:// is TLS from the first octet: it takes no option tls")
@@ -56,7 +56,12 @@ def settings_from(url: BackendURL) -> Settings:
     elif tls not in (None, "required", "opportunistic", "off"):
         raise ConfigurationError(f"tls={tls!r}: must be required, opportunistic or off")
     return Settings(
-        url.host, url.port, tls=tls, username=url.username or None, password=url.password or None, **values  # type: ignore[arg-type]
+        url.host,
+        url.port,
+        tls=tls,
+        username=url.username or None,
+        password=url.password or None,
+        **values,
     )
 
 

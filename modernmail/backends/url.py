@@ -14,7 +14,6 @@ from ..errors import ConfigurationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
 
     from .backend import Backend
 
@@ -106,7 +105,9 @@ def backend_from_url(url: str, overrides: Mapping[str, str | None] | None = None
     factory = _BUILT_IN.get(parsed.scheme) or _factories.get(parsed.scheme) or _installed(parsed.scheme)
     if factory is None:
         there_are = ", ".join(sorted({*_BUILT_IN, *_factories}))
-        raise ConfigurationError(f"there is no backend for the scheme {parsed.scheme!r}; there are {there_are}")
+        raise ConfigurationError(
+            f"there is no backend for the scheme {parsed.scheme!r}; there are {there_are}"
+        )
     return factory(parsed)
 
 
@@ -155,12 +156,10 @@ def _file(url: BackendURL) -> Backend:
 
 
 def _smtp(url: BackendURL) -> Backend:
-    from ..smtp.settings import Settings
     from .smtp import SMTPBackend
     from .smtp_options import settings_from
 
-    settings: Settings = settings_from(url)
-    return SMTPBackend(settings)
+    return SMTPBackend(settings_from(url))
 
 
 _BUILT_IN: dict[str, Factory] = {

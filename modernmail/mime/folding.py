@@ -269,7 +269,7 @@ def with_parameters(name: str, value: str, parameters: Iterable[tuple[str, str]]
 
 # RFC 2231 7 attribute-char
 _ATTRIBUTE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~")
-_PERCENT = [chr(octet) if octet in _ATTRIBUTE else "%%%02X" % octet for octet in range(256)]
+_PERCENT = [chr(octet) if octet in _ATTRIBUTE else f"%{octet:02X}" for octet in range(256)]
 _NOT_TOKEN = str.maketrans(
     "", "", "!#$%&'*+-.^_`{|}~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )

@@ -18,6 +18,7 @@ from .transfer import Body
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from ..content import Piece, StreamedPiece
 
@@ -29,7 +30,9 @@ class Entity:
 
     __slots__ = ("fields", "is_8bit", "is_pinned", "names", "pieces")
 
-    def __init__(self, fields: str, pieces: tuple[Piece | StreamedPiece, ...], *, is_8bit: bool, is_pinned: bool) -> None:
+    def __init__(
+        self, fields: str, pieces: tuple[Piece | StreamedPiece, ...], *, is_8bit: bool, is_pinned: bool
+    ) -> None:
         self.fields = fields
         self.pieces = pieces
         self.is_8bit = is_8bit
@@ -143,14 +146,18 @@ def document(fields: str, names: Sequence[str], body: Entity, *, is_utf8: bool =
     must end with CRLF, and none may be longer than 998.
     """
     found = field_names(fields)
-    if found != names or fields.count("\n") != fields.count("\r\n") or fields.count("\r") != fields.count("\r\n"):
+    if (
+        found != names
+        or fields.count("\n") != fields.count("\r\n")
+        or fields.count("\r") != fields.count("\r\n")
+    ):
         raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(names)}")
     if len(fields) > 998 and max(map(len, fields.split("\r\n"))) > 998:
         raise InvalidHeader("headers", fields, "hold a line of more than 998 octets")
     head = f"{fields}{body.fields}\r\n".encode()
     pieces = body.pieces
-    if len(pieces) == 1 and hasattr(pieces[0], "data") and len(pieces[0].data) < _SHARED:
-        only = pieces[0]
+    only: Any = pieces[0]
+    if len(pieces) == 1 and hasattr(only, "data") and len(only.data) < _SHARED:
         data = head + only.data
         if only.data is only.stuffed and head[:1] != b".":
             return Content((_Joined(data, data),), is_8bit=body.is_8bit, is_utf8=is_utf8)

@@ -1,4 +1,4 @@
-"""Which multipart nests in which: `mixed(related(alternative(text, html), inline), attachments)`, each only when needed.
+"""Which multipart nests in which: `mixed(related(alternative(text, html), inline), attachments)`, each when needed.
 
 `Message` gives the contents, the renderer walks the tree.
 
@@ -36,7 +36,9 @@ class Multipart:
 
     __slots__ = ("parameters", "parts", "subtype")
 
-    def __init__(self, subtype: str, parts: Sequence[Leaf | Multipart], parameters: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self, subtype: str, parts: Sequence[Leaf | Multipart], parameters: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         self.subtype = subtype
         self.parts = parts
         self.parameters = parameters
@@ -51,7 +53,9 @@ def text_leaf(text: str, subtype: str, encoding: BodyEncoding) -> Leaf:
     key = (subtype, body.encoding)
     head = _TEXT_HEADS.get(key)
     if head is None:
-        head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {body.encoding}\r\n"
+        head = (
+            f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {body.encoding}\r\n"
+        )
         _TEXT_HEADS[key] = head
     return Leaf(head, body)
 
@@ -85,8 +89,8 @@ def attachment_leaf(attachment: Attachment) -> Leaf:
     if kept is None or kept[0] != source.stamp:
         kept = (source.stamp, _attachment_leaf(attachment, source.read()))
         object.__setattr__(attachment, "cache", kept)
-    leaf = kept[1]
-    return leaf
+    same: Leaf = kept[1]
+    return same
 
 
 def _attachment_leaf(attachment: Attachment, source: bytes | FileSource | Spool) -> Leaf:
@@ -99,7 +103,9 @@ def _attachment_leaf(attachment: Attachment, source: bytes | FileSource | Spool)
         body = base64_body(source) if isinstance(source, bytes) else StreamedBody(source)
     head += f"Content-Transfer-Encoding: {body.encoding}\r\n"
     name = attachment.filename
-    head += with_parameters("Content-Disposition", attachment.disposition, [] if name is None else [("filename", name)])
+    head += with_parameters(
+        "Content-Disposition", attachment.disposition, [] if name is None else [("filename", name)]
+    )
     if attachment.content_id is not None:
         head += f"Content-ID: <{attachment.content_id}>\r\n"
     return Leaf(head, body)
@@ -127,7 +133,11 @@ def arranged(
             attached = [*embedded, *attached]
         else:
             # RFC 2387 3.1: type= is required and names the type of the root
-            kind = "multipart/alternative" if isinstance(root, Multipart) else root.head[14 : root.head.index(";")]
+            kind = (
+                "multipart/alternative"
+                if isinstance(root, Multipart)
+                else root.head[14 : root.head.index(";")]
+            )
             root = Multipart("related", [root, *embedded], (("type", kind),))
     if attached:
         parts = [*attached] if root is None else [root, *attached]

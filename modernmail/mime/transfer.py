@@ -105,7 +105,9 @@ def _text_body(text: str, encoding: BodyEncoding, argument: str) -> Body:
         if not has_long_line(data):
             return Body("7bit" if is_ascii else "8bit", data.replace(b"\n", b"\r\n"))
     data = _utf8(text, argument).replace(b"\n", b"\r\n")
-    if encoding == "base64" or (encoding != "quoted-printable" and _base64_is_shorter(data, is_ascii=is_ascii)):
+    if encoding == "base64" or (
+        encoding != "quoted-printable" and _base64_is_shorter(data, is_ascii=is_ascii)
+    ):
         return base64_body(data)
     return Body("quoted-printable", quoted_printable(data))
 
@@ -149,7 +151,9 @@ def quoted_printable(data: bytes) -> bytes:
     # It also counts an encoded blank at the end of a line as one octet: 77 are possible, RFC 2045 6.7 (5) allows 76.
     if b"=20\r\n" in coded or b"=09\r\n" in coded:
         lines = coded.split(b"\r\n")
-        coded = b"\r\n".join([line if len(line) <= 76 else line[:-3] + b"=\r\n" + line[-3:] for line in lines])
+        coded = b"\r\n".join(
+            [line if len(line) <= 76 else line[:-3] + b"=\r\n" + line[-3:] for line in lines]
+        )
     return coded
 
 

@@ -14,7 +14,7 @@ _LONGEST = 75
 _OVERHEAD = 12  # =?utf-8?q? and ?=
 # RFC 2047 5 (3), the set allowed in a phrase, which is allowed everywhere
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
-_Q = ["=%02X" % octet for octet in range(256)]
+_Q = [f"={octet:02X}" for octet in range(256)]
 for _octet in _PLAIN:
     _Q[_octet] = chr(_octet)
 _Q[0x20] = "_"

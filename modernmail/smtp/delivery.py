@@ -60,7 +60,11 @@ class Delivery:
     def accepted_at_once(self, reply: Reply, now: float) -> Receipt:
         """Return the receipt of a parcel that one transaction delivered to everybody."""
         return receipt_for_all(
-            self.parcel, Outcome("accepted", reply=reply, phase="done"), self.position, now - self.started, self.notes
+            self.parcel,
+            Outcome("accepted", reply=reply, phase="done"),
+            self.position,
+            now - self.started,
+            self.notes,
         )
 
     def receipt(self, now: float) -> Receipt:
@@ -108,7 +112,9 @@ def error_for(outcomes: dict[str, Outcome], conversation: tuple[str, ...] = ()) 
         kind = ConnectFailed
     said = _VERBS[kind]
     is_transient = any(outcome.status == "deferred" for outcome in found)
-    return kind(f"{said} {who}: {why}", reply=first.reply, is_transient=is_transient, conversation=conversation)
+    return kind(
+        f"{said} {who}: {why}", reply=first.reply, is_transient=is_transient, conversation=conversation
+    )
 
 
 _VERBS: dict[type[DeliveryError], str] = {
@@ -119,7 +125,9 @@ _VERBS: dict[type[DeliveryError], str] = {
 }
 
 
-def local_refusal(parcel: Parcel, extensions: Extensions, *, is_verified: bool) -> tuple[Status, MailError, str] | None:
+def local_refusal(
+    parcel: Parcel, extensions: Extensions, *, is_verified: bool
+) -> tuple[Status, MailError, str] | None:
     """Return why this parcel must not be begun on a session with these extensions; None when it may."""
     content = parcel.content
     if extensions.max_size and content.size > extensions.max_size:
@@ -129,7 +137,9 @@ def local_refusal(parcel: Parcel, extensions: Extensions, *, is_verified: bool) 
     elif not extensions.smtputf8 and parcel.needs_smtputf8:
         why = "an address needs SMTPUTF8 and the server does not offer it"
     elif parcel.envelope.require_tls and not (extensions.requiretls and is_verified):
-        why = "TLS is required to the last hop (REQUIRETLS) and the server does not offer it over verified TLS"
+        why = (
+            "TLS is required to the last hop (REQUIRETLS) and the server does not offer it over verified TLS"
+        )
         return "deferred", SecurityFailed(why), why
     else:
         return None

@@ -26,12 +26,29 @@ if TYPE_CHECKING:
 
         is_tls: bool
 
-        async def connect(self) -> Reply: ...
-        async def ehlo(self) -> Reply: ...
-        async def helo(self) -> Reply: ...
-        async def start_tls(self) -> None: ...
-        async def command(self, line: str) -> Reply: ...
-        async def token(self) -> str: ...
+        async def connect(self) -> Reply:
+            """Connect; return the greeting."""
+            ...
+
+        async def ehlo(self) -> Reply:
+            """Say EHLO."""
+            ...
+
+        async def helo(self) -> Reply:
+            """Say HELO."""
+            ...
+
+        async def start_tls(self) -> None:
+            """Say STARTTLS and begin TLS."""
+            ...
+
+        async def command(self, line: str) -> Reply:
+            """Say one line of AUTH."""
+            ...
+
+        async def token(self) -> str:
+            """Ask the provider for an access token."""
+            ...
 
 
 async def open_session(opener: Opener, settings: Settings) -> Extensions:
@@ -42,7 +59,9 @@ async def open_session(opener: Opener, settings: Settings) -> Extensions:
     greeting = await opener.connect()
     if greeting.code != 220:
         raise ConnectFailed(
-            f"{_where(settings)} does not take connections: {greeting}", reply=greeting, is_transient=greeting.is_transient
+            f"{_where(settings)} does not take connections: {greeting}",
+            reply=greeting,
+            is_transient=greeting.is_transient,
         )
     extensions = await _hello(opener, settings)
     if not opener.is_tls and settings.tls in ("required", "opportunistic"):
@@ -87,7 +106,9 @@ async def _authenticate(opener: Opener, settings: Settings, extensions: Extensio
         raise SecurityFailed(f"{_where(settings)} offers no AUTH, and a username is given")
     mechanism = choose_mechanism(extensions.auth, is_token=settings.token is not None)
     if mechanism is None:
-        raise SecurityFailed(f"{_where(settings)} offers no AUTH mechanism we know: {', '.join(extensions.auth)}")
+        raise SecurityFailed(
+            f"{_where(settings)} offers no AUTH mechanism we know: {', '.join(extensions.auth)}"
+        )
     reply = await _spoken(opener, settings, mechanism)
     if reply.code == 535 and settings.token is not None:
         reply = await _spoken(opener, settings, mechanism)  # the token may have expired between two looks
@@ -113,7 +134,9 @@ async def _spoken(opener: Opener, settings: Settings, mechanism: str) -> Reply:
     """Carry out one AUTH exchange and return its last reply."""
     user, password = settings.username or "", settings.password or ""
     if mechanism == "PLAIN":
-        return await _challenged(opener, await opener.command(f"AUTH PLAIN {_base64(f'{chr(0)}{user}{chr(0)}{password}')}"))
+        return await _challenged(
+            opener, await opener.command(f"AUTH PLAIN {_base64(f'{chr(0)}{user}{chr(0)}{password}')}")
+        )
     if mechanism == "LOGIN":
         reply = await opener.command("AUTH LOGIN")
         if reply.code == 334:
@@ -130,7 +153,9 @@ async def _spoken(opener: Opener, settings: Settings, mechanism: str) -> Reply:
     if mechanism == "XOAUTH2":
         first = f"user={user}\1auth=Bearer {token}\1\1"
     else:
-        first = f"n,a={user.replace('=', '=3D').replace(',', '=2C')},\1host={settings.host}\1port={settings.port}\1auth=Bearer {token}\1\1"
+        name = user.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 4: a saslname
+        server = f"host={settings.host}\1port={settings.port}"
+        first = f"n,a={name},\1{server}\1auth=Bearer {token}\1\1"
     return await _challenged(opener, await opener.command(f"AUTH {mechanism} {_base64(first)}"))
 
 

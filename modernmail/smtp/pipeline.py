@@ -21,19 +21,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..parcel import Parcel
     from ..receipt import Receipt, Reply
     from ..runtime import IO
     from .settings import Settings
-    from .wire import Wire
-
-    class Source:
-        """Where parcels come from: see `backends.backend.Parcels`."""
-
-        position: int
-        is_prompt: bool
-
-        async def next(self) -> Parcel | None: ...
+    from .wire import Source, Wire
 
 
 _DOT = b".\r\n"
@@ -46,9 +37,22 @@ class Pipeline:
     `stranded` are the deliveries whose content was not begun when the wire failed; `fault` says how it failed.
     """
 
-    __slots__ = ("_current", "_done", "_io", "_parcels", "_settings", "_singly", "_wire", "fault", "opened", "stranded")
+    __slots__ = (
+        "_current",
+        "_done",
+        "_io",
+        "_parcels",
+        "_settings",
+        "_singly",
+        "_wire",
+        "fault",
+        "opened",
+        "stranded",
+    )
 
-    def __init__(self, wire: Wire, parcels: Source, io: IO, settings: Settings, again: tuple[Delivery, ...] = ()) -> None:
+    def __init__(
+        self, wire: Wire, parcels: Source, io: IO, settings: Settings, again: tuple[Delivery, ...] = ()
+    ) -> None:
         self._wire = wire
         self._parcels = parcels
         self._io = io
@@ -84,7 +88,9 @@ class Pipeline:
             await self._wire.close(polite=False)  # inside DATA there is no other way out
             if current.accepted:
                 current.lost("not sent: the sending was closed before")
-                current.delivery.settle_rest(Outcome("deferred", reason="not sent: the sending was closed before"))
+                current.delivery.settle_rest(
+                    Outcome("deferred", reason="not sent: the sending was closed before")
+                )
                 receipts.append(current.delivery.receipt(now))
         self._current = None
         for delivery in self.stranded:
@@ -220,7 +226,9 @@ class Pipeline:
     async def _content(self, current: Transaction) -> None:
         wire = self._wire
         following: Transaction | None = None
-        if wire.extensions.pipelining and (self.stranded or current.delivery.remaining or self._parcels.is_prompt):
+        if wire.extensions.pipelining and (
+            self.stranded or current.delivery.remaining or self._parcels.is_prompt
+        ):
             following = await self._following(current)
         group = b"" if following is None else following.group
         count = 1 if following is None else 1 + following.count
@@ -265,7 +273,9 @@ class Pipeline:
             current.is_sent = True
             return await wire.exchange(pieces[0].stuffed + _DOT + group, count, patience)  # type: ignore[union-attr]
         if commit_point is None and not content.is_streamed:
-            return await wire.exchange(_marked(current, content.stuffed_chunks(), _DOT + group), count, patience)
+            return await wire.exchange(
+                _marked(current, content.stuffed_chunks(), _DOT + group), count, patience
+            )
         await wire.exchange(_readable(content.stuffed_chunks()), 0, self._settings.timeout)
         if commit_point is not None:
             try:
@@ -280,11 +290,7 @@ class Pipeline:
         if not current.accepted:
             return  # the reply to a lone dot tells nothing
         delivery = current.delivery
-        if (
-            reply.code == 250
-            and not delivery.outcomes
-            and not delivery.remaining
-        ):
+        if reply.code == 250 and not delivery.outcomes and not delivery.remaining:
             self._done.append(delivery.accepted_at_once(reply, self._io.now()))
             return
         current.judge_content(reply)

@@ -76,10 +76,17 @@ class ReplyReader:
         text = line[:-1] if line[-1:] == b"\r" else line
         code, mark = text[:3], text[3:4]
         # RFC 5321 4.2: Reply-code = %x32-35 %x30-35 %x30-39; the second digit is not insisted on
-        if len(code) != 3 or not code.isdigit() or not b"2" <= code[:1] <= b"5" or mark not in (b"", b" ", b"-"):
+        if (
+            len(code) != 3
+            or not code.isdigit()
+            or not b"2" <= code[:1] <= b"5"
+            or mark not in (b"", b" ", b"-")
+        ):
             raise WireFault("protocol", f"not an SMTP reply: {_shown(text)}")
         if self._lines and code != self._code:
-            raise WireFault("protocol", f"a reply changes its code from {_shown(self._code)} to {_shown(code)}")
+            raise WireFault(
+                "protocol", f"a reply changes its code from {_shown(self._code)} to {_shown(code)}"
+            )
         self._size += len(text)
         if self._size > MOST:
             raise WireFault("protocol", f"a reply is longer than {MOST} octets")

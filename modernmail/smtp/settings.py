@@ -29,7 +29,11 @@ def is_loopback(host: str) -> bool:
     if name in LOOPBACK:
         return True
     parts = name.split(".")
-    return len(parts) == 4 and parts[0] == "127" and all(part.isdecimal() and part.isascii() and int(part) < 256 for part in parts)
+    return (
+        len(parts) == 4
+        and parts[0] == "127"
+        and all(part.isdecimal() and part.isascii() and int(part) < 256 for part in parts)
+    )
 
 
 class Settings(Frozen):
@@ -94,7 +98,9 @@ class Settings(Frozen):
         if port is None:
             port = 465 if tls == "implicit" else 25 if loopback else 587
         if username is not None and password is None and token is None:
-            raise ConfigurationError("a username needs a password (smtp://user:password@host) or a token provider")
+            raise ConfigurationError(
+                "a username needs a password (smtp://user:password@host) or a token provider"
+            )
         if password is not None and username is None:
             raise ConfigurationError("a password needs a username (smtp://user:password@host)")
         if password is not None and token is not None:

@@ -30,10 +30,24 @@ class Transaction:
     `is_going` says that the server waits for the content, `is_sent` that the write which ends the content has begun.
     """
 
-    __slots__ = ("accepted", "addresses", "count", "delivery", "group", "is_going", "is_sent", "needs_reset", "verbs")
+    __slots__ = (
+        "accepted",
+        "addresses",
+        "count",
+        "delivery",
+        "group",
+        "is_going",
+        "is_sent",
+        "needs_reset",
+        "verbs",
+    )
 
     def __init__(
-        self, delivery: Delivery, addresses: tuple[Address, ...], extensions: Extensions, ending: tuple[str, ...]
+        self,
+        delivery: Delivery,
+        addresses: tuple[Address, ...],
+        extensions: Extensions,
+        ending: tuple[str, ...],
     ) -> None:
         self.delivery = delivery
         self.addresses = addresses
@@ -136,8 +150,12 @@ class Transaction:
         if self.is_sent:
             self.settle(self.accepted, Outcome("unknown", reason=reason, phase="content"))
         else:
-            left = self.accepted or tuple(a for a in self.addresses if a.addr_spec not in self.delivery.outcomes)
-            self.settle(left, Outcome("deferred", reason=reason, phase="content" if self.is_going else "connect"))
+            left = self.accepted or tuple(
+                a for a in self.addresses if a.addr_spec not in self.delivery.outcomes
+            )
+            self.settle(
+                left, Outcome("deferred", reason=reason, phase="content" if self.is_going else "connect")
+            )
 
     def settle(self, addresses: tuple[Address, ...], outcome: Outcome) -> None:
         """Set the outcome of some of its recipients."""
@@ -150,7 +168,6 @@ def _refused(reply: Reply, phase: str, *, status: str | None = None) -> Outcome:
     if status == "deferred" or reply.code < 500:
         return Outcome("deferred", reply=reply, phase=phase)
     return Outcome("rejected", reply=reply, phase=phase)
-
 
 
 def _verbs(

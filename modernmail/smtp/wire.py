@@ -16,8 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Protocol
 
+    from ..parcel import Parcel
     from ..receipt import Reply
     from .extensions import Extensions
+
+    class Source(Protocol):
+        """Where parcels come from; `backends.backend.Parcels` says what its attributes mean."""
+
+        position: int
+        is_prompt: bool
+
+        async def next(self) -> Parcel | None:
+            """Return the next parcel; None ends the burst."""
+            ...
 
     class Wire(Protocol):
         """An open, authenticated connection."""

@@ -309,7 +309,7 @@ class _Opener:
             raise WireFault("protocol", "the server said more than it was asked")
         sockname = transport.get_extra_info("sockname")
         self.client.local_hostname = ehlo_name(self._settings, sockname[0] if sockname else None)
-        self._tap = _Tap(protocol)  # type: ignore[arg-type]
+        self._tap = _Tap(protocol)
         transport.set_protocol(self._tap)
         return _reply(response.code, response.message)
 
@@ -355,7 +355,7 @@ class _Opener:
         protocol, transport = self.client.protocol, self.client.transport
         if protocol is None or transport is None:
             raise WireFault("closed", "the server closed the connection")
-        self._tap, self._asked = _Tap(protocol), 0  # type: ignore[arg-type]
+        self._tap, self._asked = _Tap(protocol), 0
         transport.set_protocol(self._tap)
         self.is_tls = True
 

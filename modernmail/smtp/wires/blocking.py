@@ -254,7 +254,9 @@ class _Opener:
             self.client.starttls(context=self._context or tls_context(self._settings))
         except smtplib.SMTPResponseException as error:
             raise SecurityFailed(
-                f"STARTTLS was offered and refused: {self._reply()}", reply=self._reply(), is_transient=error.smtp_code < 500
+                f"STARTTLS was offered and refused: {self._reply()}",
+                reply=self._reply(),
+                is_transient=error.smtp_code < 500,
             ) from error
         except WireFault as fault:
             raise SecurityFailed(f"STARTTLS failed: {fault.reason}", is_transient=True) from fault
@@ -270,7 +272,9 @@ class _Opener:
         token = provider()
         if not isinstance(token, str):
             token.close()  # type: ignore[attr-defined]
-            raise SecurityFailed("the token provider is async: use it with the async methods, or give a sync one")
+            raise SecurityFailed(
+                "the token provider is async: use it with the async methods, or give a sync one"
+            )
         return token
 
 
@@ -291,7 +295,9 @@ async def open_blocking(settings: Settings, context: ssl.SSLContext | None = Non
         except WireFault as fault:
             raise ConnectFailed(f"{where}: {fault.reason}", is_transient=fault.kind != "protocol") from fault
         except TimeoutError as error:
-            raise ConnectFailed(f"{where}: no answer within {settings.timeout:g} s", is_transient=True) from error
+            raise ConnectFailed(
+                f"{where}: no answer within {settings.timeout:g} s", is_transient=True
+            ) from error
         except (OSError, smtplib.SMTPException) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise ConnectFailed(f"{where}: {reason}", is_transient=True) from error

@@ -20,7 +20,9 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ca)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"ca: {settings.ca!r} cannot be used as a file of certificates: {error}") from error
+        raise ConfigurationError(
+            f"ca: {settings.ca!r} cannot be used as a file of certificates: {error}"
+        ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not settings.verify:
         context.check_hostname = False
@@ -50,8 +52,10 @@ def _fqdn() -> str:
 
         name = socket.getfqdn().rstrip(".")
         labels = name.split(".")
-        is_name = len(labels) > 1 and name.isascii() and all(
-            label and label.replace("-", "").replace("_", "").isalnum() for label in labels
+        is_name = (
+            len(labels) > 1
+            and name.isascii()
+            and all(label and label.replace("-", "").replace("_", "").isalnum() for label in labels)
         )
         _names.append(name if is_name and not labels[-1].isdecimal() and labels[0] != "localhost" else "")
     return _names[0]
