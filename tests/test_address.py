@@ -15,6 +15,7 @@ from email.headerregistry import Group
 from typing import Any
 
 import pytest
+from budget import in_both_runs
 from corpus import cases
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -114,8 +115,9 @@ def test_the_text_form_parses_back(row: dict[str, Any]) -> None:
     assert Address(address.addr_spec).addr_spec == address.addr_spec
 
 
+@in_both_runs
 @given(names, addr_specs)
-def test_name_and_addr_spec_survive_the_text_form(name: str, addr_spec: str) -> None:
+def test_name_and_addr_spec_survive_the_text_form(run: str, name: str, addr_spec: str) -> None:
     """Any name that a header can carry comes back from `str()`, from pickle and from `repr()`."""
     address = Address(name=name, addr_spec=addr_spec)
     assert (address.name, address.addr_spec) == (name, addr_spec)
@@ -131,9 +133,10 @@ def test_every_addr_spec_of_the_grammar_is_taken(addr_spec: str) -> None:
     assert Address(f"<{addr_spec}>") == Address(addr_spec)
 
 
+@in_both_runs
 @given(near_misses | st.text())
 @example("a@(Bcc:evil@example.net,yyy)example.com")
-def test_what_is_accepted_is_one_clean_mailbox(text: str) -> None:
+def test_what_is_accepted_is_one_clean_mailbox(run: str, text: str) -> None:
     """Whatever the text, an accepted address holds no control, no second @ and nothing that was not there."""
     try:
         address = Address(text)
@@ -152,6 +155,7 @@ def test_what_is_accepted_is_one_clean_mailbox(text: str) -> None:
     assert Address(str(address)) == address
 
 
+@in_both_runs
 @given(
     st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=15).filter(
         lambda name: "=?" not in name
@@ -159,7 +163,7 @@ def test_what_is_accepted_is_one_clean_mailbox(text: str) -> None:
     dot_atoms,
     domains,
 )
-def test_the_standard_parser_reads_the_same(name: str, local: str, domain: str) -> None:
+def test_the_standard_parser_reads_the_same(run: str, name: str, local: str, domain: str) -> None:
     """The standard library finds one mailbox in the text form, with the same parts."""
     address = Address(name=name.strip(), addr_spec=f"{local}@{domain}")
     header = email.policy.default.header_factory("To", str(address))

@@ -61,13 +61,11 @@ def unescaped(addr_spec: str) -> str:
 @pytest.mark.parametrize("argument", ["from_email", "to", "cc", "bcc", "reply_to", "sender"])
 def test_what_is_no_mailbox_is_refused_everywhere(row: dict[str, Any], argument: str) -> None:
     """A refused mailbox is refused by each argument, and the error names it."""
-    if row["input"] == "" and argument != "sender":
-        pytest.skip("an empty value is no address at all")
-    with pytest.raises(InvalidValue) as caught:
-        mail(**{argument: row["input"]})
-    assert caught.value.argument.startswith(argument)
-    with pytest.raises(InvalidValue):
-        mail(**{argument: [row["input"]]})
+    for given in (row["input"], [row["input"]]):
+        if given or argument in ("from_email", "sender"):  # an empty value for the others means nobody
+            with pytest.raises(InvalidValue) as caught:
+                mail(**{argument: given})
+            assert caught.value.argument.startswith(argument)
 
 
 def with_header(row: dict[str, Any]) -> Message:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from budget import in_both_runs
 from corpus import cases
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,8 +56,9 @@ def test_a_doubtful_field_is_refused_or_kept(row: dict[str, Any]) -> None:
     assert list(headers) == [(row["name"], row["value"])]
 
 
+@in_both_runs
 @given(st.text(max_size=80), st.text())
-def test_what_is_kept_has_one_line_and_a_token(name: str, value: str) -> None:
+def test_what_is_kept_has_one_line_and_a_token(run: str, name: str, value: str) -> None:
     """Whatever is passed, a kept field has a name of printable ASCII without colon, and one line of value."""
     try:
         headers = Headers([(name, value)])

@@ -1,0 +1,187 @@
+"""Properties of the whole renderer: what goes in comes out of two parsers, for whatever text there is.
+
+The default run tries a few examples of each; `nox -s fuzz` tries very many.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from budget import in_both_runs
+from hypothesis import example, given
+from hypothesis import strategies as st
+from lines import lines_run
+from mail import second, standard, standard_mailboxes, wire
+
+from modernmail.attachment import Attachment
+from modernmail.characters import refusal
+from modernmail.errors import InvalidHeader, InvalidMessage, InvalidValue
+from modernmail.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ODD = [
+    *'"\\<>()[]:;@,.=?_ \t-',
+    "=?",
+    "?=",
+    "=?utf-8?q?",
+    "=0D=0A",
+    "\r\n",
+    "\r",
+    "\n",
+    "\0",
+    "a",
+    "b" * 80,
+    "c" * 990,
+    "é",
+    "日本",
+    "😀",
+    "e\u0301",
+    "\u2028",
+    "\ufeff",
+    "\xa0",
+    "\ud800",
+    "--",
+    "From ",
+    "\r\n.\r\n",
+    "Bcc: x",
+]
+any_text = st.lists(
+    st.sampled_from(ODD) | st.characters() | st.text("ab ", min_size=1, max_size=60), max_size=12
+).map("".join)
+header_text = any_text.map(
+    lambda text: text if not refusal(text) else "".join(char for char in text if not refusal(char))
+)
+names = header_text.map(lambda text: text.replace("\t", "").strip())
+local_parts = st.text("abcdefgXYZ019!#$%&'*+-/^_`{|}~", min_size=1, max_size=30)
+domains = st.sampled_from(["example.com", "bücher.example", "a.b.c.example", "x" * 60 + ".example"])
+
+
+def mail(**arguments: Any) -> Message:
+    """Return a message of the least, and these arguments."""
+    return Message(
+        **{"from_email": "me@example.org", "to": ["to@example.com"], "text": "body\n", **arguments}
+    )
+
+
+def attempt(call: Callable[[], object]) -> Callable[[], None]:
+    """Return a call that takes a refusal for an answer."""
+
+    def attempted() -> None:
+        with contextlib.suppress(InvalidValue):
+            call()
+
+    return attempted
+
+
+@in_both_runs
+@given(any_text)
+def test_a_subject_is_refused_or_comes_back(run: str, text: str) -> None:
+    """Whatever the subject: it is refused for a character no header holds, or two parsers read it exactly."""
+    if refusal(text):
+        with pytest.raises(InvalidHeader):
+            mail(subject=text)
+        return
+    octets = wire(mail(subject=text))
+    expected = text.strip(" \t")
+    assert [value.strip(" \t") for value in second(octets).headers.get("Subject", [""])] == [expected]
+    assert str(standard(octets)["Subject"] or "") == expected
+
+
+@in_both_runs
+@given(st.text("abcXYZ-_.!", min_size=1, max_size=40), header_text)
+def test_a_header_comes_back(run: str, name: str, text: str) -> None:
+    """An extra field of any name is read back exactly, and is the only one more."""
+    name = f"X-{name}"
+    octets = wire(mail(headers={name: text}), name)
+    expected = text.strip(" \t")
+    found = second(octets).headers
+    assert [value.strip(" \t") for value in found[name]] == [expected]
+    assert len(found) == 8
+
+
+@in_both_runs
+@given(st.lists(st.tuples(names, local_parts, domains), min_size=1, max_size=12))
+def test_mailboxes_come_back(run: str, parts: list[tuple[str, str, str]]) -> None:
+    """Any names in a list of mailboxes are read back, each with its own addr-spec and no other."""
+    from modernmail.address import Address
+
+    addresses = [Address(name=name, addr_spec=f"{local}@{domain}") for name, local, domain in parts]
+    octets = wire(mail(cc=addresses), "Cc")
+    expected = [(address.name, address.ascii_addr_spec) for address in addresses]
+    assert standard_mailboxes(octets, "Cc") == expected
+    assert [(one.display_name or "", one.address) for one in second(octets).cc] == expected
+
+
+@in_both_runs
+@given(any_text, st.sampled_from(["auto", "base64", "quoted-printable"]), st.sampled_from(["text", "html"]))
+def test_a_body_is_refused_or_comes_back(run: str, text: str, encoding: str, part: str) -> None:
+    """Whatever the body: it is refused for a NUL or a lone surrogate, or two parsers read it exactly."""
+    message = mail(**{"text": None, part: text, "body_encoding": encoding})
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        with pytest.raises(InvalidMessage, match="position"):
+            wire(message)
+        return
+    octets = wire(message)
+    expected = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+    read = standard(octets).get_payload(decode=True).decode().replace("\r\n", "\n").removesuffix("\n")
+    assert read == expected
+    other = second(octets)
+    (found,) = other.text_html if part == "html" else other.text_plain
+    assert found.replace("\r\n", "\n").removesuffix("\n") == expected.removeprefix("\ufeff")
+
+
+@in_both_runs
+@given(header_text.filter(lambda text: not set(text) & set("/\\\t") and text), st.binary(max_size=300))
+@example("=?utf-8?q?=0D=0ABcc:x?=", b"\r\n.\r\n")
+def test_an_attachment_comes_back(run: str, filename: str, content: bytes) -> None:
+    """Any file name and any octets are read back exactly."""
+    octets = wire(mail(attachments=[Attachment(filename, content, "application/octet-stream")]))
+    (part,) = standard(octets).iter_attachments()
+    assert part["Content-Disposition"].params["filename"] == filename
+    assert part.get_payload(decode=True) == content
+    (found,) = second(octets).attachments
+    assert (found.filename, found.content) == (filename, content)
+
+
+HOSTILE: dict[str, Callable[[int], object]] = {
+    "a word": lambda n: mail(subject="x" * n),
+    "words": lambda n: mail(subject="x " * n),
+    "blanks": lambda n: mail(subject="a" + " " * n + "b"),
+    "tabs": lambda n: mail(subject="a" + "\t" * n + "b"),
+    "accents": lambda n: mail(subject="é" * n),
+    "words with accents": lambda n: mail(subject="é a " * n),
+    "encoded-words": lambda n: mail(subject="=?utf-8?q?x?= " * n),
+    "openings": lambda n: mail(subject="=?" * n),
+    "a name": lambda n: mail(to=[f'"{"a, " * n}" <a@example.com>']),
+    "a name of quotes": lambda n: mail(to=['"' + '\\"' * n + '" <a@example.com>']),
+    "a name with accents": lambda n: mail(to=["é " * n + "<a@example.com>"]),
+    "mailboxes": lambda n: mail(to=[f"a{i}@{n}.example" for i in range(n)]),
+    "message-ids": lambda n: mail(headers={"References": "<a@b.example> " * n}),
+    "uris": lambda n: mail(headers={"List-Help": ", ".join(["<https://a.example>"] * n)}),
+    "commas in a uri": lambda n: mail(headers={"List-Help": "<https://a.example/" + "," * min(n, 900) + ">"}),
+    "a list-id": lambda n: mail(headers={"List-Id": "a " * n + "<a.b>"}),
+    "fields": lambda n: mail(headers=[(f"X-{i}", "a") for i in range(n)]),
+    "a file name": lambda n: mail(attachments=[("é" * n, b"")]),
+    "quotes in a file name": lambda n: mail(attachments=[('"' * n, b"")]),
+    "dots": lambda n: mail(text=".\n" * n),
+    "line ends": lambda n: mail(text="\r" * n),
+    "a line": lambda n: mail(text="x" * n),
+    "quoted-printable": lambda n: mail(text="é=" * n, body_encoding="quoted-printable"),
+    "attachments": lambda n: mail(attachments=[("a.txt", b"a")] * n),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_rendering_is_linear(kind: str) -> None:
+    """Twice the input takes at most about twice the steps."""
+
+    def steps(size: int) -> int:
+        return lines_run(attempt(lambda: HOSTILE[kind](size).as_bytes()))  # type: ignore[attr-defined]
+
+    steps(1)
+    few = steps(2000)
+    assert steps(4000) <= 2.1 * few + 100
