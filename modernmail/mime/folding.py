@@ -234,7 +234,7 @@ def _items(name: str, values: list[str], separator: str) -> str:
     last = len(values) - 1
     for at, value in enumerate(values):
         text = value if at == last else value + separator
-        if column + 1 + len(text) > _WIDTH and (at or 1 + len(text) <= _WIDTH):
+        if at and column + 1 + len(text) > _WIDTH:  # not right behind the colon: many readers keep that blank
             out.append("\r\n")
             column = 0
         out.append(" ")
