@@ -71,9 +71,10 @@ class Pipeline:
                 return None
             if self._current is None:
                 transaction = await self._begin()
-                if transaction is None:
+                if transaction is not None:
+                    await self._open(transaction)
+                elif not self._done:
                     return None
-                await self._open(transaction)
             else:
                 await self._content(self._current)
         return self._done.popleft()
@@ -146,16 +147,20 @@ class Pipeline:
                 group = b"RSET\r\n" + transaction.group if reset else transaction.group
                 wire.needs_reset = False
                 replies = await wire.exchange(group, transaction.count + reset, self._settings.timeout)
+                if reset:
+                    _check_reset(replies[0])
                 transaction.judge(replies, 1 if reset else 0)
             else:
                 await self._open_singly(transaction)
         except WireFault as fault:
+            # A reply that fits nowhere: the server may be waiting for a content, so not even QUIT is safe.
+            await wire.close(polite=False)
             self._failed_opening(transaction, fault, self._told(fault))
         except BaseException:
             self._interrupted(transaction)
             raise
         else:
-            self._opened(transaction)
+            await self._opened(transaction)
 
     def _told(self, fault: WireFault) -> list[Reply]:
         """Return the replies to a group that failed; none when what came was no SMTP, which pairs with nothing."""
@@ -167,7 +172,7 @@ class Pipeline:
         wire, patience = self._wire, self._settings.timeout
         if wire.needs_reset:
             wire.needs_reset = False
-            await wire.exchange(b"RSET\r\n", 1, patience)
+            _check_reset((await wire.exchange(b"RSET\r\n", 1, patience))[0])
         lines = transaction.group.split(b"\r\n")
         told = self._singly
         told += await wire.exchange(lines[0] + b"\r\n", 1, patience)
@@ -179,9 +184,16 @@ class Pipeline:
         if transaction.accepted:
             transaction.judge_data((await wire.exchange(b"DATA\r\n", 1, patience))[0])
 
-    def _opened(self, transaction: Transaction) -> None:
+    async def _opened(self, transaction: Transaction) -> None:
         self.opened += 1
-        if transaction.is_going:
+        if transaction.is_torn:
+            # A lone dot would send an empty mail to those it took; the outcome is MAIL's.
+            await self._wire.close(polite=False)
+            self.fault = WireFault(
+                "closed", "closed by us: the server took recipients of a mail it had refused"
+            )
+            self._finish(transaction)
+        elif transaction.is_going:
             self._current = transaction
             if not transaction.accepted:
                 # Nobody was accepted and still the server waits: a lone dot comes first, the outcome is known now.
@@ -255,7 +267,7 @@ class Pipeline:
                 await wire.close(polite=False)
                 self._failed_opening(following, fault, [])
             else:
-                self._opened(following)
+                await self._opened(following)
 
     async def _following(self, current: Transaction) -> Transaction | None:
         """Return the transaction to open together with this content; never one that would need RSET first."""
@@ -374,6 +386,12 @@ def _reason(fault: WireFault, current: Transaction, replies: list[Reply]) -> str
     if replies:
         return f"the server answered {replies[0]} before the content was complete"
     return f"{fault.reason} before the content was complete"
+
+
+def _check_reset(reply: Reply) -> None:
+    """Raise `WireFault` unless RSET was taken: the transaction before may still be open on the server."""
+    if not reply.is_positive:
+        raise WireFault("protocol", f"the server refused RSET: {reply}")
 
 
 def _conversation(transaction: Transaction, replies: list[Reply], fault: WireFault) -> tuple[str, ...]:

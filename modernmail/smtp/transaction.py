@@ -27,7 +27,8 @@ class Transaction:
     """A batch of recipients of one delivery, and how far it got.
 
     `group` is what begins it, `count` the number of its replies. `accepted` are the recipients whose RCPT was taken;
-    `is_going` says that the server waits for the content, `is_sent` that the write which ends the content has begun.
+    `is_going` says that the server waits for the content, `is_sent` that the write which ends the content has begun,
+    `is_torn` that the server took recipients of a mail whose MAIL it had refused.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Transaction:
         "group",
         "is_going",
         "is_sent",
+        "is_torn",
         "needs_reset",
         "verbs",
     )
@@ -54,6 +56,7 @@ class Transaction:
         self.accepted: tuple[Address, ...] = ()
         self.is_going = False
         self.is_sent = False
+        self.is_torn = False
         self.needs_reset = False
         self.verbs = _verbs(delivery, addresses, extensions, ending)
         self.count = len(self.verbs)
@@ -80,6 +83,7 @@ class Transaction:
         elif replies[last].code == 354:
             # RFC 2920 3.1: DATA may be accepted though nobody was; only a lone dot ends it
             self.is_going = True
+            self.is_torn = any(reply.is_positive for reply in replies[at + 1 : last])
 
     def judge_mail(self, reply: Reply) -> bool:
         """Judge the reply to MAIL; return whether the transaction goes on."""
