@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from ..extensions import Extensions
     from ..settings import Settings
 
+_BLOCK = 16384
 _FAREWELL = 0.5  # seconds that QUIT may take
 _HIGH_WATER = 262144  # octets that wait in the transport before a streamed content pauses
 
 
-class AsyncioWire(asyncio.Protocol):
+class AsyncioWire(asyncio.BufferedProtocol):
     """A transport that was opened and authenticated, and the replies that come over it."""
 
     def __init__(self, transport: asyncio.Transport, extensions: Extensions, settings: Settings) -> None:
@@ -61,6 +62,8 @@ class AsyncioWire(asyncio.Protocol):
         self._next_look = 0.0
         self._is_paused = False
         self._resumed: asyncio.Future[None] | None = None
+        # An ordinary protocol is given a new 256 KiB object for each read: mapping it costs more than all the rest.
+        self._buffer = bytearray(_BLOCK)
         transport.set_write_buffer_limits(_HIGH_WATER)
         transport.set_protocol(self)
 
@@ -154,8 +157,13 @@ class AsyncioWire(asyncio.Protocol):
 
     # -- what the loop calls -----------------------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return where the transport reads into."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Read replies; wake the exchange when all of them are there."""
+        data = bytes(self._buffer[:nbytes])
         waiter = self._waiter
         replies = self.replies
         if waiter is None or waiter.done():
@@ -174,6 +182,9 @@ class AsyncioWire(asyncio.Protocol):
                 del replies[at + 1 :]
                 self._fail(WireFault("closed", f"the server closes the session: {replies[at]}"))
                 return
+        self._seen = got
+        self._patience = self._timeout
+        self._deadline = self._loop.time() + self._timeout
         if got >= self._count:
             if got > self._count or not self._reader.is_empty:
                 # Bytes nobody asked for: what was read stands, the wire is not used again.
@@ -181,10 +192,7 @@ class AsyncioWire(asyncio.Protocol):
                 self.is_broken = True
                 self._fault = WireFault("protocol", "the server said more than it was asked")
                 self._transport.abort()
-            waiter.set_result(None)
-        self._seen = got
-        self._patience = self._timeout
-        self._deadline = self._loop.time() + self._timeout
+            waiter.set_result(None)  # the last thing done here: the task may go on at once
 
     def eof_received(self) -> bool:
         """The server closed its side."""

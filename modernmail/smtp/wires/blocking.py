@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..extensions import Extensions
     from ..settings import Settings
 
-_BLOCK = 65536
+_BLOCK = 16384
 _FAREWELL = 0.5  # seconds that QUIT may take
 
 
