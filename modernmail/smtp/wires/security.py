@@ -75,12 +75,14 @@ def session_facts(extensions: Extensions, channel: Any) -> dict[str, Any]:
         "auth": list(extensions.auth),
         "max_size": extensions.max_size or None,
         "tls": None,
+        "tls_verified": False,
         "certificate_expires": None,
         # One for MAIL, RCPT and DATA together, one for the content; each command costs one without PIPELINING.
         "round_trips": 2 if extensions.pipelining else 4,
     }
     if channel is not None:
         facts["tls"] = channel.version()
+        facts["tls_verified"] = channel.context.verify_mode.name == "CERT_REQUIRED"
         certificate = channel.getpeercert()
         if certificate:
             facts["certificate_expires"] = certificate.get("notAfter")

@@ -1,0 +1,129 @@
+"""`modernmail send`: one mail from the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from modernmail.errors import InvalidAttachment
+from modernmail.mailer import Mailer
+from modernmail.message import Message
+
+from .terminal import err, out, printable, show_receipt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from modernmail.parcel import Parcel
+
+
+def _text_of(option: str, name: str | None) -> str | None:
+    """Return the text in a file, or on standard input for `-`; None for no name."""
+    if name is None:
+        return None
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise click.BadParameter(f"{name!r} cannot be read: {error.strerror}", param_hint=option) from error
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(
+            f"{name!r} is not UTF-8: octet {error.object[error.start]:#04x} at position {error.start}",
+            param_hint=option,
+        ) from error
+
+
+def _pairs(option: str, values: tuple[str, ...], separator: str, example: str) -> list[tuple[str, str]]:
+    """Return each value cut in two."""
+    for value in values:
+        if separator not in value:
+            raise click.BadParameter(f"{value!r}: write it as {example}", param_hint=option)
+    cut = (value.partition(separator) for value in values)
+    return [(first.strip(), second.strip()) for first, _, second in cut]
+
+
+@click.command()
+@click.option("--to", multiple=True, metavar="ADDRESS", help="Who gets it; repeat it for several.")
+@click.option("--cc", multiple=True, metavar="ADDRESS", help="Who gets a copy.")
+@click.option("--bcc", multiple=True, metavar="ADDRESS", help="Who gets a copy that nobody sees.")
+@click.option("--from", "from_email", metavar="ADDRESS", help="The author [default: MODERNMAIL_FROM].")
+@click.option("--reply-to", multiple=True, metavar="ADDRESS", help="Where answers go.")
+@click.option("--subject", default="", metavar="TEXT", help="The subject.")
+@click.option("--text", metavar="TEXT", help="The plain text.")
+@click.option("--text-file", metavar="FILE", help="The plain text, from a file; - is standard input.")
+@click.option("--html-file", metavar="FILE", help="The HTML, from a file; - is standard input.")
+@click.option("--attach", multiple=True, metavar="FILE", help="Attach a file; repeat it for several.")
+@click.option("--embed", multiple=True, metavar="CID=FILE", help="Embed what the HTML shows as cid:CID.")
+@click.option("--header", multiple=True, metavar="'NAME: VALUE'", help="Add a header field.")
+@click.option("--url", metavar="URL", help="Where to send it [default: MODERNMAIL_URL].")
+@click.option("--dry-run", is_flag=True, help="Send nothing: print the mail as it would travel.")
+def send(
+    to: tuple[str, ...],
+    cc: tuple[str, ...],
+    bcc: tuple[str, ...],
+    from_email: str | None,
+    reply_to: tuple[str, ...],
+    subject: str,
+    text: str | None,
+    text_file: str | None,
+    html_file: str | None,
+    attach: tuple[str, ...],
+    embed: tuple[str, ...],
+    header: tuple[str, ...],
+    url: str | None,
+    dry_run: bool,
+) -> None:
+    """Send one mail and print what became of each recipient.
+
+    \b
+    modernmail send --to zoe@example.com --subject Hi --text Hello --attach report.pdf
+    df -h | modernmail send --to ops@example.com --subject Disks --text-file -
+
+    Exit codes: 0 when at least one recipient was accepted, 1 when nobody was, 2 for a mistake in the options.
+    """
+    if text is not None and text_file is not None:
+        raise click.UsageError("--text and --text-file say the same thing: give one of them")
+    if text_file == "-" and html_file == "-":
+        raise click.UsageError("standard input cannot be both --text-file and --html-file")
+    message = Message(
+        subject,
+        text if text_file is None else _text_of("--text-file", text_file),
+        _text_of("--html-file", html_file),
+        from_email=from_email,
+        to=to,
+        cc=cc,
+        bcc=bcc,
+        reply_to=reply_to,
+        headers=_pairs("--header", header, ":", "'Name: value'"),
+    )
+    for name in attach:
+        message.attach_file(name)
+    for cid, name in _pairs("--embed", embed, "=", "CID=FILE"):
+        if not name:
+            raise InvalidAttachment("embed", f"{cid}=", "there is no file behind the =")
+        message.embed(cid, Path(name))
+    url = url or os.environ.get("MODERNMAIL_URL") or ("null:" if dry_run else None)
+    if url is None:
+        raise click.UsageError(
+            "say where to send it: --url smtp://mail.example.com, or MODERNMAIL_URL in the environment"
+        )
+    with Mailer(url, from_email=os.environ.get("MODERNMAIL_FROM") or None) as mailer:
+        if dry_run:
+            _print_parcel(mailer.parcel(message))
+        else:
+            show_receipt(out(), mailer.send(message), subject or "(no subject)")
+
+
+def _print_parcel(parcel: Parcel) -> None:
+    """Write the octets to standard output, and to standard error who would get them."""
+    envelope = parcel.envelope
+    console = err()
+    console.print(f"from <{printable(envelope.return_path)}>", style="dim", markup=False)
+    for recipient in envelope.recipients:
+        console.print(f"to   <{printable(recipient)}>", style="dim", markup=False)
+    sys.stdout.flush()
+    for chunk in parcel.content.chunks():
+        sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()

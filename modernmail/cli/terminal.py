@@ -1,0 +1,110 @@
+"""How things are shown: results on standard output, complaints on standard error.
+
+Rules of the file: whatever comes from a server or a mail is shown as text, its control characters escaped: it cannot
+steer the terminal, and is never read as markup.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from modernmail.receipt import Outcome, Receipt
+
+STYLES = {"accepted": "green", "deferred": "yellow", "rejected": "red", "unknown": "magenta"}
+
+
+def out() -> Console:
+    """Return the console for results, on standard output as it is now."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def err() -> Console:
+    """Return the console for complaints, on standard error as it is now."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def printable(text: object) -> str:
+    r"""Return text with everything that a terminal would obey, or not show, written as an escape.
+
+    >>> printable("Zoë\x1b[2J")
+    'Zoë\\x1b[2J'
+    """
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in str(text))
+
+
+def complain(message: str, *, receipt: Receipt | None = None) -> None:
+    """Print an error as one clear line; below it what became of each recipient, when there are several."""
+    console = err()
+    console.print(Text.assemble(("error ", "bold red"), printable(message)))
+    if receipt is not None and len(receipt.recipients) > 1:
+        for line in outcome_lines(receipt.recipients):
+            console.print(line)
+
+
+def complain_of_usage(error: click.ClickException) -> None:
+    """Print what is wrong with a command's arguments, and where its help is."""
+    context = getattr(error, "ctx", None)
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        error.show()
+        return
+    complain(error.format_message())
+    if context is not None:
+        err().print(Text(f"      {context.command_path} --help tells what there is", "dim"))
+
+
+def warn(message: str) -> None:
+    """Print a warning as one line."""
+    err().print(Text.assemble(("warning ", "bold yellow"), printable(message)))
+
+
+def outcome_lines(outcomes: Mapping[str, Outcome], *, width: int = 0) -> Iterable[Text]:
+    """Give a line for each recipient: who, what became of the mail, and the reply or reason."""
+    width = max([width, *map(len, outcomes)], default=0)
+    for recipient, outcome in outcomes.items():
+        why = outcome.reply if outcome.reply is not None else outcome.reason
+        yield Text.assemble(
+            f"  {printable(recipient):<{width}}  ",
+            (f"{outcome.status:<8}", STYLES[outcome.status]),
+            (f"  {printable(why)}" if why else "", "dim"),
+        )
+
+
+def heading(receipt: Receipt, title: str, detail: str) -> Text:
+    """Return the line above a receipt's recipients: whether it was sent, a title and a detail."""
+    if receipt.is_complete:
+        mark, style = "✓", "bold green"
+    elif receipt.accepted:
+        mark, style = "!", "bold yellow"
+    else:
+        mark, style = "✗", "bold red"
+    return Text.assemble((f"{mark} ", style), (printable(title), "bold"), (f"  {printable(detail)}", "dim"))
+
+
+def show_receipt(console: Console, receipt: Receipt, title: str, detail: str | None = None) -> None:
+    """Print what became of one mail, recipient by recipient; the detail is its Message-ID unless another is given."""
+    console.print(heading(receipt, title, receipt.message_id or "" if detail is None else detail))
+    for line in outcome_lines(receipt.recipients):
+        console.print(line)
+
+
+def octets(count: int) -> str:
+    """Return a size for people.
+
+    >>> octets(900), octets(20_500), octets(10_240_000)
+    ('900 B', '20.5 kB', '10.2 MB')
+    """
+    if count < 1000:
+        return f"{count} B"
+    size = count / 1000
+    for unit in ("kB", "MB"):
+        if size < 999.95:
+            return f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
