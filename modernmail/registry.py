@@ -6,6 +6,8 @@ to configure it; `MODERNMAIL_URL` and `MODERNMAIL_FROM` configure the default on
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from .errors import ConfigurationError
 from .mailer import Mailer
 
@@ -25,40 +27,49 @@ class Mailers:
     def __init__(self) -> None:
         self._settings: dict[str, Setting] = {}
         self._built: dict[str, Mailer] = {}
+        self._by_environment: tuple[tuple[str, str | None], Mailer] | None = None
+        self._unconfigured: Mailer | None = None
 
     def __getitem__(self, name: str) -> Mailer:
         mailer = self._built.get(name)
-        if mailer is None:
-            mailer = self._built.setdefault(name, self._build(name))
-        return mailer
+        if mailer is not None:
+            return mailer
+        if name in self._settings:
+            return self._built.setdefault(name, _mailer(self._settings[name]))
+        if name == "default":
+            return self._default()
+        there_are = ", ".join(sorted(self._settings)) or "none"
+        raise ConfigurationError(f"no mailer is named {name!r}; configured: {there_are}")
+
+    def _default(self) -> Mailer:
+        """Return the default mailer when none was configured by a call."""
+        environment = _environment()
+        url = environment.get("MODERNMAIL_URL")
+        if url:
+            key = (url, environment.get("MODERNMAIL_FROM"))
+            known = self._by_environment
+            if known is None or known[0] != key:
+                known = self._by_environment = (key, _mailer(url))
+            return known[1]
+        if self._unconfigured is not None:
+            return self._unconfigured
+        raise ConfigurationError(
+            "no mailer is configured: call modernmail.configure({'default': 'smtp://…'}), "
+            "or set the environment variable MODERNMAIL_URL"
+        )
 
     def __contains__(self, name: object) -> bool:
-        return name in self._settings or (name == "default" and "MODERNMAIL_URL" in _environment())
+        return name in self._settings or (name == "default" and bool(_environment().get("MODERNMAIL_URL")))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._settings)
 
-    def _build(self, name: str) -> Mailer:
-        environment = _environment()
-        setting = self._settings.get(name)
-        if setting is None and name == "default":
-            setting = environment.get("MODERNMAIL_URL")
-        if setting is None:
-            if name == "default":
-                raise ConfigurationError(
-                    "no mailer is configured: call modernmail.configure({'default': 'smtp://…'}), "
-                    "or set the environment variable MODERNMAIL_URL"
-                )
-            there_are = ", ".join(sorted(self._settings)) or "none"
-            raise ConfigurationError(f"no mailer is named {name!r}; configured: {there_are}")
-        values: dict[str, Any] = {"url": setting} if isinstance(setting, str) else dict(setting)
-        url = values.pop("url")
-        if values.get("from_email") is None:
-            values["from_email"] = environment.get("MODERNMAIL_FROM") or None
-        return Mailer(url, **values)
-
     def configure(self, settings: Mapping[str, Setting]) -> None:
         """Replace the configuration."""
+        if not hasattr(settings, "items"):
+            raise ConfigurationError(
+                f"a mapping of names to URLs is expected, such as {{'default': 'smtp://…'}}, not {type(settings).__name__}"
+            )
         for name, setting in settings.items():
             if isinstance(setting, str):
                 continue
@@ -71,6 +82,23 @@ class Mailers:
                 )
         self._settings = dict(settings)
         self._built = {}
+
+    @contextmanager
+    def unconfigured(self, setting: Setting) -> Iterator[None]:
+        """Let there be a default mailer inside, where none is configured: for the test kit."""
+        before, self._unconfigured = self._unconfigured, _mailer(setting)
+        try:
+            yield
+        finally:
+            self._unconfigured = before
+
+
+def _mailer(setting: Setting) -> Mailer:
+    values: dict[str, Any] = {"url": setting} if isinstance(setting, str) else dict(setting)
+    url = values.pop("url")
+    if values.get("from_email") is None:
+        values["from_email"] = _environment().get("MODERNMAIL_FROM") or None
+    return Mailer(url, **values)
 
 
 def _environment() -> Mapping[str, str]:

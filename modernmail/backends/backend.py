@@ -49,8 +49,11 @@ if TYPE_CHECKING:
 class Backend:
     """Somewhere mail can go.
 
-    Subclass it and write `send`; `verify` and `close` when there is something to verify or to close.
+    Subclass it and write `send`; `verify` and `close` when there is something to verify or to close. `hosts` are the
+    hosts it would connect to: the test kit lets no test reach one by accident. A backend of backends has those of its own.
     """
+
+    hosts: tuple[str, ...] = ()
 
     async def send(self, parcel: Parcel, io: IO) -> Receipt:
         """Deliver one parcel and return what became of it; a fault of this mail may be raised as `DeliveryError`."""

@@ -35,6 +35,7 @@ class SMTPBackend(Backend):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.hosts = (settings.host,)
         self._pools: dict[bool, Pool] = {}
         self._context: Any = None
 

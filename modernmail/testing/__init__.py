@@ -1,4 +1,4 @@
-"""What the tests of a program that sends mail need: a server that misbehaves as told.
+"""What the tests of a program that sends mail need: an outbox that keeps every mail, a server that misbehaves as told.
 
 The names are imported when they are first asked for, so that loading the pytest plugin stays cheap.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .outbox import Outbox as Outbox
     from .scripted import Rule as Rule
     from .scripted import ScriptedSMTPServer as ScriptedSMTPServer
+    from .sent_mail import SentMail as SentMail
 
-_HOMES = {"Rule": "scripted", "ScriptedSMTPServer": "scripted"}
+_HOMES = {"Outbox": "outbox", "Rule": "scripted", "ScriptedSMTPServer": "scripted", "SentMail": "sent_mail"}
 
-__all__ = ["Rule", "ScriptedSMTPServer"]
+__all__ = ["Outbox", "Rule", "ScriptedSMTPServer", "SentMail"]
 
 
 def __getattr__(name: str) -> object:
