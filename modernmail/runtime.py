@@ -10,10 +10,11 @@ module of the library asks which of the two it runs under, except the edges that
 from __future__ import annotations
 
 import time
+from weakref import WeakKeyDictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from types import TracebackType
     from typing import Any, Protocol, TypeVar
 
@@ -72,6 +73,10 @@ if TYPE_CHECKING:
 
         def signal(self) -> Signal:
             """Return a new signal."""
+            ...
+
+        async def at_exit(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            """Call this when the event loop that runs now is shut down."""
             ...
 
 
@@ -177,6 +182,9 @@ class BlockingIO:
         """Return a signal between threads."""
         return _ThreadSignal()
 
+    async def at_exit(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do nothing: what is open closes itself when it is let go."""
+
 
 class AsyncioIO:
     """The seam for programs under asyncio: it suspends the task and never blocks the loop."""
@@ -209,3 +217,26 @@ class AsyncioIO:
     def signal(self) -> Signal:
         """Return a signal for a task of this loop."""
         return _LoopSignal()
+
+    async def at_exit(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Call `function` once when this loop is shut down; asking again for the same one changes nothing."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        guards = _guards.setdefault(loop, {})
+        if function not in guards:
+            # `asyncio.run` closes the async generators it knows, inside the loop: the one hook there is at its end.
+            guards[function] = guard = _guard(function)
+            await anext(guard)
+
+
+async def _guard(function: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await function()
+
+
+_guards: WeakKeyDictionary[Any, dict[Callable[[], Coroutine[Any, Any, None]], AsyncIterator[None]]] = (
+    WeakKeyDictionary()
+)

@@ -62,6 +62,7 @@ class Pool:
         self._busy = 0
         self._waiting: deque[Signal] = deque()
         self._pid = os.getpid()
+        self._is_closed = False
 
     async def acquire(self, io: IO) -> Wire:
         """Return a wire that nobody else uses; it must be given back with `release`.
@@ -74,6 +75,7 @@ class Pool:
         while True:
             with self._lock:
                 self._disown()
+                self._is_closed = False
                 action, wire, stale = _patience()
                 if signal is not None or not self._waiting:
                     action, wire, stale = choose(
@@ -94,6 +96,7 @@ class Pool:
                 return wire
             if action == "open":
                 try:
+                    await io.at_exit(self.close)
                     return await self._open_wire()
                 except BaseException:
                     self._free()
@@ -114,7 +117,7 @@ class Pool:
     async def release(self, wire: Wire, io: IO) -> None:
         """Take a wire back; a broken one is closed."""
         wire.last_used = io.now()
-        keep = not wire.is_broken and wire.served < self._settings.max_messages
+        keep = not wire.is_broken and not self._is_closed and wire.served < self._settings.max_messages
         if not keep:
             await wire.close(polite=True)
         self._free(wire if keep else None)
@@ -149,9 +152,10 @@ class Pool:
             self._waiting = deque()
 
     async def close(self) -> None:
-        """Close every idle wire; those in use are closed when they come back, because a closed pool keeps none."""
+        """Close every idle wire; those in use are closed when they come back. The next mail opens the pool again."""
         with self._lock:
             self._disown()
+            self._is_closed = True
             wires, self._idle = self._idle, []
         for wire in wires:
             await wire.close(polite=True)

@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..address import Address
     from ..receipt import Receipt, Reply
     from ..runtime import IO
     from .settings import Settings
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 
 _DOT = b".\r\n"
-_RESET = "RSET"
 
 
 class Pipeline:
@@ -245,6 +245,11 @@ class Pipeline:
         group = b"" if following is None else following.group
         count = 1 if following is None else 1 + following.count
         try:
+            wire.check()
+        except WireFault as fault:
+            self._failed_waiting(current, following, fault)
+            return
+        try:
             if not current.accepted:
                 replies = await wire.exchange(_DOT + group, count, self._settings.timeout)
             else:
@@ -321,9 +326,20 @@ class Pipeline:
             current.delivery.conversation = _conversation(current, replies, fault)
             self._give_up(current.delivery, fault)
         if following is not None:
-            delivery = following.delivery
-            delivery.remaining = (*following.addresses, *delivery.remaining)
-            self.stranded.appendleft(delivery)
+            self._strand(following.delivery, following.addresses)
+
+    def _failed_waiting(self, current: Transaction, following: Transaction | None, fault: WireFault) -> None:
+        """The wire failed before anything of the content was written: both can begin anew elsewhere."""
+        self.fault = fault
+        self._current = None
+        if following is not None:
+            self._strand(following.delivery, following.addresses)
+        if current.accepted:
+            self._strand(current.delivery, current.accepted)
+
+    def _strand(self, delivery: Delivery, addresses: tuple[Address, ...]) -> None:
+        delivery.remaining = (*addresses, *delivery.remaining)
+        self.stranded.appendleft(delivery)
 
     def _give_up(self, delivery: Delivery, fault: WireFault) -> None:
         delivery.settle_rest(Outcome("deferred", reason=fault.reason, phase="connect"))
@@ -339,9 +355,7 @@ class Pipeline:
         current.lost(f"the content could not be read: {error}")
         self._give_up(current.delivery, self.fault)
         if following is not None:
-            delivery = following.delivery
-            delivery.remaining = (*following.addresses, *delivery.remaining)
-            self.stranded.appendleft(delivery)
+            self._strand(following.delivery, following.addresses)
 
     def _cut(self, current: Transaction, following: Transaction | None, reason: str) -> None:
         """Cancelled or worse while the content was on its way."""

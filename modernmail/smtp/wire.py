@@ -47,6 +47,10 @@ if TYPE_CHECKING:
             """Write the octets, then return the next `count` replies; `patience` seconds for the first of them."""
             ...
 
+        def check(self) -> None:
+            """Raise `WireFault`, the wire closed, when it is broken or the server has spoken unasked."""
+            ...
+
         async def close(self, *, polite: bool) -> None:
             """Close; `polite` sends QUIT first and does not wait long for its answer."""
             ...

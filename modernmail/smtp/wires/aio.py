@@ -95,12 +95,22 @@ class AsyncioWire(asyncio.BufferedProtocol):
         finally:
             self._waiter = None
 
+    def check(self) -> None:
+        """Raise `WireFault`, the wire closed, when it is broken or the server has spoken unasked."""
+        if self._fault is not None:
+            raise self._fault
+        self.replies = []
+
     async def _stream(self, chunks: Iterable[bytes]) -> None:
         """Write chunks as fast as the peer takes them, each within the ordinary timeout."""
         write = self._transport.write
-        for chunk in chunks:
+        pending = iter(chunks)
+        while True:
             if self._fault is not None:
-                raise self._fault
+                raise self._fault  # before the next chunk is taken: taking the last one marks the mail as sent
+            chunk = next(pending, None)
+            if chunk is None:
+                return
             write(chunk)
             if self._is_paused:
                 resumed = self._resumed = self._loop.create_future()
@@ -167,7 +177,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
         waiter = self._waiter
         replies = self.replies
         if waiter is None or waiter.done():
-            self._fail(WireFault("protocol", "the server spoke unasked"))
+            self._spoke_unasked(data)
             return
         try:
             self._reader.feed(data, replies)
@@ -193,6 +203,17 @@ class AsyncioWire(asyncio.BufferedProtocol):
                 self._fault = WireFault("protocol", "the server said more than it was asked")
                 self._transport.abort()
             waiter.set_result(None)  # the last thing done here: the task may go on at once
+
+    def _spoke_unasked(self, data: bytes) -> None:
+        """Octets nobody waits for: a 421 is kept as the reason, whatever it is the wire is not used again."""
+        replies: list[Reply] = []
+        try:
+            self._reader.feed(data, replies)
+        except WireFault:
+            replies = []
+        if self._fault is None:
+            self.replies = [reply for reply in replies if reply.code == 421]
+        self._fail(WireFault("closed", "the server spoke unasked"))
 
     def eof_received(self) -> bool:
         """The server closed its side."""

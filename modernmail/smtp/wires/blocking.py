@@ -51,6 +51,9 @@ class BlockingWire:
         self._timeout = settings.timeout
         self._pid = os.getpid()
         sock.settimeout(self._timeout)
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        self._poll = poll.poll
 
     async def exchange(self, data: bytes | Iterable[bytes], count: int, patience: float) -> list[Reply]:
         """Write, then return `count` replies, the first within `patience` seconds."""
@@ -70,6 +73,17 @@ class BlockingWire:
             self._sock.close()
             del replies[count:]
         return replies
+
+    def check(self) -> None:
+        """Raise `WireFault`, the wire closed, when it is broken or the server has spoken unasked."""
+        self.replies = []
+        if self.is_broken:
+            raise WireFault("closed", "the connection is closed")
+        if self._poll(0):
+            self.is_broken = True
+            self._last_words()
+            self._sock.close()
+            raise WireFault("closed", "the server spoke unasked, or closed the connection")
 
     def _write(self, data: bytes | Iterable[bytes]) -> None:
         sock = self._sock
@@ -135,8 +149,7 @@ class BlockingWire:
         """Return whether it is open, of this process, and silent."""
         if self.is_broken or self._pid != os.getpid():
             return False
-        ready, _, _ = select.select([self._sock], [], [], 0)
-        return not ready
+        return not self._poll(0)
 
     async def close(self, *, polite: bool) -> None:
         """Close; a QUIT that fails changes nothing. A wire of another process is only let go, without QUIT."""
