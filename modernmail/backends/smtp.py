@@ -11,6 +11,7 @@ from collections import deque
 
 from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, SecurityFailed
 from ..receipt import Outcome
+from ..smtp.chunking import ChunkedPipeline
 from ..smtp.delivery import Delivery
 from ..smtp.pipeline import Pipeline
 from .backend import Backend
@@ -168,7 +169,9 @@ class SMTPReceipts:
         self._was_used = not wire.is_fresh
         again = tuple(self._waiting)
         self._waiting.clear()
-        self._pipeline = Pipeline(wire, self._parcels, self._io, self._backend.settings, again)
+        settings, offered = self._backend.settings, wire.extensions
+        kind = ChunkedPipeline if settings.chunking and offered.chunking and offered.pipelining else Pipeline
+        self._pipeline = kind(wire, self._parcels, self._io, settings, again)
         return True
 
     def _defer(self, error: DeliveryError, status: str = "connect") -> None:

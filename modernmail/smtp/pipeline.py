@@ -123,7 +123,19 @@ class Pipeline:
         addresses = delivery.remaining
         most = self._settings.max_recipients
         delivery.remaining = addresses[most:]
-        return Transaction(delivery, addresses[:most], wire.extensions, (DATA,))
+        return Transaction(delivery, addresses[:most], wire.extensions, self._ending(delivery))
+
+    def _ending(self, delivery: Delivery) -> str:
+        """Return the command that asks for the content."""
+        return DATA
+
+    def _patience(self, delivery: Delivery, most: float) -> float:
+        """Return how long to wait for a reply: `most` seconds, less when the deadline of the whole send is nearer."""
+        deadline = self._settings.deadline
+        if deadline is None:
+            return most
+        left = delivery.started + deadline - self._io.now()
+        return min(most, max(left, 0.001))
 
     def _finish(self, transaction: Transaction) -> None:
         """The transaction is over: its delivery goes on with the rest, or has its receipt."""
@@ -146,9 +158,10 @@ class Pipeline:
                 reset = wire.needs_reset
                 group = b"RSET\r\n" + transaction.group if reset else transaction.group
                 wire.needs_reset = False
-                replies = await wire.exchange(group, transaction.count + reset, self._settings.timeout)
+                patience = self._patience(transaction.delivery, self._settings.timeout)
+                replies = await wire.exchange(group, transaction.count + reset, patience)
                 if reset:
-                    _check_reset(replies[0])
+                    check_reset(replies[0])
                 transaction.judge(replies, 1 if reset else 0)
             else:
                 await self._open_singly(transaction)
@@ -169,10 +182,10 @@ class Pipeline:
 
     async def _open_singly(self, transaction: Transaction) -> None:
         """Speak with a server without PIPELINING: one command, one reply."""
-        wire, patience = self._wire, self._settings.timeout
+        wire, patience = self._wire, self._patience(transaction.delivery, self._settings.timeout)
         if wire.needs_reset:
             wire.needs_reset = False
-            _check_reset((await wire.exchange(b"RSET\r\n", 1, patience))[0])
+            check_reset((await wire.exchange(b"RSET\r\n", 1, patience))[0])
         lines = transaction.group.split(b"\r\n")
         told = self._singly
         told += await wire.exchange(lines[0] + b"\r\n", 1, patience)
@@ -208,7 +221,7 @@ class Pipeline:
         self._current = None
         delivery = transaction.delivery
         delivery.remaining = (*transaction.judge_partly(told), *delivery.remaining)
-        delivery.conversation = _conversation(transaction, told, fault)
+        delivery.conversation = conversation(transaction, told, fault)
         if delivery.remaining:
             self.stranded.appendleft(delivery)
         else:
@@ -257,7 +270,7 @@ class Pipeline:
         except WireFault as fault:
             self._failed_content(current, following, fault)
             return
-        except _Unreadable as error:
+        except Unreadable as error:
             self._unreadable(current, following, error.cause)
             return
         except BaseException as error:
@@ -282,7 +295,8 @@ class Pipeline:
 
     async def _write(self, current: Transaction, group: bytes, count: int) -> list[Reply]:
         """Write the content with its final dot and the next group; return the replies to both."""
-        wire, io, patience = self._wire, self._io, self._settings.final_timeout
+        wire, io = self._wire, self._io
+        patience = self._patience(current.delivery, self._settings.final_timeout)
         content = current.delivery.parcel.content
         pieces = content.pieces
         commit_point = io.commit_point
@@ -293,7 +307,7 @@ class Pipeline:
             return await wire.exchange(
                 _marked(current, content.stuffed_chunks(), _DOT + group), count, patience
             )
-        await wire.exchange(_readable(content.stuffed_chunks()), 0, self._settings.timeout)
+        await wire.exchange(readable(content.stuffed_chunks()), 0, self._settings.timeout)
         if commit_point is not None:
             try:
                 await commit_point(current.delivery.parcel)
@@ -323,7 +337,7 @@ class Pipeline:
             self._settle_content(current, replies[0])  # the server did not wait for the end
         elif current.accepted:
             current.lost(_reason(fault, current, replies))
-            current.delivery.conversation = _conversation(current, replies, fault)
+            current.delivery.conversation = conversation(current, replies, fault)
             self._give_up(current.delivery, fault)
         if following is not None:
             self._strand(following.delivery, following.addresses)
@@ -372,7 +386,7 @@ class Pipeline:
             self._give_up(following.delivery, self.fault)
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
     """The source of the content failed: told apart from what the wire itself may raise."""
 
     def __init__(self, cause: Exception) -> None:
@@ -380,11 +394,12 @@ class _Unreadable(Exception):
         self.cause = cause
 
 
-def _readable(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def readable(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the chunks of a content; a source that fails raises `Unreadable`."""
     try:
         yield from chunks
     except (InvalidAttachment, OSError) as error:
-        raise _Unreadable(error) from error
+        raise Unreadable(error) from error
 
 
 def _marked(current: Transaction, chunks: Iterator[bytes], last: bytes) -> Iterator[bytes]:
@@ -402,13 +417,13 @@ def _reason(fault: WireFault, current: Transaction, replies: list[Reply]) -> str
     return f"{fault.reason} before the content was complete"
 
 
-def _check_reset(reply: Reply) -> None:
+def check_reset(reply: Reply) -> None:
     """Raise `WireFault` unless RSET was taken: the transaction before may still be open on the server."""
     if not reply.is_positive:
         raise WireFault("protocol", f"the server refused RSET: {reply}")
 
 
-def _conversation(transaction: Transaction, replies: list[Reply], fault: WireFault) -> tuple[str, ...]:
+def conversation(transaction: Transaction, replies: list[Reply], fault: WireFault) -> tuple[str, ...]:
     """Return what was said in a transaction that failed, without its content."""
     said = [f"> {verb}" for verb in transaction.verbs]
     if transaction.is_sent:

@@ -49,7 +49,7 @@ class Transaction:
         delivery: Delivery,
         addresses: tuple[Address, ...],
         extensions: Extensions,
-        ending: tuple[str, ...],
+        ending: str,
     ) -> None:
         self.delivery = delivery
         self.addresses = addresses
@@ -175,7 +175,7 @@ def _refused(reply: Reply, phase: str, *, status: str | None = None) -> Outcome:
 
 
 def _verbs(
-    delivery: Delivery, addresses: tuple[Address, ...], extensions: Extensions, ending: tuple[str, ...]
+    delivery: Delivery, addresses: tuple[Address, ...], extensions: Extensions, ending: str
 ) -> list[str]:
     """Return the commands of the group, without line ends."""
     envelope, content = delivery.parcel.envelope, delivery.parcel.content
@@ -193,8 +193,8 @@ def _verbs(
     dsn = envelope.dsn
     if dsn is None:
         if utf8:
-            return [mail, *[f"RCPT TO:<{address.addr_spec}>" for address in addresses], *ending]
-        return [mail, *[f"RCPT TO:<{address.ascii_addr_spec}>" for address in addresses], *ending]
+            return [mail, *[f"RCPT TO:<{address.addr_spec}>" for address in addresses], ending]
+        return [mail, *[f"RCPT TO:<{address.ascii_addr_spec}>" for address in addresses], ending]
     if not extensions.dsn:
         delivery.notes = ("delivery-status notifications were asked for; the server does not offer DSN",)
     else:
@@ -211,4 +211,4 @@ def _verbs(
             kind = "rfc822" if where.isascii() else "utf-8"
             recipient += f" NOTIFY={','.join(wishes).upper()} ORCPT={kind};{commands.xtext(where)}"
         out.append(recipient)
-    return [*out, *ending]
+    return [*out, ending]
