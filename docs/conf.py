@@ -17,7 +17,8 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+maximum_signature_line_length = 100
+autodoc_default_options = {"members": True}
 
 html_theme = "furo"
 html_title = f"modernmail {release}"
