@@ -58,7 +58,7 @@ def tests(session: nox.Session) -> None:
     for stale in data.parent.glob("coverage*"):
         stale.unlink()
     data.parent.mkdir(parents=True, exist_ok=True)
-    run_pytest(session, "coverage", "run", "-m", "pytest", *session.posargs, COVERAGE_FILE=str(data))
+    run_module(session, "coverage", "run", "-m", "pytest", *session.posargs, COVERAGE_FILE=str(data))
 
 
 @nox.session
@@ -86,28 +86,28 @@ def docs(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Search for inputs that break a promise, with a large budget; arguments go to pytest."""
     install_package(session)
-    run_pytest(session, "pytest", "-m", "fuzz", "--hypothesis-profile=fuzz", *session.posargs)
+    run_module(session, "pytest", "-m", "fuzz", "--hypothesis-profile=fuzz", *session.posargs)
 
 
 @nox.session
 def crash(session: nox.Session) -> None:
     """Kill real workers in the middle of their work and count the mails; arguments go to pytest."""
     install_package(session)
-    run_pytest(session, "pytest", "-m", "crash", *session.posargs)
+    run_module(session, "pytest", "-m", "crash", *session.posargs)
 
 
 @nox.session
 def faults(session: nox.Session) -> None:
     """Play every fault of the corpus in every mode; arguments go to pytest."""
     install_package(session)
-    run_pytest(session, "pytest", "-m", "faults", *session.posargs)
+    run_module(session, "pytest", "-m", "faults", *session.posargs)
 
 
 @nox.session
 def interop(session: nox.Session) -> None:
     """Send many messages through many real servers and compare the bytes; arguments go to pytest."""
     install_package(session)
-    run_pytest(session, "pytest", "-m", "interop", *session.posargs)
+    run_module(session, "pytest", "-m", "interop", *session.posargs)
 
 
 @nox.session
@@ -130,6 +130,6 @@ def install_package(session: nox.Session) -> None:
     session.install(".[cli,inbox]", *group("test"))
 
 
-def run_pytest(session: nox.Session, *command: str, **env: str) -> None:
-    """Run a command so that it imports the installed package, not the folder beside this file."""
-    session.run(*command, env={"PYTHONSAFEPATH": "1", **env})
+def run_module(session: nox.Session, *command: str, **env: str) -> None:
+    """Run a module's command so that it imports the installed package, not the folder beside this file."""
+    session.run("python", "-P", "-m", *command, env=env)
