@@ -7,6 +7,7 @@ Each page runs in an empty folder of its own. A block that only shows something 
 from __future__ import annotations
 
 import os
+import sys
 from doctest import ELLIPSIS, IGNORE_EXCEPTION_DETAIL
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A spawned process unpickles functions of `tests.…`; last, so that the installed package is the one under test.
+sys.path.append(str(Path(__file__).parent))
 
 pytest_plugins = [
     "services.reporting",
