@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from .capture import CaptureServer
 from .mail import CapturedMail
+from .server import InboxServer
 from .store import DiskStore, MailNotFound, MemoryStore, Store
 
-__all__ = ["CaptureServer", "CapturedMail", "DiskStore", "MailNotFound", "MemoryStore", "Store"]
+__all__ = [
+    "CaptureServer",
+    "CapturedMail",
+    "DiskStore",
+    "InboxServer",
+    "MailNotFound",
+    "MemoryStore",
+    "Store",
+]

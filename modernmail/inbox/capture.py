@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from modernmail.errors import ConfigurationError
+
+from .thread import in_thread
 
 if TYPE_CHECKING:
     import ssl
@@ -136,29 +137,8 @@ class CaptureServer:
     def threaded(cls, store: Store, host: str = "127.0.0.1", port: int = 0, **options: Any) -> Iterator[Self]:
         """Run a server in a thread with its own loop; leaving the block closes it and joins the thread."""
         server = cls(store, host, port, **options)
-        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-
-        async def serve() -> None:
-            leave = asyncio.Event()
-            try:
-                await server.start()
-            except BaseException as error:  # noqa: BLE001 - handed to the caller, whose error it is
-                started.set_exception(error)
-                return
-            started.set_result((asyncio.get_running_loop(), leave))
-            await leave.wait()
-            await server.aclose()
-
-        thread = threading.Thread(target=lambda: asyncio.run(serve()), name="modernmail-capture", daemon=True)
-        thread.start()
-        try:
-            loop, leave = started.result()
-            try:
-                yield server
-            finally:
-                loop.call_soon_threadsafe(leave.set)
-        finally:
-            thread.join()
+        with in_thread(server, "modernmail-capture"):
+            yield server
 
     # -- what the sessions ask
 

@@ -56,6 +56,15 @@ def parse_search(query: str, *, has_fts: bool = True) -> Condition:
     return Condition(sql, tuple(value for condition in conditions for value in condition.parameters))
 
 
+def term(field: str, value: str) -> str:
+    """Return a term of the search language that looks for `value`, whatever is in it.
+
+    >>> term("to", 'zoe "z" <zoe@example.com>')
+    'to:"zoe  z  <zoe@example.com>"'
+    """
+    return '{}:"{}"'.format(field, value.replace('"', " "))
+
+
 def fold(text: str) -> str:
     """Return `text` as it is compared: case does not matter."""
     return text.casefold()

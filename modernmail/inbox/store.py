@@ -121,6 +121,11 @@ class Store:
         with self._lock:
             return self._index.find(query, limit=limit, start=start, after=after)
 
+    def first(self, query: str = "", *, after: int = 0) -> Summary | None:
+        """Return the oldest mail past number `after` that `query` finds, or None."""
+        with self._lock:
+            return self._index.first(query, after=after)
+
     def count(self, query: str = "") -> int:
         """Return how many mails `query` finds."""
         with self._lock:
@@ -172,7 +177,7 @@ class Store:
         with self._changed:
             while True:
                 version = self.version
-                found = self._index.first(query, after=after)
+                found = self.first(query, after=after)
                 if found is not None:
                     return found
                 while version == self.version:

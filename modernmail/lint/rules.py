@@ -46,22 +46,26 @@ _ONCE = (
     "Date",
 )
 _CID = re.compile(r"""\bcid:([^"'\s<>)]+)""", re.IGNORECASE)
-_FULL_LINE = re.compile(rb"[^\r\n]{999,}")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
 def lint(
-    content: bytes | ReadMail, *, return_path: str | None = None, recipients: Iterable[str] = ()
+    content: bytes | ReadMail,
+    *,
+    return_path: str | None = None,
+    recipients: Iterable[str] = (),
+    clients: bool = True,
 ) -> list[Finding]:
     """Return the findings about a mail, the gravest first, in a fixed order.
 
     `content` is a whole mail in wire form, or one already read. `return_path` and `recipients` are its
-    envelope, if it is known: then they are compared with the header.
+    envelope, if it is known: then they are compared with the header. Without `clients`, what mail clients
+    make of HTML and CSS is left out.
     """
     subject = Subject(
         content if isinstance(content, ReadMail) else read(content), return_path, tuple(recipients)
     )
-    findings = [finding for rule in RULES for finding in rule(subject)]
+    findings = [finding for rule in RULES if clients or rule is not _clients for finding in rule(subject)]
     return sorted(findings, key=lambda finding: (SEVERITIES.index(finding.severity), finding.check))
 
 
@@ -130,16 +134,32 @@ def _alignment(subject: Subject) -> Iterator[Finding]:
 
 def _lines(subject: Subject) -> Iterator[Finding]:
     content = subject.mail.content
-    if match := _FULL_LINE.search(content):
-        number = content.count(b"\n", 0, match.start()) + 1
-        text = f"Line {number} has {len(match[0]):,} octets; more than {LONGEST_LINE} break in transit."
+    if found := _long_line(content):
+        start, length = found
+        number = content.count(b"\n", 0, start) + 1
+        text = f"Line {number} has {length:,} octets; more than {LONGEST_LINE} break in transit."
         yield Finding("long-line", "error", text)
-    if match := _BARE.search(content):
-        number = content.count(b"\n", 0, match.start()) + 1
+    ends = content.count(b"\r\n")
+    if content.count(b"\n") > ends or content.count(b"\r") > ends:
+        position = next(match.start() for match in _BARE.finditer(content))
+        number = content.count(b"\n", 0, position) + 1
         text = f"Line {number} ends in a bare CR or LF: servers refuse such mail, or change it."
         yield Finding("bare-line-end", "error", text)
     if (position := content.find(b"\0")) >= 0:
         yield Finding("nul", "error", f"There is a NUL octet at position {position}.")
+
+
+def _long_line(content: bytes) -> tuple[int, int] | None:
+    """Return start and length of the first line that is too long, looking once at every thousand octets."""
+    start = 0
+    while start + LONGEST_LINE < len(content):
+        end = content.rfind(b"\n", start, start + LONGEST_LINE + 2)
+        if end < 0:
+            newline = content.find(b"\n", start)
+            line = content[start : len(content) if newline < 0 else newline].removesuffix(b"\r")
+            return start, len(line)
+        start = end + 1
+    return None
 
 
 def _structure(subject: Subject) -> Iterator[Finding]:
@@ -195,13 +215,15 @@ def _addresses(subject: Subject) -> Iterator[Finding]:
         tag.attributes["href"] for tag in subject.tags if tag.attributes.get("href", "x").strip() in {"", "#"}
     ]
     if empty:
-        yield Finding("empty-link", "warning", f"{len(empty)} links lead nowhere (an empty href, or #).")
+        text = "A link leads" if len(empty) == 1 else f"{len(empty)} links lead"
+        yield Finding("empty-link", "warning", f"{text} nowhere (an empty href, or #).")
 
 
 def _images(subject: Subject) -> Iterator[Finding]:
     bare = [tag for tag in subject.tags if tag.name == "img" and "alt" not in tag.attributes]
     if bare:
-        text = f"{len(bare)} images have no alt text: with images blocked, as is common, nothing is there."
+        text = "An image has" if len(bare) == 1 else f"{len(bare)} images have"
+        text += " no alt text: with images blocked, as is common, nothing is there."
         yield Finding("no-alt", "warning", text, _listed(tag.attributes.get("src", "")[:200] for tag in bare))
 
 

@@ -69,7 +69,9 @@ def find_codes(mail: ReadMail) -> list[str]:
     >>> find_codes(read(b"Subject: Hello\r\n\r\nYour code is 493 201. It is valid until 1030 today.\r\n"))
     ['493201']
     """
-    text = "\n".join((mail.subject, mail.text if mail.text is not None else plain_text(mail.html or "")))
+    text = "\n".join(
+        (mail.subject, mail.text if mail.text is not None else plain_text((mail.html or "")[:400_000]))
+    )
     text = _URL_IN_TEXT.sub(" ", text[:200_000])
     candidates = [(match.start(), match.end(), match[1]) for match in _CODE.finditer(text)][:MOST_REFERENCES]
     found: dict[str, int] = {}

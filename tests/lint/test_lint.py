@@ -87,7 +87,7 @@ def test_good_mail_has_no_findings(content: bytes) -> None:
         (page("<img alt='' src='https://shop.test/x'>"), "localhost", "error", "test name"),
         (page("<a href='http://[::1'>http://127.0.0.1/"), "plain-http", "warning", "plain http"),
         (page("<a href='#'>a</a><a href=''>b</a>"), "empty-link", "warning", "2 links lead nowhere"),
-        (page("<img src=https://example.com/x.png>"), "no-alt", "warning", "1 images have no alt"),
+        (page("<img src=https://example.com/x.png>"), "no-alt", "warning", "An image has no alt"),
         (TEXT.replace(b"Subject", b"Precedence: bulk\r\nSubject"), "no-list-unsubscribe", "error", "says"),
         (
             TEXT.replace(b"Subject", b"List-Id: <a.example>\r\nFeedback-ID: x\r\nSubject"),

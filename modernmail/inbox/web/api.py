@@ -1,0 +1,254 @@
+"""The HTTP API, for tests and for programs in other languages: JSON under `/api/`.
+
+`openapi.py` describes it. Rules of the file: an answer is built from values, never from a template; an error
+is `{"error": …}` that names the parameter; nothing here is marked as read by being asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from modernmail.errors import InvalidSearch
+from modernmail.inbox.search import term
+from modernmail.inbox.store import MailNotFound
+from modernmail.lint import lint
+from modernmail.reading import Mailbox, read
+from modernmail.reading.references import find_codes, find_links
+
+from .openapi import DESCRIPTION
+from .pages import file_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+    from modernmail.inbox.mail import CapturedMail
+    from modernmail.inbox.summary import Summary
+
+    from .app import Inbox
+
+T = TypeVar("T")
+
+MOST_LISTED = 1_000
+LONGEST_WAIT = 60.0  # seconds
+
+_TERMS = ("to", "from", "subject")
+
+
+class API:
+    """The JSON side of the inbox `inbox`."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self.inbox = inbox
+        self.store = inbox.store
+
+    def routes(self) -> list[BaseRoute]:
+        """The addresses of the API."""
+        return [
+            Route("/api/openapi.json", self.openapi),
+            Route("/api/mails", self.mails),
+            Route("/api/mails", self.delete_found, methods=["DELETE"]),
+            Route("/api/mails/{id}", self.one),
+            Route("/api/mails/{id}", self.delete, methods=["DELETE"]),
+            Route("/api/mails/{id}/raw", self.raw),
+            Route("/api/mails/{id}/parts/{path}", self.part),
+            Route("/api/mails/{id}/lint", self.lint),
+            Route("/api/wait", self.wait),
+        ]
+
+    async def openapi(self, _: Request) -> Response:
+        """The description of the API."""
+        return JSONResponse(DESCRIPTION)
+
+    async def mails(self, request: Request) -> Response:
+        """The newest mails that a search finds."""
+        query = query_of(request)
+        limit = number(request, "limit", default=50, most=MOST_LISTED)
+        start, after = number(request, "start"), number(request, "after")
+
+        def find() -> dict[str, Any]:
+            found = self.store.find(query, limit=limit, start=start, after=after)
+            count, unread = self.store.count(query), self.store.count("is:unread")
+            return {
+                "total": len(self.store),
+                "unread": unread,
+                "count": count,
+                "last": self.store.last,
+                "mails": [summary_json(summary) for summary in found],
+            }
+
+        return JSONResponse(await asked(find))
+
+    async def delete_found(self, request: Request) -> Response:
+        """Forget what a search finds, or everything."""
+        deleted = await asked(lambda: self.store.delete(query_of(request)))
+        return JSONResponse({"deleted": deleted})
+
+    async def one(self, request: Request) -> Response:
+        """One mail, whole."""
+        summary, mail = await self._found(request)
+        return JSONResponse(await asyncio.to_thread(mail_json, summary, mail))
+
+    async def delete(self, request: Request) -> Response:
+        """Forget one mail."""
+        deleted = await asked(lambda: self.store.delete(term("id", request.path_params["id"])))
+        if not deleted:
+            raise HTTPException(404, f"no mail {request.path_params['id']!r} in this inbox")
+        return JSONResponse({"deleted": deleted})
+
+    async def raw(self, request: Request) -> Response:
+        """The bytes of one mail."""
+        _, mail = await self._found(request)
+        return file_response(mail.content, "message/rfc822", f"{mail.id}.eml")
+
+    async def part(self, request: Request) -> Response:
+        """The decoded bytes of one part."""
+        _, mail = await self._found(request)
+        part = read(mail.content).part(request.path_params["path"].removeprefix("0"))
+        if part is None:
+            raise HTTPException(404, f"no part {request.path_params['path']!r} in this mail")
+        return file_response(part.content, part.media_type, part.filename or f"part-{part.path or 1}")
+
+    async def lint(self, request: Request) -> Response:
+        """The findings of the checks."""
+        _, mail = await self._found(request)
+        found = await asyncio.to_thread(
+            lint, mail.content, return_path=mail.return_path, recipients=mail.recipients
+        )
+        return JSONResponse({"findings": [finding.to_dict() for finding in found]})
+
+    async def wait(self, request: Request) -> Response:
+        """The oldest mail that fits, at once or when it comes; 404 when none came in time."""
+        query, since = query_of(request), request.query_params.get("since", "")
+        timeout = number(request, "timeout", default=10, most=int(LONGEST_WAIT))
+        after = int(since) if since.isdecimal() and len(since) < 16 else 0
+        if since and not after and since != "0":
+            query = f"{query} {term('after', since)}".strip()
+        deadline = time.monotonic() + timeout
+        async with self.inbox.watch.listen() as queue:
+            while True:
+                found = await asked(partial(self.store.first, query, after=after))
+                if found is not None:
+                    try:
+                        mail = await asyncio.to_thread(self.store.get, found.id)
+                    except MailNotFound:
+                        after = found.seq
+                        continue
+                    return JSONResponse(await asyncio.to_thread(mail_json, found, mail))
+                try:
+                    event = await asyncio.wait_for(queue.get(), deadline - time.monotonic())
+                except TimeoutError:
+                    event = None
+                if event is None:
+                    raise HTTPException(404, f"no mail that fits {query!r} came within {timeout} s")
+
+    async def _found(self, request: Request) -> tuple[Summary, CapturedMail]:
+        return await fetch(self.inbox, request.path_params["id"])
+
+
+async def fetch(inbox: Inbox, mail_id: str) -> tuple[Summary, CapturedMail]:
+    """Return a mail with its summary, or raise the 404."""
+    try:
+        summary = await asyncio.to_thread(inbox.store.summary, mail_id)
+        return summary, await asyncio.to_thread(inbox.store.get, mail_id)
+    except MailNotFound as error:
+        raise HTTPException(404, str(error)) from error
+
+
+async def asked(question: Callable[[], T]) -> T:
+    """Return what the store answers; a search that means nothing is a 400."""
+    try:
+        return await asyncio.to_thread(question)
+    except InvalidSearch as error:
+        raise HTTPException(400, str(error)) from error
+
+
+def query_of(request: Request) -> str:
+    """Return the search of a request: `q`, and `to`, `from`, `subject` as terms of it."""
+    terms = [term(name, value) for name in _TERMS if (value := request.query_params.get(name))]
+    return " ".join(filter(None, (request.query_params.get("q", "").strip(), *terms)))
+
+
+def number(request: Request, name: str, *, default: int = 0, most: int = 10**9) -> int:
+    """Return a parameter that is a whole number of at least 0; more than `most` is `most`."""
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal()):
+        raise HTTPException(400, f"{name}: {text[:80]!r}: a whole number is what it takes")
+    return min(int(text[:15]), most)
+
+
+def mailbox_json(mailbox: Mailbox | None) -> dict[str, str] | None:
+    """Return a mailbox as JSON."""
+    return None if mailbox is None else {"name": mailbox.name, "address": mailbox.address}
+
+
+def _mailboxes(mailboxes: Iterable[Mailbox]) -> list[dict[str, str] | None]:
+    return [mailbox_json(mailbox) for mailbox in mailboxes]
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """Return a line of the list as JSON."""
+    return {
+        "id": summary.id,
+        "seq": summary.seq,
+        "received_at": summary.received_at.isoformat(),
+        "size": summary.size,
+        "subject": summary.subject,
+        "from": mailbox_json(summary.sender),
+        "to": _mailboxes(summary.to),
+        "cc": _mailboxes(summary.cc),
+        "reply_to": _mailboxes(summary.reply_to),
+        "bcc": list(summary.bcc),
+        "return_path": summary.return_path,
+        "recipients": list(summary.recipients),
+        "message_id": summary.message_id,
+        "snippet": summary.snippet,
+        "tags": list(summary.tags),
+        "attachments": summary.attachments,
+        "unread": summary.unseen,
+    }
+
+
+def mail_json(summary: Summary, mail: CapturedMail) -> dict[str, Any]:
+    """Return a whole mail as JSON; the bytes of its parts have addresses of their own."""
+    found = read(mail.content)
+    return {
+        **summary_json(summary),
+        "date": found.date.isoformat() if found.date else None,
+        "headers": [{"name": field.name, "value": field.value} for field in found.fields],
+        "text": found.text,
+        "html": found.html,
+        "links": find_links(found),
+        "codes": find_codes(found),
+        "files": [
+            {
+                "path": part.path or "0",
+                "filename": part.filename,
+                "media_type": part.media_type,
+                "size": len(part.content),
+                "content_id": part.content_id,
+                "disposition": part.disposition,
+            }
+            for part in found.files
+        ],
+        "session": {
+            "peer": mail.peer,
+            "helo": mail.helo,
+            "tls": mail.tls,
+            "user": mail.user,
+            "options": list(mail.options),
+            "recipient_options": [list(options) for options in mail.recipient_options],
+        },
+        "problems": list(found.problems),
+    }

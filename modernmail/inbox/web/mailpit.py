@@ -1,0 +1,268 @@
+"""The shapes of Mailpit's API under `/api/v1/`, so that clients written for it find and read mails here.
+
+https://mailpit.axllent.org/docs/api-v1/: messages, search, message, headers, raw, part, read status, delete,
+tags, info, and the rendered bodies under `/view/`. As there, asking for one message marks it as read, and the
+ID `latest` is the newest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from modernmail.inbox.search import term
+from modernmail.reading import Mailbox, Part, read
+
+from .api import asked, fetch, number
+from .pages import file_response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+
+    from modernmail.inbox.mail import CapturedMail
+    from modernmail.inbox.summary import Summary
+
+    from .app import Inbox
+
+
+class Mailpit:
+    """The Mailpit-shaped side of the inbox `inbox`."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self.inbox = inbox
+        self.store = inbox.store
+
+    def routes(self) -> list[BaseRoute]:
+        """The addresses, as Mailpit has them."""
+        return [
+            Route("/api/v1/info", self.info),
+            Route("/api/v1/messages", self.messages),
+            Route("/api/v1/messages", self.set_read, methods=["PUT"]),
+            Route("/api/v1/messages", self.delete, methods=["DELETE"]),
+            Route("/api/v1/search", self.search),
+            Route("/api/v1/search", self.delete_found, methods=["DELETE"]),
+            Route("/api/v1/tags", self.tags),
+            Route("/api/v1/message/{id}", self.message),
+            Route("/api/v1/message/{id}/headers", self.headers),
+            Route("/api/v1/message/{id}/raw", self.raw),
+            Route("/api/v1/message/{id}/part/{part}", self.part),
+            Route("/view/{id}.html", self.html),
+            Route("/view/{id}.txt", self.text),
+            Route("/view/{id}", self.view),
+        ]
+
+    async def info(self, _: Request) -> Response:
+        """Totals."""
+        from modernmail import __version__
+
+        def ask() -> dict[str, Any]:
+            tags = {tag: self.store.count(term("tag", tag)) for tag in self.store.tags()}
+            return {
+                "Version": f"modernmail {__version__}",
+                "LatestVersion": "",
+                "Database": "",
+                "DatabaseSize": 0,
+                "Messages": len(self.store),
+                "Unread": self.store.count("is:unread"),
+                "Tags": tags,
+                "RuntimeStats": {},
+            }
+
+        return JSONResponse(await asyncio.to_thread(ask))
+
+    async def messages(self, request: Request) -> Response:
+        """The newest messages."""
+        return await self._listed(request, "")
+
+    async def search(self, request: Request) -> Response:
+        """The messages that a search finds."""
+        return await self._listed(request, _wanted(request))
+
+    async def _listed(self, request: Request, query: str) -> Response:
+        limit, start = number(request, "limit", default=50, most=1000), number(request, "start")
+
+        def ask() -> dict[str, Any]:
+            found = self.store.find(query, limit=limit, start=start)
+            count = self.store.count(query)
+            return {
+                "total": len(self.store),
+                "unread": self.store.count("is:unread"),
+                "count": len(found),
+                "messages_count": count,
+                "messages_unread": self.store.count(f"{query} is:unread"),
+                "start": start,
+                "tags": self.store.tags(),
+                "messages": [_summary(summary) for summary in found],
+            }
+
+        return JSONResponse(await asked(ask))
+
+    async def set_read(self, request: Request) -> Response:
+        """Mark messages (all, without IDs) as read or unread."""
+        body = await _body(request)
+        is_read = bool(body.get("Read", False))
+        for query in _queries(body):
+            await asyncio.to_thread(self.store.mark, query, seen=is_read)
+        return PlainTextResponse("ok")
+
+    async def delete(self, request: Request) -> Response:
+        """Delete messages (all, without IDs)."""
+        for query in _queries(await _body(request)):
+            await asyncio.to_thread(self.store.delete, query)
+        return PlainTextResponse("ok")
+
+    async def delete_found(self, request: Request) -> Response:
+        """Delete what a search finds."""
+        await asked(lambda: self.store.delete(_wanted(request)))
+        return PlainTextResponse("ok")
+
+    async def tags(self, _: Request) -> Response:
+        """Every tag in use."""
+        return JSONResponse(await asyncio.to_thread(self.store.tags))
+
+    async def message(self, request: Request) -> Response:
+        """One message, which is read by being asked for."""
+        summary, mail = await self._found(request)
+        await asyncio.to_thread(self.store.mark, term("id", mail.id))
+        return JSONResponse(await asyncio.to_thread(_message, summary, mail))
+
+    async def headers(self, request: Request) -> Response:
+        """The header fields by name."""
+        _, mail = await self._found(request)
+        fields: dict[str, list[str]] = {}
+        for field in read(mail.content).fields:
+            fields.setdefault("-".join(word.capitalize() for word in field.name.split("-")), []).append(
+                field.value
+            )
+        return JSONResponse(dict(sorted(fields.items())))
+
+    async def raw(self, request: Request) -> Response:
+        """The source."""
+        _, mail = await self._found(request)
+        return Response(mail.content, media_type="text/plain; charset=utf-8")
+
+    async def part(self, request: Request) -> Response:
+        """A part by its number."""
+        _, mail = await self._found(request)
+        part = read(mail.content).part(request.path_params["part"].removeprefix("0"))
+        if part is None:
+            raise HTTPException(404, "no such part")
+        return file_response(part.content, part.media_type, part.filename or f"part-{part.path or 1}")
+
+    async def html(self, request: Request) -> Response:
+        """The HTML, under the policy of the preview."""
+        _, mail = await self._found(request)
+        if read(mail.content).html is None:
+            raise HTTPException(404, "this message has no HTML part")
+        return RedirectResponse(f"/messages/{mail.id}/html", 307)
+
+    async def text(self, request: Request) -> Response:
+        """The text."""
+        _, mail = await self._found(request)
+        return PlainTextResponse(read(mail.content).text or "")
+
+    async def view(self, request: Request) -> Response:
+        """The page of a message."""
+        _, mail = await self._found(request)
+        return RedirectResponse(f"/messages/{mail.id}", 307)
+
+    async def _found(self, request: Request) -> tuple[Summary, CapturedMail]:
+        mail_id = request.path_params["id"]
+        if mail_id == "latest":
+            newest = await asyncio.to_thread(self.store.find, limit=1)
+            if not newest:
+                raise HTTPException(404, "there are no messages")
+            mail_id = newest[0].id
+        return await fetch(self.inbox, mail_id)
+
+
+def _wanted(request: Request) -> str:
+    query = request.query_params.get("query", "").strip()
+    if not query:
+        raise HTTPException(400, "query: no search query")
+    return query
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    if not await request.body():
+        return {}
+    try:
+        body = await request.json()
+    except ValueError as error:
+        raise HTTPException(400, "the body is no JSON") from error
+    if not isinstance(body, dict):
+        raise HTTPException(400, "the body is no JSON object")
+    return body
+
+
+def _queries(body: dict[str, Any]) -> list[str]:
+    ids = body.get("IDs") or []
+    if not isinstance(ids, list):
+        raise HTTPException(400, "IDs: a list is what it takes")
+    return [term("id", str(mail_id)) for mail_id in ids] if ids else [""]
+
+
+def _address(mailbox: Mailbox | None) -> dict[str, str]:
+    return {"Name": mailbox.name, "Address": mailbox.address} if mailbox else {"Name": "", "Address": ""}
+
+
+def _addresses(mailboxes: Iterable[Mailbox]) -> list[dict[str, str]]:
+    return [_address(mailbox) for mailbox in mailboxes]
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {
+        "ID": summary.id,
+        "MessageID": summary.message_id,
+        "Read": not summary.unseen,
+        "From": _address(summary.sender),
+        "To": _addresses(summary.to),
+        "Cc": _addresses(summary.cc),
+        "Bcc": _addresses(Mailbox("", address) for address in summary.bcc),
+        "ReplyTo": _addresses(summary.reply_to),
+        "Subject": summary.subject,
+        "Created": summary.received_at.isoformat().replace("+00:00", "Z"),
+        "Tags": list(summary.tags),
+        "Size": summary.size,
+        "Attachments": summary.attachments,
+        "Snippet": summary.snippet,
+    }
+
+
+def _message(summary: Summary, mail: CapturedMail) -> dict[str, Any]:
+    found = read(mail.content)
+    shared = _summary(summary)
+    for name in ("Created", "Snippet"):  # clients of older releases look for Read here too
+        del shared[name]
+    return {
+        **shared,
+        "Date": (found.date or mail.received_at).isoformat().replace("+00:00", "Z"),
+        "ReturnPath": mail.return_path,
+        "Text": found.text or "",
+        "HTML": found.html or "",
+        "Attachments": [_attachment(part) for part in found.attachments],
+        "Inline": [_attachment(part) for part in found.inline],
+        "ListUnsubscribe": {
+            "Header": found.value("List-Unsubscribe"),
+            "Links": [],
+            "Errors": "",
+            "HeaderPost": "",
+        },
+    }
+
+
+def _attachment(part: Part) -> dict[str, Any]:
+    return {
+        "PartID": part.path or "0",
+        "FileName": part.filename,
+        "ContentType": part.media_type,
+        "ContentID": part.content_id,
+        "Size": len(part.content),
+    }

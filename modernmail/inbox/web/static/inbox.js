@@ -1,0 +1,257 @@
+// The page works without this: it asks for pieces of the same pages and puts them in place, so that nothing jumps.
+"use strict";
+
+const trusted = window.trustedTypes
+  ? window.trustedTypes.createPolicy("inbox", { createHTML: (html) => html })
+  : { createHTML: (html) => html };
+const list = document.getElementById("list");
+const message = document.getElementById("message");
+const search = document.getElementById("search");
+const live = document.getElementById("live");
+const stage = { width: "full", dark: false };
+let asked = 0;
+
+// -- pieces of pages
+
+async function piece(url, name) {
+  const answer = await fetch(url, { headers: { "X-Fragment": name }, redirect: "follow" });
+  if (!answer.ok) throw new Error(`${answer.status} for ${url}`);
+  return trusted.createHTML(await answer.text());
+}
+
+async function show(url, { push = true } = {}) {
+  const turn = ++asked;
+  try {
+    const html = await piece(url, "message");
+    if (turn !== asked) return;
+    message.innerHTML = html;
+  } catch {
+    location.assign(url);
+    return;
+  }
+  if (push) history.pushState({}, "", url);
+  document.body.classList.add("has-mail");
+  message.scrollTop = 0;
+  select(opened());
+  dress();
+  title();
+}
+
+async function refreshList() {
+  const known = new Set(items().map((item) => item.dataset.id));
+  const top = list.scrollTop;
+  const focused = list.contains(document.activeElement) ? document.activeElement.closest(".item")?.dataset.id : null;
+  const url = new URL("/", location.href);
+  url.search = new URLSearchParams(location.search);
+  for (const name of ["view", "remote"]) url.searchParams.delete(name);
+  const wanted = search.value.trim();
+  if (wanted) url.searchParams.set("q", wanted);
+  else url.searchParams.delete("q");
+  const html = await piece(url, "list");
+  const menu = list.querySelector(".menu[open]");
+  if (menu) return;
+  list.innerHTML = html;
+  list.scrollTop = top;
+  if (known.size) for (const item of items()) if (!known.has(item.dataset.id)) item.classList.add("fresh");
+  select(opened());
+  if (focused) list.querySelector(`[data-id="${CSS.escape(focused)}"] a`)?.focus();
+}
+
+function items() { return [...list.querySelectorAll(".item")]; }
+function opened() { return message.querySelector(".mail")?.dataset.id ?? null; }
+
+function select(id) {
+  for (const item of items()) {
+    const is = item.dataset.id === id;
+    item.classList.toggle("selected", is);
+    if (is) item.classList.remove("unread");
+    const link = item.querySelector("a");
+    if (is) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+    if (is) item.scrollIntoView({ block: "nearest" });
+  }
+}
+
+function title(unread) {
+  if (unread !== undefined) title.unread = unread;
+  const subject = message.querySelector(".mail h1")?.textContent.trim() || "Inbox";
+  document.title = (title.unread ? `(${title.unread}) ` : "") + subject;
+}
+
+// -- the stage: width and dark mode of the mail
+
+function dress() {
+  const box = message.querySelector(".stage");
+  if (!box) return;
+  box.dataset.width = stage.width;
+  for (const button of message.querySelectorAll("[data-width][aria-pressed]"))
+    button.setAttribute("aria-pressed", String(button.dataset.width === stage.width));
+  const toggle = message.querySelector("[data-scheme]");
+  toggle?.setAttribute("aria-pressed", String(stage.dark));
+  box.classList.toggle("dark", stage.dark);
+  const frame = box.querySelector("iframe");
+  const url = new URL(frame.getAttribute("src"), location.href);
+  url.searchParams.set("scheme", stage.dark ? "dark" : "light");
+  const wanted = url.pathname + url.search;
+  if (frame.getAttribute("src") !== wanted) frame.setAttribute("src", wanted);
+}
+
+// -- clicks
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("a, button");
+  for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  if (!target) return;
+  if (target.dataset.width) { stage.width = target.dataset.width; dress(); return; }
+  if ("scheme" in target.dataset) { stage.dark = !stage.dark; dress(); return; }
+  if (target.dataset.copy) { copy(target); return; }
+  if (target.id === "theme") { theme(); return; }
+  if (target.id === "help") { document.getElementById("keys").showModal(); return; }
+  const plain = !event.metaKey && !event.ctrlKey && !event.shiftKey && event.button === 0;
+  if (!plain || target.tagName !== "A" || target.target || target.hasAttribute("download")) return;
+  const url = new URL(target.href);
+  if (url.origin !== location.origin) return;
+  if (/^\/messages\/[^/]+$/.test(url.pathname)) {
+    event.preventDefault();
+    show(url.pathname + url.search);
+  } else if (target.classList.contains("back")) {
+    event.preventDefault();
+    leave();
+  }
+});
+
+function leave() {
+  document.body.classList.remove("has-mail");
+  const query = search.value.trim();
+  history.pushState({}, "", query ? `/?q=${encodeURIComponent(query)}` : "/");
+  refreshList();
+}
+
+async function copy(button) {
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  const said = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = said; }, 1200);
+}
+
+function theme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
+  const next = now === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = next;
+  document.cookie = `theme=${next}; path=/; max-age=31536000; samesite=strict`;
+}
+
+// -- forms: delete, unread, mark as read
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.dataset.confirm && !confirm(form.dataset.confirm)) { event.preventDefault(); return; }
+  const path = new URL(form.action).pathname;
+  if (!/^\/(messages\/[^/]+\/(delete|unread)|read|delete)$/.test(path)) return;
+  event.preventDefault();
+  await fetch(path, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" });
+  for (const menu of document.querySelectorAll(".menu[open]")) menu.open = false;
+  if (path.endsWith("/delete") && path !== "/delete") {
+    const next = form.dataset.next;
+    if (next) await show(`/messages/${next}${search.value.trim() ? `?q=${encodeURIComponent(search.value.trim())}` : ""}`);
+    else { location.assign("/"); return; }
+  } else if (path === "/delete" || path.endsWith("/unread")) {
+    if (path === "/delete") { location.assign("/"); return; }
+  }
+  refreshList();
+});
+
+// -- search as you type
+
+let typing;
+search.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    const url = new URL(location.href);
+    const query = search.value.trim();
+    if (query) url.searchParams.set("q", query);
+    else url.searchParams.delete("q");
+    url.searchParams.delete("start");
+    history.replaceState({}, "", url);
+    list.scrollTop = 0;
+    refreshList();
+  }, 120);
+});
+search.form.addEventListener("submit", (event) => { event.preventDefault(); list.querySelector(".item a")?.focus(); });
+
+// -- keyboard
+
+document.addEventListener("keydown", (event) => {
+  if (event.metaKey || event.ctrlKey || event.altKey) return;
+  const typed = event.target.closest("input, textarea, select");
+  if (typed) { if (event.key === "Escape") typed.blur(); return; }
+  if (document.querySelector("dialog[open]")) return;
+  const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
+  if (step && !(event.key.startsWith("Arrow") && message.contains(event.target))) {
+    const all = items();
+    const id = document.activeElement.closest?.(".item")?.dataset.id ?? opened();
+    const at = all.findIndex((item) => item.dataset.id === id);
+    const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
+    if (!next) return;
+    event.preventDefault();
+    const link = next.querySelector("a");
+    link.focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+    if (opened()) link.click();
+  } else if (event.key === "/") {
+    event.preventDefault();
+    search.focus();
+    search.select();
+  } else if (event.key === "?") {
+    document.getElementById("keys").showModal();
+  } else if (event.key === "Escape" && opened()) {
+    leave();
+  } else if (event.key === "Delete" || event.key === "#") {
+    message.querySelector('form[action$="/delete"]')?.requestSubmit();
+  } else if (/^[1-9]$/.test(event.key)) {
+    message.querySelectorAll(".tabs a")[Number(event.key) - 1]?.click();
+  }
+});
+
+window.addEventListener("popstate", () => {
+  search.value = new URLSearchParams(location.search).get("q") ?? "";
+  if (location.pathname.startsWith("/messages/")) show(location.pathname + location.search, { push: false });
+  else { document.body.classList.remove("has-mail"); refreshList(); }
+});
+
+// -- live
+
+let last = null;
+let waiting = false;
+const source = new EventSource("/events");
+source.addEventListener("open", () => live.classList.add("on"));
+source.addEventListener("error", () => live.classList.remove("on"));
+source.addEventListener("change", async (event) => {
+  const now = JSON.parse(event.data);
+  title(now.unread);
+  if (last && now.last > last.last) {
+    live.classList.remove("new");
+    void live.offsetWidth;
+    live.classList.add("new");
+  }
+  const shown = list.querySelector(".list-head")?.dataset ?? {};
+  const same = ["last", "total", "unread"].every((name) => shown[name] === String(now[name]));
+  last = now;
+  if (same || waiting) return;
+  waiting = true;
+  setTimeout(() => { waiting = false; refreshList(); }, 80);
+});
+source.addEventListener("blocked", async (event) => {
+  const id = JSON.parse(event.data).id;
+  const box = document.getElementById("blocked");
+  if (id !== opened() || !box) return;
+  const open = box.querySelector("details")?.open;
+  const answer = await fetch(box.dataset.url);
+  if (!answer.ok || id !== opened()) return;
+  box.innerHTML = trusted.createHTML(await answer.text());
+  const details = box.querySelector("details");
+  if (details && open) details.open = true;
+});
+window.addEventListener("pagehide", () => source.close());
+select(opened());

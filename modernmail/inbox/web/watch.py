@@ -1,0 +1,70 @@
+"""Watch: one look at the store for all that wait for a change of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from modernmail.inbox.store import Store
+
+_INTERVAL = 0.1  # seconds; another process may write to the same folder, and tells nobody
+
+
+class Watch:
+    """Tells any number of tasks when the store changed, or when something about a mail did (`tell`)."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: set[asyncio.Queue[str | None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._ended = False
+
+    @contextlib.asynccontextmanager
+    async def listen(self) -> AsyncIterator[asyncio.Queue[str | None]]:
+        """Give a queue of what happens: `"changed"`, `"blocked ID"`, and None at the end."""
+        queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=100)
+        self._waiting.add(queue)
+        if self._ended:
+            queue.put_nowait(None)
+        elif self._task is None:
+            self._task = asyncio.create_task(self._look())
+        try:
+            yield queue
+        finally:
+            self._waiting.discard(queue)
+            if not self._waiting and self._task is not None:
+                self._task.cancel()
+                self._task = None
+
+    def tell(self, event: str | None) -> None:
+        """Give everybody `event`; who does not keep up misses some, and hears of the next."""
+        for queue in self._waiting:
+            if not queue.full() or event is None:
+                with contextlib.suppress(asyncio.QueueFull):
+                    queue.put_nowait(event)
+
+    async def end(self) -> None:
+        """Let all that listen go."""
+        self._ended = True
+        for queue in self._waiting:
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait(None)
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _look(self) -> None:
+        version = await asyncio.to_thread(lambda: self._store.version)
+        while True:
+            await asyncio.sleep(_INTERVAL)
+            now = await asyncio.to_thread(lambda: self._store.version)
+            if now != version:
+                version = now
+                self.tell("changed")
