@@ -63,7 +63,8 @@ class AsyncioWire(asyncio.BufferedProtocol):
         self._is_paused = False
         self._resumed: asyncio.Future[None] | None = None
         # An ordinary protocol is given a new 256 KiB object for each read: mapping it costs more than all the rest.
-        self._buffer = bytearray(_BLOCK)
+        # A view: asyncio's TLS slices what it reads into, and a slice of a bytearray would be a copy.
+        self._buffer = memoryview(bytearray(_BLOCK))
         transport.set_write_buffer_limits(_HIGH_WATER)
         transport.set_protocol(self)
 
@@ -149,7 +150,8 @@ class AsyncioWire(asyncio.BufferedProtocol):
         finally:
             self.is_broken = True
             self._stop_watching()
-            self._transport.close()
+            # Under TLS close() waits for the peer's close_notify, perhaps longer than the loop lives.
+            self._transport.abort() if self.is_tls else self._transport.close()
 
     def abandon(self) -> None:
         """Let go of a wire whose loop or process is not ours: close the socket at most."""
@@ -167,7 +169,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
 
     # -- what the loop calls -----------------------------------------------------------------------------------
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         """Return where the transport reads into."""
         return self._buffer
 
@@ -274,20 +276,28 @@ def _text(error: BaseException) -> str:
 
 
 class _Tap(asyncio.Protocol):
-    """Listens to what comes in before TLS and passes it on: more than one reply to a command is an attack."""
+    """Listens to what comes in before TLS and passes it on: more than one reply to a command is an attack.
 
-    def __init__(self, inner: asyncio.Protocol) -> None:
+    What is no reply, or too long for one, ends the connection: aiosmtplib would go on keeping it.
+    """
+
+    def __init__(self, inner: asyncio.Protocol, transport: asyncio.BaseTransport) -> None:
         self.inner = inner
+        self.transport = transport
         self.reader = ReplyReader()
         self.replies: list[Reply] = []
         self.fault: WireFault | None = None
 
     def data_received(self, data: bytes) -> None:
+        if self.fault is not None:
+            return
         try:
             self.reader.feed(data, self.replies)
         except WireFault as fault:
             self.fault = fault
-        self.inner.data_received(data)
+            self.transport.abort()  # type: ignore[attr-defined]
+        else:
+            self.inner.data_received(data)
 
     def eof_received(self) -> bool | None:
         return self.inner.eof_received()
@@ -306,6 +316,15 @@ class _Tap(asyncio.Protocol):
         return self.fault is None and len(self.replies) == count and self.reader.is_empty
 
 
+class _Client(aiosmtplib.SMTP):
+    """aiosmtplib, which drops the connection at once when it closes: a farewell under TLS may outlive the loop."""
+
+    def close(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()  # type: ignore[attr-defined]
+        super().close()
+
+
 class _Opener:
     """aiosmtplib behind the contract of `open_session`."""
 
@@ -313,7 +332,7 @@ class _Opener:
         self._settings = settings
         self._context = context or (None if settings.tls == "off" else tls_context(settings))
         self.is_tls = settings.tls == "implicit"
-        self.client = aiosmtplib.SMTP(
+        self.client = _Client(
             hostname=settings.host,
             port=settings.port,
             timeout=settings.timeout,
@@ -324,6 +343,11 @@ class _Opener:
         )
         self._tap: _Tap | None = None
         self._asked = 0
+
+    @property
+    def fault(self) -> WireFault | None:
+        """What came in that was no reply."""
+        return None if self._tap is None else self._tap.fault
 
     async def connect(self) -> Reply:
         try:
@@ -338,7 +362,7 @@ class _Opener:
             raise WireFault("protocol", "the server said more than it was asked")
         sockname = transport.get_extra_info("sockname")
         self.client.local_hostname = ehlo_name(self._settings, sockname[0] if sockname else None)
-        self._tap = _Tap(protocol)
+        self._tap = _Tap(protocol, transport)
         transport.set_protocol(self._tap)
         return _reply(response.code, response.message)
 
@@ -384,7 +408,7 @@ class _Opener:
         protocol, transport = self.client.protocol, self.client.transport
         if protocol is None or transport is None:
             raise WireFault("closed", "the server closed the connection")
-        self._tap, self._asked = _Tap(protocol), 0
+        self._tap, self._asked = _Tap(protocol, transport), 0
         transport.set_protocol(self._tap)
         self.is_tls = True
 
@@ -410,19 +434,35 @@ async def open_asyncio(settings: Settings, context: ssl.SSLContext | None = None
     opener = _Opener(settings, context)
     where = f"{settings.host}:{settings.port}"
     try:
-        extensions = await open_session(opener, settings)
+        extensions = await _surely(opener, settings)
         transport = opener.client.transport
         if transport is None:
             raise WireFault("closed", "the server closed the connection")
         return AsyncioWire(transport, extensions, settings)  # type: ignore[arg-type]
     except BaseException as error:
-        transport = opener.client.transport
         opener.client.close()
-        if transport is not None:
-            transport.abort()  # type: ignore[attr-defined]
         if isinstance(error, DeliveryError) or not isinstance(error, Exception):
             raise
-        raise _mapped(error, where, settings) from error
+        raise _mapped(opener.fault or error, where, settings) from error
+
+
+async def _surely(opener: _Opener, settings: Settings) -> Extensions:
+    """Open the session in a task of its own, so that a cancellation cannot be lost.
+
+    aiosmtplib waits with `wait_for`, which on Python 3.11 drops a cancellation that comes together with the result.
+    """
+    opening = asyncio.ensure_future(open_session(opener, settings))
+    try:
+        await asyncio.wait((opening,))
+    except asyncio.CancelledError:
+        while not opening.done():
+            opening.cancel()
+            opener.client.close()
+            await asyncio.wait((opening,), timeout=0.05)
+        if not opening.cancelled():
+            opening.exception()  # seen: it is not the news
+        raise
+    return opening.result()
 
 
 def _mapped(error: Exception, where: str, settings: Settings) -> Exception:

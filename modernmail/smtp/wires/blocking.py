@@ -174,6 +174,17 @@ class BlockingWire:
             sock.close()
 
 
+class _Wrapping:
+    """A TLS context's `wrap_socket`, for a peer that may be gone already: SSLSocket would lose the socket then."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    def wrap_socket(self, sock: socket.socket, *, server_hostname: str) -> ssl.SSLSocket:
+        sock.getpeername()
+        return self._context.wrap_socket(sock, server_hostname=server_hostname)
+
+
 class _Client(smtplib.SMTP):
     """smtplib with our reader, so that greeting and EHLO are bounded like everything after them."""
 
@@ -199,7 +210,7 @@ class _Client(smtplib.SMTP):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.settimeout(timeout)
                 if self.bounds.tls == "implicit":
-                    return tls_context(self.bounds).wrap_socket(sock, server_hostname=host)
+                    return _Wrapping(tls_context(self.bounds)).wrap_socket(sock, server_hostname=host)
             except OSError as error:
                 sock.close()
                 if isinstance(error, ssl.SSLError):
@@ -264,7 +275,8 @@ class _Opener:
 
     async def start_tls(self) -> None:
         try:
-            self.client.starttls(context=self._context or tls_context(self._settings))
+            context = _Wrapping(self._context or tls_context(self._settings))
+            self.client.starttls(context=context)  # type: ignore[call-overload]  # it calls wrap_socket only
         except smtplib.SMTPResponseException as error:
             raise SecurityFailed(
                 f"STARTTLS was offered and refused: {self._reply()}",
