@@ -50,5 +50,5 @@ pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS | IGNORE_EXCEPTION_DETAIL), SkipParser()],
     patterns=["README.md", "docs/**/*.md"],
     excludes=["docs/_build/**"],
-    fixtures=["page_folder"],
+    fixtures=["page_folder", "outbox"],
 ).pytest()

@@ -39,6 +39,7 @@ def types(session: nox.Session) -> None:
     """Check the package with mypy (strict), and what a user's type checker sees with pyright."""
     session.install("-e", ".[cli,inbox]", *group("types"))
     session.run("mypy")
+    session.run("mypy", "tests/typing")
     session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
 
 

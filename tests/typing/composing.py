@@ -1,0 +1,53 @@
+"""What a type checker knows of composing: nothing here runs."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from pathlib import Path
+from typing import assert_type
+
+from modernmail import Address, Attachment, Headers, Message
+
+
+def builders() -> None:
+    """Each method returns the message, so that chains are typed."""
+    message = (
+        Message(subject="Hi", to=["Zoë <zoe@example.com>", Address("adam@example.com")], text="Hello")
+        .attach("data.csv", "a,b\n", "text/csv")
+        .attach("data.bin", b"\x00")
+        .attach_file(Path("invoice.pdf"))
+        .embed("logo", b"png", "image/png")
+        .alternative("<p>", "text/html")
+        .header("X-Campaign", "autumn")
+    )
+    assert_type(message, Message)
+    assert_type(message.copy(subject="Re: Hi"), Message)
+    assert_type(message.as_bytes(), bytes)
+    assert_type(message.as_email_message(), EmailMessage)
+    assert_type(Message.from_bytes(b""), Message)
+    assert_type(Message.from_email_message(EmailMessage()), Message)
+
+
+def parts(message: Message) -> None:
+    """What was set can be read with its type."""
+    assert_type(message.subject, str)
+    assert_type(message.text, str | None)
+    assert_type(message.to, tuple[Address, ...])
+    assert_type(message.recipients, tuple[str, ...])
+    assert_type(message.headers, Headers)
+    assert_type(message.attachments, tuple[Attachment, ...])
+
+
+def addresses() -> None:
+    """An address has its parts as text."""
+    address = Address("Zoë <zoe@example.com>")
+    assert_type(address.name, str)
+    assert_type(address.addr_spec, str)
+    assert_type(address.domain_ascii, str)
+
+
+def mistakes() -> None:
+    """What is wrong is an error to the type checker too: an ignore that is not needed would be one."""
+    Message(to=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    Message(subject=b"bytes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Message("Hi").attach("name")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
