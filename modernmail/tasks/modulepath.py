@@ -15,6 +15,8 @@ def resolve(path: str) -> object:
     'join'
     """
     parts = path.split(".")
+    if not all(parts):
+        raise ImportError(f"{path!r} is not of the form package.module.name")
     for cut in range(len(parts) - 1, 0, -1):
         name = ".".join(parts[:cut])
         try:

@@ -1,0 +1,128 @@
+"""Tasks and mail on Celery (RabbitMQ or Redis): `CeleryBackend(app)`, or the URL `celery:package.module:app`.
+
+Call it where the app is made, so that its workers know the job too::
+
+    app = Celery("shop", broker="amqp://…", backend="redis://…")
+    modernmail.tasks.configure(CeleryBackend(app))
+
+It sets what Celery gets wrong for mail: a job is acknowledged when it is done and goes back when its worker
+dies (`acks_late`, `reject_on_worker_lost`); no wait that the broker holds is longer than half its visibility
+timeout on Redis, after which Redis would deliver it twice, or ten minutes on RabbitMQ, which gives up after
+thirty; and on Redis what a dead worker held is looked for often enough to come back within the visibility
+timeout.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from modernmail.errors import ConfigurationError, QueueUnavailable
+from modernmail.tasks.engine import EngineBackend
+from modernmail.tasks.modulepath import resolve
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from modernmail.tasks.slip import Slip
+    from modernmail.tasks.url import BackendURL
+
+JOB = "modernmail.perform"
+REDIS_VISIBILITY = 3600.0  # seconds: Celery's default
+
+
+class CeleryBackend(EngineBackend):
+    """Hands tasks and mail to a Celery app; its workers run them.
+
+    Results are kept in the app's result backend, when it has one that others can read (`rpc://` cannot be).
+    `async def` tasks run on a loop of their own. Priorities need a queue that has them, so they are refused.
+    """
+
+    scheme = "celery"
+
+    def __init__(self, app: Celery, alias: str = "default") -> None:
+        super().__init__(alias)
+        self.app = app
+        kind = type(app.backend).__name__
+        self.supports_get_result = kind not in ("DisabledBackend", "RPCBackend")
+        self.is_redis = app.connection_for_write().transport.driver_type == "redis"
+        if self.is_redis:
+            options = app.conf.broker_transport_options or {}
+            self.visibility = float(options.get("visibility_timeout", REDIS_VISIBILITY))
+            self.longest_wait = min(self.longest_wait, self.visibility / 2)
+
+        def perform(slip: str) -> None:
+            self.perform(slip)
+
+        known = app.tasks.get(JOB)
+        self._job = known or app.task(
+            perform,
+            name=JOB,
+            acks_late=True,
+            reject_on_worker_lost=True,
+            ignore_result=True,
+            max_retries=None,
+        )
+        if self.is_redis and known is None:
+            from celery.signals import worker_ready
+
+            worker_ready.connect(self._watch, weak=False)
+
+    def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
+        """Publish a slip, with a countdown when it has to wait."""
+        from kombu.exceptions import OperationalError
+
+        queue = None if slip.queue == "default" else slip.queue
+        try:
+            self._job.apply_async((slip.to_text(),), countdown=wait or None, queue=queue)
+        except OperationalError as error:
+            raise QueueUnavailable(f"{self}: the broker cannot be reached: {error}") from error
+
+    def keep(self, slip: Slip, connection: Any = None) -> None:
+        """Store the record in the app's result backend."""
+        if self.supports_get_result:
+            # A state of our own: Celery never replaces what is stored as SUCCESS.
+            self.app.backend.store_result(slip.id, slip.to_text(), "RECORD")
+
+    def look_up(self, slip_id: str) -> str | None:
+        """Return the record from the app's result backend."""
+        if not self.supports_get_result:
+            return None
+        # Celery would remember the first record it saw, and ours change.
+        text = self.app.backend.get_task_meta(slip_id, cache=False).get("result")
+        return text if isinstance(text, str) else None
+
+    def _watch(self, sender: Any = None, **_: Any) -> None:
+        """In a worker on Redis: give back what dead workers held, ten times in each visibility timeout.
+
+        Celery looks for it by itself only every hundred seconds or so.
+        """
+        if getattr(sender, "app", self.app) is self.app:
+            threading.Thread(target=self._restore, name="modernmail-restore", daemon=True).start()
+
+    def _restore(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(min(10.0, self.visibility / 10)):
+            with self.app.connection_for_write() as connection, connection.channel() as channel:
+                channel.qos.restore_visible(num=1000, interval=1)
+
+
+def from_url(alias: str, url: BackendURL) -> CeleryBackend:
+    """Return the backend for `celery:package.module:app`."""
+    from celery import Celery
+
+    app = find_app(url, "celery:package.module:app")
+    if not isinstance(app, Celery):
+        raise ConfigurationError(f"celery: {url.rest!r} is {type(app).__name__}, not a Celery app")
+    return CeleryBackend(app, alias)
+
+
+def find_app(url: BackendURL, form: str) -> object:
+    """Return what `scheme:package.module:name` names."""
+    path = url.rest.replace(":", ".")
+    if not path:
+        raise ConfigurationError(f"{url.scheme}: wants a path, as in {form}")
+    try:
+        return resolve(path)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"{url.scheme}: {url.rest!r} cannot be found: {error}") from error

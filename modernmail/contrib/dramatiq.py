@@ -1,0 +1,116 @@
+"""Tasks and mail on Dramatiq (RabbitMQ or Redis): `DramatiqBackend(broker)`, or
+`dramatiq:package.module:broker`.
+
+Call it where the broker is made, in a module that the workers load::
+
+    broker = RabbitmqBroker(url="amqp://…")
+    broker.add_middleware(Results(backend=RedisBackend(url="redis://…")))   # for results, if you want them
+    modernmail.tasks.configure(DramatiqBackend(broker))
+
+Retries are ours, so Dramatiq's own are off: a task that failed is not run again behind our back. On Redis
+give the broker a `heartbeat_timeout` of a few seconds (its default of a minute is how long a dead worker's
+job waits).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from modernmail.errors import ConfigurationError, QueueUnavailable
+from modernmail.tasks.engine import EngineBackend
+
+from .celery import find_app
+
+if TYPE_CHECKING:
+    from dramatiq import Broker, Message
+    from dramatiq.results.backend import ResultBackend
+
+    from modernmail.tasks.slip import Slip
+    from modernmail.tasks.url import BackendURL
+
+ACTOR = "modernmail_perform"
+KEPT = 7 * 86_400_000  # milliseconds
+
+
+class DramatiqBackend(EngineBackend):
+    """Hands tasks and mail to a Dramatiq broker; its workers run them.
+
+    Results are kept by the broker's Results middleware, when it has one. Priorities are refused: Dramatiq's
+    hold within one worker only.
+    """
+
+    scheme = "dramatiq"
+
+    def __init__(self, broker: Broker, alias: str = "default") -> None:
+        import dramatiq
+
+        super().__init__(alias)
+        self.broker = broker
+        self._results = _results_of(broker)
+        self.supports_get_result = self._results is not None
+        if ACTOR in broker.actors:
+            self._actor = broker.actors[ACTOR]
+            return
+        # A slip is handed back only when its worker dies; an hour and a half is beyond every time-out of a
+        # mail.
+        options: dict[str, Any] = {"max_retries": 0} if _has(broker, "max_retries") else {}
+        if _has(broker, "time_limit"):
+            options["time_limit"] = 5_400_000
+        self._actor = dramatiq.actor(self.perform, broker=broker, actor_name=ACTOR, **options)
+
+    def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
+        """Publish a slip, with a delay when it has to wait."""
+        from dramatiq.errors import BrokerConnectionError
+
+        message = self._actor.message(slip.to_text())
+        if slip.queue != "default":
+            self.broker.declare_queue(slip.queue)
+            message = message.copy(queue_name=slip.queue)
+        try:
+            self.broker.enqueue(message, delay=round(wait * 1000) or None)
+        except (BrokerConnectionError, OSError) as error:
+            raise QueueUnavailable(f"{self}: the broker cannot be reached: {error}") from error
+
+    def keep(self, slip: Slip, connection: Any = None) -> None:
+        """Store the record in the broker's result backend."""
+        if self._results is not None:
+            self._results.store_result(self._key(slip.id), slip.to_text(), KEPT)
+
+    def look_up(self, slip_id: str) -> str | None:
+        """Return the record from the broker's result backend."""
+        from dramatiq.results import ResultMissing
+
+        if self._results is None:
+            return None
+        try:
+            text = self._results.get_result(self._key(slip_id))
+        except ResultMissing:
+            return None
+        return text if isinstance(text, str) else None
+
+    def _key(self, slip_id: str) -> Message[Any]:
+        """Return the message under whose name a record is kept."""
+        name: Message[Any] = self._actor.message().copy(
+            message_id=f"record-{slip_id}", queue_name="modernmail"
+        )
+        return name
+
+
+def from_url(alias: str, url: BackendURL) -> DramatiqBackend:
+    """Return the backend for `dramatiq:package.module:broker`."""
+    from dramatiq import Broker
+
+    broker = find_app(url, "dramatiq:package.module:broker")
+    if not isinstance(broker, Broker):
+        raise ConfigurationError(f"dramatiq: {url.rest!r} is {type(broker).__name__}, not a Dramatiq broker")
+    return DramatiqBackend(broker, alias)
+
+
+def _results_of(broker: Broker) -> ResultBackend | None:
+    from dramatiq.results import Results
+
+    return next((one.backend for one in broker.middleware if isinstance(one, Results)), None)
+
+
+def _has(broker: Broker, option: str) -> bool:
+    return option in broker.actor_options

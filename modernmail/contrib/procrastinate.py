@@ -1,0 +1,171 @@
+"""Tasks and mail on procrastinate (PostgreSQL): `ProcrastinateBackend(app)`, or
+`procrastinate:package.module:app`.
+
+Call it where the app is made, so that its workers know the job too::
+
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo="postgresql://…"))
+    modernmail.tasks.configure(ProcrastinateBackend(app))
+
+What is enqueued with `connection=` (an open psycopg connection) belongs to its transaction. A job whose
+worker died is given back by a periodic task, which procrastinate does not do by itself. Records (results, the
+state of mails, idempotency keys) are in a table of our own beside procrastinate's, `modernmail_record`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from modernmail.errors import ConfigurationError, IdempotencyConflict, InvalidTask, QueueUnavailable
+from modernmail.tasks.engine import EngineBackend
+
+from .celery import find_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from procrastinate import App
+
+    from modernmail.tasks.slip import Slip
+    from modernmail.tasks.url import BackendURL
+
+logger = logging.getLogger("modernmail.tasks")
+
+JOB = "modernmail.perform"
+RESCUE = "modernmail.rescue"
+SILENCE = 30.0  # seconds without a heartbeat after which a worker counts as dead: procrastinate's own default
+ROUND = "* * * * * */10"  # when to look for jobs of dead workers: every ten seconds
+
+_TABLE = """CREATE TABLE IF NOT EXISTS modernmail_record (
+    id text PRIMARY KEY, slip text NOT NULL, key text UNIQUE, digest text,
+    at timestamptz NOT NULL DEFAULT now())"""
+_KEEP = """INSERT INTO modernmail_record (id, slip) VALUES (%(id)s, %(slip)s)
+    ON CONFLICT (id) DO UPDATE SET slip = excluded.slip, at = now()"""
+_FIND = "SELECT slip FROM modernmail_record WHERE id = %(id)s"
+_TAKE = """INSERT INTO modernmail_record (id, slip, key, digest) VALUES (%(id)s, '', %(key)s, %(digest)s)
+    ON CONFLICT (key) DO NOTHING"""
+_HOLDER = "SELECT id, digest FROM modernmail_record WHERE key = %(key)s"
+
+
+class ProcrastinateBackend(EngineBackend):
+    """Hands tasks and mail to a procrastinate app; its workers run them.
+
+    With `rescue=False` no periodic task is registered: then somebody else must look after stalled jobs.
+    """
+
+    scheme = "procrastinate"
+    supports_get_result = True
+    supports_priority = True
+    supports_transaction = True
+    longest_wait = float("inf")  # a job waits in its table, however long
+
+    def __init__(self, app: App, alias: str = "default", *, rescue: bool = True) -> None:
+        super().__init__(alias)
+        self.app = app
+        self._has_table = False
+        self._lock = threading.Lock()
+        if JOB not in app.tasks:
+            app.task(self._deliver, name=JOB)
+        if rescue and RESCUE not in app.tasks:
+            app.periodic(cron=ROUND)(app.task(self._rescue, name=RESCUE, queueing_lock=RESCUE))
+
+    def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
+        """Defer a job that carries the slip."""
+        from procrastinate.exceptions import AlreadyEnqueued
+
+        at = datetime.now(UTC) + timedelta(seconds=wait) if wait else None
+        with self._explained(connection):
+            job = self.app.configure_task(
+                JOB,
+                queue=slip.queue,
+                priority=slip.priority,
+                schedule_at=at,
+                queueing_lock=None if key is None else f"modernmail:{key}",
+                connection=connection,
+            )
+            try:
+                job.defer(slip=slip.to_text())
+            except AlreadyEnqueued as error:
+                raise IdempotencyConflict(
+                    f"the idempotency key {key!r} is taken by a job in the queue"
+                ) from error
+
+    def keep(self, slip: Slip, connection: Any = None) -> None:
+        """Write the record."""
+        self._run(_KEEP, connection, id=slip.id, slip=slip.to_text())
+
+    def look_up(self, slip_id: str) -> str | None:
+        """Read the record."""
+        rows = self._run(_FIND, id=slip_id)
+        return rows[0]["slip"] or None if rows else None
+
+    def take_key(self, slip_id: str, key: str, digest: str, connection: Any = None) -> str:
+        """Reserve an idempotency key, and return the id of the job that has it: ours, or an earlier one.
+
+        Raises `IdempotencyConflict` when the earlier one says something else.
+        """
+        self._run(_TAKE, connection, id=slip_id, key=key, digest=digest)
+        (holder,) = self._run(_HOLDER, connection, key=key)
+        if holder["digest"] != digest:
+            raise IdempotencyConflict(f"the idempotency key {key!r} is taken by a mail with other content")
+        found: str = holder["id"]
+        return found
+
+    def _deliver(self, slip: str) -> None:
+        self.perform(slip)
+
+    async def _rescue(self, timestamp: int) -> None:
+        manager = self.app.job_manager
+        for job in await manager.get_stalled_jobs(task_name=JOB, seconds_since_heartbeat=SILENCE):
+            logger.warning("job %s of a dead worker, queued at %s, is given back", job.id, timestamp)
+            await manager.retry_job(job)
+
+    def _run(self, query: str, connection: Any = None, **arguments: Any) -> list[dict[str, Any]]:
+        with self._explained(connection):
+            connector: Any = self.app.connector.get_sync_connector()
+            if not self._has_table:
+                with self._lock:
+                    connector.execute_query(_TABLE)
+                    self._has_table = True
+            if connection is not None:
+                cursor = connection.execute(query, arguments)
+                names = [column.name for column in cursor.description or ()]
+                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
+            if query.startswith("SELECT"):
+                return connector.execute_query_all(query, **arguments)  # type: ignore[no-any-return]
+            connector.execute_query(query, **arguments)
+            return []
+
+    @contextmanager
+    def _explained(self, connection: Any) -> Iterator[None]:
+        """Map the errors of procrastinate to ours; those of the caller's own connection are the caller's."""
+        from procrastinate.exceptions import AppNotOpen, ConnectorException
+
+        if connection is not None:
+            import psycopg
+
+            if not isinstance(connection, psycopg.Connection):
+                raise InvalidTask("connection", connection, "must be an open psycopg.Connection")
+        try:
+            yield
+        except AppNotOpen as error:
+            raise QueueUnavailable(
+                f"{self}: the procrastinate app is not open: call app.open() first"
+            ) from error
+        except ConnectorException as error:
+            raise QueueUnavailable(f"{self}: {error.__cause__ or error}") from error
+
+
+def from_url(alias: str, url: BackendURL) -> ProcrastinateBackend:
+    """Return the backend for `procrastinate:package.module:app`."""
+    from procrastinate import App
+
+    app = find_app(url, "procrastinate:package.module:app")
+    if not isinstance(app, App):
+        raise ConfigurationError(
+            f"procrastinate: {url.rest!r} is {type(app).__name__}, not a procrastinate App"
+        )
+    return ProcrastinateBackend(app, alias)

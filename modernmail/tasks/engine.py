@@ -1,0 +1,127 @@
+"""What every adapter to a foreign engine has in common: `EngineBackend`.
+
+An adapter says how a slip is handed to its engine (`put`), how a record is kept and found again (`keep`,
+`look_up`, where the engine has somewhere to keep it), and has the engine's worker call `perform` with each
+slip.
+
+Rules of the file: an engine may deliver a slip twice, and after its worker died; so whatever has ended is not
+run again, as far as the record tells. A long wait is made of short ones (`longest_wait`): engines lose or
+double what they hold for long. What cannot be run ends FAILED with its error in the record; it is never
+handed back for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from modernmail.errors import MailError, TaskResultDoesNotExist
+from modernmail.runtime import run_blocking
+
+from .attempt import attempt, call_here
+from .backend import TaskBackend, new_worker_id
+from .slip import Slip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .result import TaskResult
+    from .task import Task
+
+logger = logging.getLogger("modernmail.tasks")
+
+
+class EngineBackend(TaskBackend):
+    """Tasks and mail on a foreign engine."""
+
+    supports_defer = True
+    supports_async_task = True
+    is_durable = True
+    longest_wait = 600.0  # seconds that the engine is trusted to hold a slip back
+
+    def __init__(self, alias: str = "default") -> None:
+        super().__init__(alias)
+        self._worker = new_worker_id()
+
+    def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
+        """Hand a slip to the engine, to be delivered after `wait` seconds."""
+        raise NotImplementedError
+
+    def keep(self, slip: Slip, connection: Any = None) -> None:
+        """Keep the slip's text as its record, in place of an earlier one; nothing where there is no place."""
+
+    def look_up(self, slip_id: str) -> str | None:  # noqa: ARG002
+        """Return the record with this id; None when there is none, or nowhere to keep one."""
+        return None
+
+    def enqueue(
+        self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> TaskResult[Any]:
+        """Hand one call to the engine and return its result."""
+        result = self.make_result(task, args, kwargs)
+        starts = None if result.enqueued_at is None else task.starts_at(result.enqueued_at)
+        slip = Slip.of_result(result, None if starts is None else starts.timestamp())
+        self.submit(slip, connection=task.connection)
+        self.announce(result)
+        return result
+
+    def get_result(self, result_id: str) -> TaskResult[Any]:
+        """Return the result of a task from its record."""
+        if not self.supports_get_result:
+            return super().get_result(result_id)
+        slip = self.recorded(result_id)
+        if slip is None or slip.kind != "task":
+            raise TaskResultDoesNotExist(f"{self} keeps no result {result_id!r}")
+        return slip.result(self.alias)
+
+    def submit(self, slip: Slip, *, connection: Any = None, key: str | None = None) -> None:
+        """Record a slip, and hand it to the engine for its time."""
+        # Recorded first: a quick worker's record must not be overwritten by ours.
+        self.keep(slip, connection)
+        self._put(slip, connection=connection, key=key)
+
+    def recorded(self, slip_id: str) -> Slip | None:
+        """Return the slip of the record with this id, None when there is none."""
+        text = self.look_up(slip_id)
+        return None if text is None else Slip.from_text(text)
+
+    def perform(self, text: str) -> None:
+        """Run what the engine delivered: called by its worker. Returns when the slip may be acknowledged."""
+        try:
+            slip = Slip.from_text(text)
+        except MailError:
+            logger.exception("%s delivered a job that is refused; it is not run", self)
+            return
+        if slip.not_before is not None and slip.not_before > time.time():
+            self._put(slip)
+            return
+        record = self.recorded(slip.id)
+        if record is not None and record.is_finished:
+            logger.info("%s delivered %s again, which has ended: dropped", self, slip.id)
+            return
+        if record is not None and record.progress:
+            slip.progress = record.progress
+        delay = self._perform_task(slip)
+        if delay is not None:
+            slip.not_before = time.time() + delay
+            self.submit(slip)
+        else:
+            self.keep(slip)
+
+    def _perform_task(self, slip: Slip) -> float | None:
+        try:
+            result = slip.result(self.alias)
+        except Exception as error:
+            logger.exception("task %s cannot be run", slip.name)
+            slip.fail(error, time.time())
+            return None
+        slip.progress = {**slip.progress, "workers": [*result.worker_ids, self._worker], "status": "RUNNING"}
+        self.keep(slip)
+        delay = run_blocking(attempt(result, type(self), self._worker, call_here))
+        slip.note(result)
+        return delay
+
+    def _put(self, slip: Slip, *, connection: Any = None, key: str | None = None) -> None:
+        wait = 0.0 if slip.not_before is None else max(0.0, slip.not_before - time.time())
+        self.put(slip, wait=min(wait, self.longest_wait), connection=connection, key=key)

@@ -1,0 +1,157 @@
+"""A mail in the queue: `pack` makes the job of a parcel, `unpack` the parcel of a job.
+
+The payload is JSON and small: envelope, mailer, flags. The content is stored beside it as it goes over the
+wire. With `by_reference`, parts that are streamed from a file stay in that file, and the payload says which
+and how it looked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modernmail.content import Content, Octets
+from modernmail.envelope import Envelope
+from modernmail.errors import PayloadRejected
+from modernmail.mime.transfer import StreamedBody
+from modernmail.parcel import Parcel
+from modernmail.source import FileSource
+
+from .signature import queue_key, sign, verify
+from .sqlite.job import NewJob
+
+if TYPE_CHECKING:
+    from .sqlite.job import Job
+
+VERSION = 1
+LANE = "mail:"
+
+_BOUNDARY = re.compile(rb'boundary="([^"\r\n]+)"')
+_dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+
+
+def lane_of(mailer: str) -> str:
+    """Return the lane of a mailer's mail."""
+    return LANE + mailer
+
+
+def pack(
+    parcel: Parcel,
+    mailer: str,
+    *,
+    queue: str = "default",
+    priority: int = 0,
+    run_after: float | None = None,
+    expires: float | None = None,
+    key: str | None = None,
+    by_reference: bool = False,
+) -> NewJob:
+    """Return the job that stands for this parcel; files that are to be stored are read now.
+
+    Raises `InvalidAttachment` when one of them has vanished or changed.
+    """
+    content = parcel.content
+    payload: dict[str, Any] = {
+        "v": VERSION,
+        "mailer": mailer,
+        "message_id": parcel.message_id,
+        "envelope": parcel.envelope.to_dict(),
+    }
+    if content.is_8bit:
+        payload["is_8bit"] = True
+    if content.is_utf8:
+        payload["is_utf8"] = True
+    parts = _parts(content) if by_reference and content.is_streamed else None
+    if parts is None:
+        data = bytes(content)
+    else:
+        payload["parts"] = [part for part, _ in parts]
+        data = b"".join(kept for _, kept in parts)
+    text = _dumps(payload)
+    return NewJob(
+        lane_of(mailer),
+        parcel.message_id,
+        text,
+        queue,
+        priority,
+        run_after,
+        expires,
+        sign(queue_key(), parcel.message_id, text, data),
+        key,
+        None if key is None else digest(parcel, mailer),
+        data,
+    )
+
+
+def unpack(job: Job, data: bytes | None) -> Parcel:
+    """Return the parcel of a stored job, for all its recipients.
+
+    Raises `PayloadRejected` for a newer version, a wrong signature, or content that is gone, and
+    `InvalidAttachment` when a file it refers to has vanished or changed.
+    """
+    if data is None:
+        raise PayloadRejected("the content of the mail is gone from the queue")
+    verify(job.signature, job.name, job.payload, data)
+    payload = json.loads(job.payload)
+    if payload.get("v") != VERSION:
+        raise PayloadRejected(f"payload of version {payload.get('v')!r}; this release reads {VERSION}")
+    is_8bit, is_utf8 = payload.get("is_8bit", False), payload.get("is_utf8", False)
+    envelope = Envelope.from_dict(payload["envelope"])
+    parts = payload.get("parts")
+    if parts is None:
+        content = Content.of(data, is_8bit=is_8bit, is_utf8=is_utf8)
+    else:
+        content = Content(_pieces(parts, data), is_8bit=is_8bit, is_utf8=is_utf8)
+    return Parcel(envelope, content, payload["message_id"])
+
+
+def recipients_of(job: Job) -> list[str]:
+    """Return the recipients of a stored mail."""
+    recipients: list[str] = json.loads(job.payload)["envelope"]["recipients"]
+    return recipients
+
+
+def digest(parcel: Parcel, mailer: str) -> bytes:
+    """Return what two parcels have in common that say the same: all but Date, Message-ID and boundaries."""
+    data = bytes(parcel.content)
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.replace(b"\r\n ", b"\x00 ").replace(b"\r\n\t", b"\x00\t").split(b"\r\n")
+    kept = [line for line in lines if line[:5].lower() != b"date:" and line[:11].lower() != b"message-id:"]
+    rest = b"\r\n".join(kept) + b"\r\n\r\n" + body
+    for boundary in set(_BOUNDARY.findall(data)):
+        rest = rest.replace(boundary, b"")
+    envelope = _dumps(parcel.envelope.to_dict()).encode()
+    return hashlib.sha256(b"\0".join((mailer.encode(), envelope, rest))).digest()
+
+
+def _parts(content: Content) -> list[tuple[list[Any], bytes]]:
+    """Return each piece of the content: how the payload describes it, and what is stored of it."""
+    parts: list[tuple[list[Any], bytes]] = []
+    for piece in content.pieces:
+        source = piece.source if isinstance(piece, StreamedBody) else None
+        if isinstance(source, FileSource):
+            path = str(Path(source.path).absolute())
+            # Read at least once now: a file that is gone already is an error of the enqueue.
+            FileSource(path)
+            parts.append((["file", path, *source.stamp], b""))
+        else:
+            data = piece.data if hasattr(piece, "data") else b"".join(piece.blocks())
+            parts.append((["kept", len(data)], data))
+    return parts
+
+
+def _pieces(parts: list[list[Any]], data: bytes) -> list[Octets | StreamedBody]:
+    pieces: list[Octets | StreamedBody] = []
+    at = 0
+    for kind, *about in parts:
+        if kind == "kept":
+            pieces.append(Octets(data[at : at + about[0]]))
+            at += about[0]
+        else:
+            source = FileSource.__new__(FileSource)
+            source.path, source.size, source.mtime_ns, source.inode = about
+            pieces.append(StreamedBody(source))
+    return pieces

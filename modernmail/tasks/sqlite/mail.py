@@ -1,0 +1,182 @@
+"""The mail in a SQLite queue: `MailStore` puts it in, finds it, and does what people ask of single mails.
+
+Rules of the file: what a worker holds is left alone; whoever is accepted or rejected stays so; each change is
+made in one transaction with the state it was decided on.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from modernmail.envelope import Envelope
+from modernmail.errors import QueueError, TaskResultDoesNotExist
+from modernmail.tasks.recipients import phase_of, resent, settled, status_of
+from modernmail.tasks.ticket import Ticket
+
+from .identifier import to_number, to_text
+from .job import SELECTED, Job
+from .pause import Pauses
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator
+
+    from modernmail.tasks.recipients import State
+
+    from .backend import SQLiteBackend
+    from .job import NewJob
+
+_PAGE = 500
+_LIST = f"SELECT {SELECTED} FROM modernmail_job WHERE lane >= 'mail:' AND lane < 'mail;' AND id > ?"  # noqa: S608
+_CHANGE = """UPDATE modernmail_job SET phase = ?, outcome = ?, run_after = NULL, holder = NULL,
+    finished_at = ?, attempts = ?, expires = ? WHERE id = ? AND lease IS NULL"""
+
+
+class MailStore:
+    """The mail of one queue."""
+
+    def __init__(self, backend: SQLiteBackend) -> None:
+        self.backend = backend
+        self.pauses = Pauses(backend.database)
+
+    def insert(self, job: NewJob, connection: sqlite3.Connection | None = None) -> int:
+        """Store a mail, as part of the caller's transaction when a connection is given."""
+        return self.backend.jobs.insert(job, connection)
+
+    def ticket(self, ticket_id: str) -> Ticket:
+        """Return the ticket with this id, or raise `TaskResultDoesNotExist`."""
+        return self._ticket(self._job(ticket_id))
+
+    def content(self, ticket_id: str) -> bytes | None:
+        """Return the stored content of a mail; None when it was dropped because all is done."""
+        return self.backend.jobs.content(self._job(ticket_id).id)
+
+    def tickets(self, status: str | None = None) -> Iterator[Ticket]:
+        """Yield the mails in order of arrival; with a status, those with a recipient of that status."""
+        last = 0
+        while rows := self.backend.database.rows(f"{_LIST} ORDER BY id LIMIT {_PAGE}", (last,)):
+            for row in rows:
+                ticket = self._ticket(Job.from_row(row))
+                if status is None or status in ticket.recipients.values():
+                    yield ticket
+            last = rows[-1][0]  # type: ignore[assignment]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many recipients there are of each status."""
+        found: dict[str, int] = {}
+        for ticket in self.tickets():
+            for status, count in ticket.counts.items():
+                found[status] = found.get(status, 0) + count
+        return found
+
+    def retry(self, ticket_id: str) -> Ticket:
+        """Try the deferred recipients of a mail now, and let its mailer go on if it was paused."""
+
+        def now(job: Job, _: list[str], state: State) -> tuple[str, State]:
+            if job.phase not in ("waiting", "queued"):
+                raise QueueError(
+                    f"mail {ticket_id} is {job.phase}: nobody in it is waiting for another attempt"
+                )
+            self.pauses.end(job.lane)
+            return "queued", state
+
+        return self._change(ticket_id, now)
+
+    def resend(self, ticket_id: str) -> Ticket:
+        """Send a mail again to those whose outcome is unknown or expired: some may get it twice.
+
+        Its schedule begins anew. Raises `QueueError` when there is nobody to send to again.
+        """
+
+        def again(job: Job, recipients: list[str], state: State) -> tuple[str, State]:
+            for name in recipients:
+                status = status_of(name, state, job.phase)
+                if status in ("unknown", "expired") and name not in state:
+                    state[name] = {"status": status}
+            after = resent(recipients, state, ("unknown", "expired"))
+            if after == state:
+                raise QueueError(f"mail {ticket_id} has no recipient that is unknown or expired")
+            if self.backend.jobs.content(job.id) is None:
+                raise QueueError(f"the content of mail {ticket_id} is gone: it cannot be sent again")
+            return "queued", after
+
+        return self._change(ticket_id, again, is_new=True)
+
+    def discard(self, ticket_id: str) -> Ticket:
+        """Give a mail up: whoever was not reached yet never will be, and what is unknown is settled."""
+
+        def given_up(job: Job, recipients: list[str], state: State) -> tuple[str, State]:
+            for name in recipients:
+                if status_of(name, state, job.phase) == "unknown":
+                    state[name] = {**state.get(name, {}), "status": "deferred"}
+            after = settled(recipients, state, "discarded", "discarded by hand", time.time())
+            if after == state:
+                raise QueueError(f"mail {ticket_id} is {job.phase}: there is nothing to discard")
+            return phase_of(recipients, after), after
+
+        return self._change(ticket_id, given_up)
+
+    def _change(
+        self,
+        ticket_id: str,
+        decide: Callable[[Job, list[str], State], tuple[str, State]],
+        *,
+        is_new: bool = False,
+    ) -> Ticket:
+        job = self._job(ticket_id)
+        recipients, state = _read(job)
+        phase, state = decide(job, recipients, state)
+        ended = None if phase in ("waiting", "queued") else time.time()
+        attempts, expires = (0, None) if is_new else (job.attempts, job.expires)
+        outcome = json.loads(job.outcome) if job.outcome else {}
+        outcome["recipients"] = state
+        if is_new:
+            outcome["since"] = time.time()
+        parameters = (phase, json.dumps(outcome), ended, attempts, expires, job.id)
+        with self.backend.database.write() as connection:
+            same = "SELECT 1 FROM modernmail_job WHERE id = ? AND phase = ? AND outcome IS ?"
+            is_same = connection.execute(same, (job.id, job.phase, job.outcome)).fetchone() is not None
+            if not is_same or connection.execute(_CHANGE, parameters).rowcount != 1:
+                raise QueueError(
+                    f"mail {ticket_id} is in a worker's hands now: try again when it has been sent"
+                )
+        return self.ticket(ticket_id)
+
+    def _job(self, ticket_id: str) -> Job:
+        number = to_number(ticket_id)
+        job = None if number is None else self.backend.jobs.find(number)
+        if job is None or not job.lane.startswith("mail:"):
+            raise TaskResultDoesNotExist(f"{self.backend} has no mail {ticket_id!r}")
+        return job
+
+    def _ticket(self, job: Job) -> Ticket:
+        payload = json.loads(job.payload)
+        state = json.loads(job.outcome)["recipients"] if job.outcome else {}
+        return Ticket(
+            to_text(job.id),
+            message_id=payload["message_id"],
+            envelope=Envelope.from_dict(payload["envelope"]),
+            mailer=payload["mailer"],
+            phase=job.phase,
+            state=state,
+            attempts=job.attempts,
+            queue_name=job.queue,
+            priority=job.priority,
+            enqueued_at=_moment(job.enqueued_at),
+            next_attempt_at=_moment(job.run_after) if job.phase == "waiting" else None,
+            expires=_moment(job.expires),
+            idempotency_key=job.key,
+            reread=self.ticket,
+        )
+
+
+def _read(job: Job) -> tuple[list[str], State]:
+    state = json.loads(job.outcome)["recipients"] if job.outcome else {}
+    return json.loads(job.payload)["envelope"]["recipients"], state
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,62 @@
+"""Lanes that are held back: a mailer that cannot log in keeps its mail, and is tried again after a while.
+
+Each pause is twice as long as the one before, from a minute to an hour: ten thousand bad log-ins lock an
+account.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .database import Database
+
+SHORTEST, LONGEST = 60.0, 3600.0
+
+_PAUSE = """INSERT INTO modernmail_pause (lane, reason, since, until, times) VALUES (?, ?, ?, ?, 1)
+    ON CONFLICT (lane) DO UPDATE SET reason = excluded.reason, times = times + 1,
+        until = ? + min(?, ? * (1 << min(times, 10)))"""
+
+
+class Pause(NamedTuple):
+    """Why a lane is held back, since when, and until when it is left alone (seconds since 1970)."""
+
+    lane: str
+    reason: str
+    since: float
+    until: float
+    times: int
+
+
+class Pauses:
+    """The pauses of one queue, shared by all its workers."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def all(self) -> list[Pause]:
+        """Return every pause there is, the ones whose time is over too."""
+        rows = self.database.rows(
+            "SELECT lane, reason, since, until, times FROM modernmail_pause ORDER BY lane"
+        )
+        return [Pause(*row) for row in rows]  # type: ignore[arg-type]
+
+    def begin(self, lane: str, reason: str) -> Pause:
+        """Hold a lane back, longer than the last time, and return its pause."""
+        now = time.time()
+        parameters = (lane, reason, now, now + SHORTEST, now, LONGEST, SHORTEST)
+        self.database.execute(_PAUSE, parameters, durable=False)
+        return next(pause for pause in self.all() if pause.lane == lane)
+
+    def may_probe(self, lane: str) -> bool:
+        """True for the one worker that may try a lane whose pause is over; the others wait another while."""
+        now = time.time()
+        sql = "UPDATE modernmail_pause SET until = ? WHERE lane = ? AND until <= ?"
+        return self.database.execute(sql, (now + SHORTEST, lane, now), durable=False) == 1
+
+    def end(self, lane: str) -> bool:
+        """Let a lane go on; False when it was not held back."""
+        return (
+            self.database.execute("DELETE FROM modernmail_pause WHERE lane = ?", (lane,), durable=False) == 1
+        )

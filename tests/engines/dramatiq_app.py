@@ -1,0 +1,24 @@
+"""The Dramatiq broker of the tests: its address and its results come from the environment."""
+
+from __future__ import annotations
+
+import os
+
+import dramatiq
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.results import Results
+from dramatiq.results.backends import RedisBackend
+
+from modernmail import tasks
+from modernmail.contrib.dramatiq import DramatiqBackend
+
+address = os.environ["TEST_BROKER"]
+broker: dramatiq.Broker
+if address.startswith("redis:"):
+    broker = RedisBroker(url=address, heartbeat_timeout=3000, maintenance_chance=1_000_000)
+else:
+    broker = RabbitmqBroker(url=address)
+broker.add_middleware(Results(backend=RedisBackend(url=os.environ["TEST_RESULTS"])))
+dramatiq.set_broker(broker)
+tasks.configure(DramatiqBackend(broker))
