@@ -45,7 +45,8 @@ class Mailer:
 
     `backend` is a URL (`smtp://user:password@mail.example.com`) or a `Backend`. `from_email` is the sender of messages
     that have none. `layers` stand between message and backend, first to last before a delivery, last to first after it.
-    `max_size` refuses larger content, in octets. Use it as a context manager, or call `close()`.
+    `max_size` refuses larger content, in octets. `on_unknown` says what the outbox
+    does with a queued mail that may have been accepted: `"park"` it, or `"resend"`. Use it as a context manager, or call `close()`.
 
     Raises `ConfigurationError` for a URL that is no backend's.
 
@@ -64,6 +65,7 @@ class Mailer:
         max_size: int | None = None,
         username: str | None = None,
         password: str | None = None,
+        on_unknown: str = "park",
     ) -> None:
         if isinstance(backend, str):
             backend = backend_from_url(backend, {"username": username, "password": password})
@@ -73,6 +75,9 @@ class Mailer:
         self.from_email = None if from_email is None else Address.of(from_email, "from_email")
         self.layers = tuple(layers)
         self.max_size = max_size
+        if on_unknown not in ("park", "resend"):
+            raise ConfigurationError(f"on_unknown must be 'park' or 'resend', not {on_unknown!r}")
+        self.on_unknown = on_unknown
 
     # -- one mail ----------------------------------------------------------------------------------------------
 

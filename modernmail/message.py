@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime, timedelta
     from email.message import EmailMessage, MIMEPart
     from email.policy import Policy
     from typing import Any, BinaryIO, Self, TypeAlias
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .mime.transfer import BodyEncoding
     from .parcel import Parcel
     from .receipt import Receipt
+    from .tasks.ticket import Ticket
 
     Mailbox: TypeAlias = str | Address
     Mailboxes: TypeAlias = str | Address | Iterable[str | Address]
@@ -410,6 +412,73 @@ class Message:
         from .registry import mailers
 
         return await mailers[using].asend(self)
+
+    def enqueue(
+        self,
+        *,
+        using: str = "default",
+        run_after: datetime | timedelta | None = None,
+        priority: int = 0,
+        idempotency_key: str | None = None,
+        expires: datetime | timedelta | None = None,
+        by_reference: bool = False,
+        queue_name: str = "default",
+        backend: str = "default",
+        connection: Any = None,
+    ) -> Ticket:
+        """Queue the mail as it is now, and return its ticket.
+
+        `run_after` and `expires` are aware datetimes or timedeltas from now, `priority` is from -100 to 100, higher
+        first. A second mail with the same `idempotency_key` is the first one's ticket again. `by_reference` leaves
+        large files where they are until the mail is sent. With `connection`, your own open one to the queue's
+        database, the mail is queued when your transaction commits.
+
+        Raises `InvalidTask` for what the task backend cannot do, `IdempotencyConflict` when other content has the
+        key, and `QueueUnavailable`.
+        """
+        from .tasks.outbox import enqueue
+
+        return enqueue(
+            self,
+            using=using,
+            run_after=run_after,
+            priority=priority,
+            idempotency_key=idempotency_key,
+            expires=expires,
+            by_reference=by_reference,
+            queue_name=queue_name,
+            backend=backend,
+            connection=connection,
+        )
+
+    async def aenqueue(
+        self,
+        *,
+        using: str = "default",
+        run_after: datetime | timedelta | None = None,
+        priority: int = 0,
+        idempotency_key: str | None = None,
+        expires: datetime | timedelta | None = None,
+        by_reference: bool = False,
+        queue_name: str = "default",
+        backend: str = "default",
+        connection: Any = None,
+    ) -> Ticket:
+        """Queue the mail as `enqueue` does, without blocking the event loop."""
+        from .tasks.outbox import aenqueue
+
+        return await aenqueue(
+            self,
+            using=using,
+            run_after=run_after,
+            priority=priority,
+            idempotency_key=idempotency_key,
+            expires=expires,
+            by_reference=by_reference,
+            queue_name=queue_name,
+            backend=backend,
+            connection=connection,
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Message):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Setting = str | Mapping[str, str | None]
 
-_KEYS = ("url", "username", "password", "from_email")
+_KEYS = ("url", "username", "password", "from_email", "on_unknown")
 
 
 class Mailers:

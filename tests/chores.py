@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from modernmail import send_mail
 from modernmail.receipt import Outcome, Receipt
 from modernmail.tasks import Retry, TaskContext, task
 
@@ -84,3 +85,9 @@ def third_time_lucky(context: TaskContext) -> int:
 
 def plain() -> None:
     """Not a task."""
+
+
+@task
+def email_users(emails: list[str], subject: str, message: str) -> Receipt:
+    """Send a mail, as the first example of the documentation does."""
+    return send_mail(subject, message, None, emails)

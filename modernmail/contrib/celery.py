@@ -24,6 +24,7 @@ from modernmail.tasks.modulepath import resolve
 if TYPE_CHECKING:
     from celery import Celery
 
+    from modernmail.tasks.schedule import Schedule
     from modernmail.tasks.slip import Slip
     from modernmail.tasks.url import BackendURL
 
@@ -40,8 +41,8 @@ class CeleryBackend(EngineBackend):
 
     scheme = "celery"
 
-    def __init__(self, app: Celery, alias: str = "default") -> None:
-        super().__init__(alias)
+    def __init__(self, app: Celery, alias: str = "default", *, schedule: Schedule | None = None) -> None:
+        super().__init__(alias, schedule=schedule)
         self.app = app
         kind = type(app.backend).__name__
         self.supports_get_result = kind not in ("DisabledBackend", "RPCBackend")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dramatiq import Broker, Message
     from dramatiq.results.backend import ResultBackend
 
+    from modernmail.tasks.schedule import Schedule
     from modernmail.tasks.slip import Slip
     from modernmail.tasks.url import BackendURL
 
@@ -41,10 +42,10 @@ class DramatiqBackend(EngineBackend):
 
     scheme = "dramatiq"
 
-    def __init__(self, broker: Broker, alias: str = "default") -> None:
+    def __init__(self, broker: Broker, alias: str = "default", *, schedule: Schedule | None = None) -> None:
         import dramatiq
 
-        super().__init__(alias)
+        super().__init__(alias, schedule=schedule)
         self.broker = broker
         self._results = _results_of(broker)
         self.supports_get_result = self._results is not None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from procrastinate import App
 
+    from modernmail.tasks.schedule import Schedule
     from modernmail.tasks.slip import Slip
     from modernmail.tasks.url import BackendURL
 
@@ -60,10 +61,13 @@ class ProcrastinateBackend(EngineBackend):
     supports_get_result = True
     supports_priority = True
     supports_transaction = True
+    supports_idempotency = True
     longest_wait = float("inf")  # a job waits in its table, however long
 
-    def __init__(self, app: App, alias: str = "default", *, rescue: bool = True) -> None:
-        super().__init__(alias)
+    def __init__(
+        self, app: App, alias: str = "default", *, schedule: Schedule | None = None, rescue: bool = True
+    ) -> None:
+        super().__init__(alias, schedule=schedule)
         self.app = app
         self._has_table = False
         self._lock = threading.Lock()

@@ -15,16 +15,21 @@
 from modernmail.errors import InvalidTask, InvalidTaskBackend, TaskResultDoesNotExist, TaskResultMismatch
 
 from .backend import TaskBackend
+from .outbox import aenqueue_many, enqueue_many, get_ticket
 from .registry import configure, default_task_backend, task_backends
 from .result import TaskContext, TaskError, TaskResult, TaskResultStatus
 from .retry import Retry
+from .schedule import Schedule
 from .schemes import register_task_backend
+from .sendmail import send_mail
 from .task import Task, task
+from .ticket import Ticket
 
 __all__ = [
     "InvalidTask",
     "InvalidTaskBackend",
     "Retry",
+    "Schedule",
     "Task",
     "TaskBackend",
     "TaskContext",
@@ -33,9 +38,14 @@ __all__ = [
     "TaskResultDoesNotExist",
     "TaskResultMismatch",
     "TaskResultStatus",
+    "Ticket",
+    "aenqueue_many",
     "configure",
     "default_task_backend",
+    "enqueue_many",
+    "get_ticket",
     "register_task_backend",
+    "send_mail",
     "task",
     "task_backends",
 ]

@@ -7,18 +7,26 @@ import itertools
 import logging
 import weakref
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import InvalidTaskBackend, QueueFull, TaskResultDoesNotExist
+from modernmail.registry import mailers
 
 from .attempt import attempt, call_on_loop
 from .backend import TaskBackend, new_worker_id
+from .direct import new_ticket, send
+from .signals import mail_enqueued
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from modernmail.parcel import Parcel
+
+    from .mailoptions import MailOptions
     from .result import TaskResult
     from .task import Task
+    from .ticket import Ticket
 
     Job = Callable[[], Awaitable[float | None]]
 
@@ -97,6 +105,35 @@ class AioBackend(TaskBackend):
     async def aget_result(self, result_id: str) -> TaskResult[Any]:
         """Return the result with this id."""
         return self.get_result(result_id)
+
+    def enqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Queue mails on the running loop, to be sent once; `QueueFull` at once when there is no place."""
+        self.validate_mail(options)
+        shift = self.shift()
+        tickets = []
+        for parcel in parcels:
+            if shift.is_full:
+                raise QueueFull(f"{self}: {self.size} are queued; await aenqueue() to wait for a place")
+            tickets.append(self._submit_mail(shift, parcel, options))
+        return tickets
+
+    async def aenqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Queue mails on the running loop, waiting for places."""
+        self.validate_mail(options)
+        shift = self.shift()
+        tickets = []
+        for parcel in parcels:
+            await shift.wait_for_place()
+            tickets.append(self._submit_mail(shift, parcel, options))
+        return tickets
+
+    def _submit_mail(self, shift: Shift, parcel: Parcel, options: MailOptions) -> Ticket:
+        ticket = new_ticket(parcel, options)
+        mail_enqueued.send(type(self), ticket)
+        mailer = mailers[options.using]
+        job = partial(send, ticket, parcel, type(self), mailer.asend)
+        shift.submit(job, f"mail {ticket.id}", priority=options.priority)
+        return ticket
 
     async def aclose(self) -> None:
         """Let the tasks of the running loop finish, for at most `drain` seconds, and log what is left."""

@@ -18,7 +18,11 @@ from .signals import task_enqueued
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from modernmail.parcel import Parcel
+
+    from .mailoptions import MailOptions
     from .task import Task
+    from .ticket import Ticket
 
     Call = tuple[Sequence[Any], Mapping[str, Any]]
 
@@ -28,7 +32,8 @@ class TaskBackend:
 
     The attributes say what it can do: `supports_defer` (a `run_after` in the future), `supports_async_task`
     (`async def` functions), `supports_get_result`, `supports_priority`, `supports_transaction`
-    (`connection=`), and `is_durable` (what is enqueued outlives the process).
+    (`connection=`), and `supports_idempotency` (keys, for mail), `is_durable` (what is enqueued outlives the
+    process).
     """
 
     scheme: ClassVar[str] = ""
@@ -37,6 +42,7 @@ class TaskBackend:
     supports_get_result = False
     supports_priority = False
     supports_transaction = False
+    supports_idempotency = False
     is_durable = False
 
     def __init__(self, alias: str = "default") -> None:
@@ -86,6 +92,32 @@ class TaskBackend:
     async def aget_result(self, result_id: str) -> TaskResult[Any]:
         """Return the result kept under this id without blocking the event loop."""
         return await asyncio.to_thread(self.get_result, result_id)
+
+    def validate_mail(self, options: MailOptions) -> None:
+        """Raise `InvalidTask` when this backend cannot queue a mail in this way."""
+        durable = f"{self} forgets when the process ends; use sqlite:///path"
+        for name in ("run_after", "expires", "idempotency_key"):
+            value = getattr(options, name)
+            if value is not None and not self.is_durable:
+                raise InvalidTask(name, value, durable)
+        if options.idempotency_key is not None and not self.supports_idempotency:
+            raise InvalidTask("idempotency_key", options.idempotency_key, f"{self} has nowhere to keep it")
+        if options.priority and not self.supports_priority:
+            raise InvalidTask("priority", options.priority, f"{self} has no priorities")
+        if options.connection is not None and not self.supports_transaction:
+            raise InvalidTask("connection", options.connection, f"{self} cannot join a transaction")
+
+    def enqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Queue mails and return their tickets: what `message.enqueue` calls."""
+        raise InvalidTaskBackend(f"{self} does not queue mail")
+
+    async def aenqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Queue mails without blocking the event loop."""
+        return await asyncio.to_thread(self.enqueue_mail, parcels, options)
+
+    def get_ticket(self, ticket_id: str) -> Ticket:
+        """Return the ticket with this id, or raise `TaskResultDoesNotExist`."""
+        raise InvalidTaskBackend(f"{self} keeps no tickets: {ticket_id} cannot be looked up")
 
     def close(self) -> None:
         """Finish what is queued in process, and give back what is held open."""

@@ -16,18 +16,26 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import MailError, TaskResultDoesNotExist
+from modernmail.errors import InvalidTask, MailError, TaskResultDoesNotExist
 from modernmail.runtime import run_blocking
 
 from .attempt import attempt, call_here
 from .backend import TaskBackend, new_worker_id
+from .enginemail import mail_slip, perform_mail, ticket_of
+from .mailjob import digest
+from .schedule import Schedule
+from .signals import mail_enqueued
 from .slip import Slip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from modernmail.parcel import Parcel
+
+    from .mailoptions import MailOptions
     from .result import TaskResult
     from .task import Task
+    from .ticket import Ticket
 
 logger = logging.getLogger("modernmail.tasks")
 
@@ -40,8 +48,9 @@ class EngineBackend(TaskBackend):
     is_durable = True
     longest_wait = 600.0  # seconds that the engine is trusted to hold a slip back
 
-    def __init__(self, alias: str = "default") -> None:
+    def __init__(self, alias: str = "default", *, schedule: Schedule | None = None) -> None:
         super().__init__(alias)
+        self.schedule = schedule or Schedule()
         self._worker = new_worker_id()
 
     def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
@@ -51,7 +60,7 @@ class EngineBackend(TaskBackend):
     def keep(self, slip: Slip, connection: Any = None) -> None:
         """Keep the slip's text as its record, in place of an earlier one; nothing where there is no place."""
 
-    def look_up(self, slip_id: str) -> str | None:  # noqa: ARG002
+    def look_up(self, slip_id: str) -> str | None:
         """Return the record with this id; None when there is none, or nowhere to keep one."""
         return None
 
@@ -74,6 +83,40 @@ class EngineBackend(TaskBackend):
         if slip is None or slip.kind != "task":
             raise TaskResultDoesNotExist(f"{self} keeps no result {result_id!r}")
         return slip.result(self.alias)
+
+    def enqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Hand mails to the engine, one by one, and return their tickets."""
+        self.validate_mail(options)
+        if options.by_reference:
+            raise InvalidTask(
+                "by_reference", True, f"{self}: its workers may be on machines without these files"
+            )
+        tickets = []
+        for parcel in parcels:
+            slip = mail_slip(parcel, options)
+            key = options.idempotency_key
+            if key is not None:
+                holder = self.take_key(slip.id, key, digest(parcel, options.using).hex(), options.connection)
+                if holder != slip.id:
+                    tickets.append(self.get_ticket(holder))
+                    continue
+            self.submit(slip, connection=options.connection, key=key)
+            tickets.append(ticket := ticket_of(slip, self))
+            mail_enqueued.send(type(self), ticket)
+        return tickets
+
+    def take_key(self, slip_id: str, key: str, digest: str, connection: Any = None) -> str:
+        """Reserve an idempotency key; return the id of the slip that has it."""
+        raise InvalidTask("idempotency_key", key, f"{self} has nowhere to keep it")
+
+    def get_ticket(self, ticket_id: str) -> Ticket:
+        """Return the ticket of a mail from its record."""
+        if not self.supports_get_result:
+            return super().get_ticket(ticket_id)
+        slip = self.recorded(ticket_id)
+        if slip is None or slip.kind != "mail":
+            raise TaskResultDoesNotExist(f"{self} has no mail {ticket_id!r}")
+        return ticket_of(slip, self)
 
     def submit(self, slip: Slip, *, connection: Any = None, key: str | None = None) -> None:
         """Record a slip, and hand it to the engine for its time."""
@@ -102,7 +145,7 @@ class EngineBackend(TaskBackend):
             return
         if record is not None and record.progress:
             slip.progress = record.progress
-        delay = self._perform_task(slip)
+        delay = self._perform_task(slip) if slip.kind == "task" else perform_mail(self, slip)
         if delay is not None:
             slip.not_before = time.time() + delay
             self.submit(slip)

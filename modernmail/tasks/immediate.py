@@ -6,16 +6,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import InvalidTask
+from modernmail.registry import mailers
 from modernmail.runtime import run_blocking
 
 from .attempt import attempt, call_here, call_on_loop
 from .backend import TaskBackend, new_worker_id
+from .direct import new_ticket, send
+from .signals import mail_enqueued
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from modernmail.parcel import Parcel
+    from modernmail.receipt import Receipt
+
+    from .mailoptions import MailOptions
     from .result import TaskResult
     from .task import Task
+    from .ticket import Ticket
 
 
 class ImmediateBackend(TaskBackend):
@@ -53,6 +61,32 @@ class ImmediateBackend(TaskBackend):
         while await attempt(result, type(self), self._worker, call_on_loop) is not None:
             pass
         return result
+
+    def enqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Send the mails now and return their tickets."""
+        self.validate_mail(options)
+        mailer = mailers[options.using]
+
+        async def deliver(parcel: Parcel) -> Receipt:
+            return mailer.send(parcel)
+
+        tickets = []
+        for parcel in parcels:
+            tickets.append(ticket := new_ticket(parcel, options))
+            mail_enqueued.send(type(self), ticket)
+            run_blocking(send(ticket, parcel, type(self), deliver))
+        return tickets
+
+    async def aenqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Send the mails now, on the running loop, and return their tickets."""
+        self.validate_mail(options)
+        mailer = mailers[options.using]
+        tickets = []
+        for parcel in parcels:
+            tickets.append(ticket := new_ticket(parcel, options))
+            mail_enqueued.send(type(self), ticket)
+            await send(ticket, parcel, type(self), mailer.asend)
+        return tickets
 
 
 def _loop_is_running() -> bool:

@@ -1,4 +1,5 @@
-"""Who is told about tasks: the signals `task_enqueued`, `task_started` and `task_finished`.
+"""Who is told about tasks and queued mail: `task_enqueued`, `task_started`, `task_finished`, `mail_enqueued`,
+`mail_finished` (all its recipients are settled, or unknown). For mail, receivers get `ticket=`.
 
 A receiver is called as `receiver(sender=BackendClass, task_result=result, signal=signal)`, in the thread or
 task in which the thing happened. What a receiver raises is logged and goes no further.
@@ -12,8 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .result import TaskResult
-
     Receiver = TypeVar("Receiver", bound=Callable[..., object])
 
 logger = logging.getLogger("modernmail.tasks")
@@ -23,7 +22,7 @@ class Signal:
     """A list of receivers, each called when something happens to a task.
 
     >>> seen = []
-    >>> signal = Signal("task_enqueued")
+    >>> signal = Signal("task_enqueued", "task_result")
     >>> @signal.connect
     ... def note(*, task_result, **more): seen.append(task_result)
     >>> signal.send(object, "result")
@@ -31,10 +30,11 @@ class Signal:
     (True, ['result'])
     """
 
-    __slots__ = ("_receivers", "name")
+    __slots__ = ("_receivers", "argument", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, argument: str) -> None:
         self.name = name
+        self.argument = argument
         self._receivers: tuple[Callable[..., object], ...] = ()
 
     def connect(self, receiver: Receiver) -> Receiver:
@@ -51,11 +51,16 @@ class Signal:
         self._receivers = tuple(known for known in before if known != receiver)
         return len(self._receivers) < len(before)
 
-    def send(self, sender: type[Any], task_result: TaskResult[Any]) -> None:
+    @property
+    def has_receivers(self) -> bool:
+        """True when somebody listens."""
+        return bool(self._receivers)
+
+    def send(self, sender: type[Any], told: object) -> None:
         """Call each receiver; log the error of one that fails and go on with the next."""
         for receiver in self._receivers:
             try:
-                receiver(sender=sender, task_result=task_result, signal=self)
+                receiver(sender=sender, signal=self, **{self.argument: told})
             except Exception:
                 logger.exception("receiver %r of %s failed", receiver, self.name)
 
@@ -63,6 +68,8 @@ class Signal:
         return f"<Signal {self.name}: {len(self._receivers)} receivers>"
 
 
-task_enqueued = Signal("task_enqueued")
-task_started = Signal("task_started")
-task_finished = Signal("task_finished")
+task_enqueued = Signal("task_enqueued", "task_result")
+task_started = Signal("task_started", "task_result")
+task_finished = Signal("task_finished", "task_result")
+mail_enqueued = Signal("mail_enqueued", "ticket")
+mail_finished = Signal("mail_finished", "ticket")

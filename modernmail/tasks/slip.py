@@ -113,6 +113,8 @@ class Slip:
     @property
     def is_finished(self) -> bool:
         """True when the job has come to its end."""
+        if self.kind == "mail":
+            return self.progress.get("phase", "queued") not in ("queued", "waiting", "leased", "content")
         return self.progress.get("status") in (FAILED.value, SUCCESSFUL.value)
 
 

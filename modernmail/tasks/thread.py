@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import TaskResultDoesNotExist
+from modernmail.registry import mailers
 from modernmail.runtime import run_blocking
 
 from .attempt import attempt
 from .backend import TaskBackend, new_worker_id
 from .crew import Crew
+from .direct import new_ticket, send
 from .loopthread import LoopThread
+from .signals import mail_enqueued
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from modernmail.parcel import Parcel
+    from modernmail.receipt import Receipt
+
+    from .mailoptions import MailOptions
     from .result import TaskResult
     from .task import Task
+    from .ticket import Ticket
 
 
 class ThreadBackend(TaskBackend):
@@ -86,10 +95,30 @@ class ThreadBackend(TaskBackend):
         """Return the result with this id."""
         return self.get_result(result_id)
 
+    def enqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Queue mails to be sent once, by the worker threads."""
+        self.validate_mail(options)
+        mailer = mailers[options.using]
+
+        async def deliver(parcel: Parcel) -> Receipt:
+            return mailer.send(parcel)
+
+        tickets = []
+        for parcel in parcels:
+            tickets.append(ticket := new_ticket(parcel, options))
+            self.crew.reserve()
+            mail_enqueued.send(type(self), ticket)
+            job = partial(self._send, ticket, parcel, deliver)
+            self.crew.submit(job, f"mail {ticket.id}", priority=options.priority)
+        return tickets
+
     def close(self) -> None:
         """Let queued tasks finish, for at most `drain` seconds, and log what is left."""
         self.crew.close()
         self._loop.close()
+
+    def _send(self, ticket: Ticket, parcel: Parcel, deliver: Callable[[Parcel], Awaitable[Receipt]]) -> None:
+        run_blocking(send(ticket, parcel, type(self), deliver))
 
     def _submit(self, result: TaskResult[Any]) -> None:
         def run() -> float | None:

@@ -85,7 +85,7 @@ class Ticket:
     @property
     def is_finished(self) -> bool:
         """True when nothing more happens by itself: unknown ones wait for somebody to decide."""
-        return not {"queued", "sending", "deferred"} & set(self.recipients.values())
+        return self.phase not in ("queued", "waiting", "leased", "content")
 
     @property
     def receipt(self) -> Receipt:

@@ -15,23 +15,34 @@ import logging
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import MailError, QueueUnavailable
+from modernmail.registry import mailers
 from modernmail.runtime import run_blocking
 
 from .attempt import attempt
 from .backend import new_worker_id
+from .delivery import Delivery, Paused
 from .loopthread import LoopThread
+from .mailjob import LANE as MAIL
+from .recipients import summary
 from .result import TaskError
+from .signals import mail_finished
 from .sqlite.backend import LANE, SQLiteBackend
 from .sqlite.lease import Lease, Mark
+from .sqlite.mail import MailStore
 from .sqlite.recovery import next_due, recover, wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from modernmail.mailer import Mailer
+
+    from .recipients import State
     from .sqlite.job import Job
+    from .sqlite.pause import Pause
 
     Report = Callable[[dict[str, Any]], None]
 
@@ -45,9 +56,12 @@ PURGE = 60.0  # seconds between two rounds of forgetting old jobs
 class Worker:
     """Runs the jobs of a `sqlite:` backend until it is stopped.
 
-    `queues` are the names of those to serve, all when None; `concurrency` is the number of jobs at once; with
-    `until_empty` the worker ends when nothing is left that could run now. `report` is called with a
-    dictionary for each job that came to an end or was put off. `counts` tells how many ended in which phase.
+    `queues` are the names of those to serve, all when None; `concurrency` is the number of jobs at once;
+    `batch` is how many mails a hand takes at a time, to send them as one stream; with `until_empty` the
+    worker ends when nothing is left that could run now. `report` is called with a dictionary for each job
+    that came to an end or was put off. `counts` tells how many ended in which phase.
+
+    A mailer has as many streams at once as its pool has connections (`smtp://…?pool=4`).
     """
 
     def __init__(
@@ -56,12 +70,14 @@ class Worker:
         *,
         queues: Sequence[str] | None = None,
         concurrency: int = 4,
+        batch: int = 100,
         until_empty: bool = False,
         report: Report | None = None,
     ) -> None:
         self.backend = backend
         self.queues = None if queues is None else tuple(queues)
         self.concurrency = concurrency
+        self.batch = batch
         self.until_empty = until_empty
         self.report = report
         self.id = new_worker_id()
@@ -71,13 +87,16 @@ class Worker:
         self._is_watched = False
         self._stopping = threading.Event()
         self._aborting = threading.Event()
-        self._busy = 0
+        self._busy: Counter[str] = Counter()  # hands, by lane
+        self._limits: dict[str, int] = {}  # hands that a lane can use
+        self._pauses: dict[str, Pause] = {}
+        self._mail = MailStore(backend)
         self._loop = LoopThread()
 
     def run(self) -> None:
         """Work until `stop` is called, or the queue is empty if that was asked for."""
         # The first look says at once, and loudly, that the file cannot be used.
-        recover(self.backend.database)
+        self._recover()
         pulse = threading.Thread(target=self._beat, name="modernmail-pulse", daemon=True)
         pulse.start()
         hands = [
@@ -118,7 +137,7 @@ class Worker:
                 logger.exception("worker %s: %d jobs were left to their lease", self.id, len(jobs))
             finally:
                 with self._door:
-                    self._busy -= 1
+                    self._busy[jobs[0].lane] -= 1
                     self._door.notify()
 
     def _next(self) -> list[Job]:
@@ -132,9 +151,9 @@ class Worker:
                 try:
                     jobs, wait = self._look()
                     if jobs:
-                        self._busy += 1
+                        self._busy[jobs[0].lane] += 1
                         return jobs
-                    if self.until_empty and not self._busy and wait is not SORRY:
+                    if self.until_empty and not self._is_busy and wait is not SORRY:
                         self._stopping.set()
                         self._door.notify_all()
                     else:
@@ -157,12 +176,63 @@ class Worker:
 
     def _claim(self) -> list[Job]:
         wake(self.backend.database)
-        return self.lease.claim(lambda _: 1, queues=self.queues)
+        self._pauses = {pause.lane: pause for pause in self._mail.pauses.all()}
+        now = time.time()
+        full = [lane for lane, limit in self._limits.items() if self._busy[lane] >= limit]
+        held = [lane for lane, pause in self._pauses.items() if pause.until > now]
+        return self.lease.claim(self._at_most, queues=self.queues, lanes=[*full, *held])
+
+    def _at_most(self, lane: str) -> int:
+        """Return how many jobs of a lane to take: one mail only to see whether a paused mailer is well again."""
+        if lane == LANE:
+            return 1
+        if lane in self._pauses:
+            return 1 if self._mail.pauses.may_probe(lane) else 0
+        return self.batch
+
+    @property
+    def _is_busy(self) -> bool:
+        return any(self._busy.values())
 
     def _do(self, jobs: list[Job]) -> None:
+        if jobs[0].lane != LANE:
+            self._send(jobs)
+            return
         for job in jobs:
-            if job.lane == LANE:
-                self._run_task(job)
+            self._run_task(job)
+
+    def _send(self, jobs: list[Job]) -> None:
+        lane = jobs[0].lane
+        delivery = Delivery(
+            self.lease,
+            self.backend.schedule,
+            mailer=self._mailer,
+            content=self.backend.jobs.content,
+            store=self._store,
+            is_stopping=self._stopping.is_set,
+            told=self._tell_mail,
+        )
+        try:
+            delivery.run(jobs)
+        except Paused as paused:
+            pause = self._mail.pauses.begin(lane, paused.reason)
+            wait = pause.until - time.time()
+            logger.error(
+                "mailer %r is paused for %.0f s, its mail is kept: %s", lane[5:], wait, paused.reason
+            )
+            self._report(
+                {"phase": "paused", "mailer": lane[5:], "reason": paused.reason, "seconds": round(wait)}
+            )
+            return
+        if lane in self._pauses and self._mail.pauses.end(lane):
+            logger.warning("mailer %r can send again", lane[5:])
+            self._report({"phase": "resumed", "mailer": lane[5:]})
+
+    def _mailer(self, name: str) -> Mailer:
+        mailer = mailers[name]
+        pool = getattr(getattr(mailer.backend, "settings", None), "pool", self.concurrency)
+        self._limits[MAIL + name] = pool
+        return mailer
 
     def _run_task(self, job: Job) -> None:
         try:
@@ -206,15 +276,35 @@ class Worker:
 
     def _tell(self, phase: str, job: Job, **more: object) -> None:
         self.counts[phase] += 1
+        self._report({"id": f"{job.id:x}", "name": job.name, "phase": phase, "attempt": job.attempts, **more})
+
+    def _tell_mail(self, phase: str, job: Job, state: State) -> None:
+        self._tell(phase, job, mailer=job.lane[5:], recipients=summary(state, state, phase))
+        if phase != "waiting" and mail_finished.has_receivers:
+            mail_finished.send(type(self.backend), self._mail.ticket_of(replace(job, phase=phase), state))
+
+    def _report(self, line: dict[str, Any]) -> None:
         if self.report is not None:
-            self.report(
-                {"id": f"{job.id:x}", "name": job.name, "phase": phase, "attempt": job.attempts, **more}
-            )
+            self.report(line)
+
+    def _recover(self) -> None:
+        queued, unknown = recover(self.backend.database)
+        if queued or unknown:
+            logger.warning("from dead workers: %d jobs queued again, %d mails unknown", queued, unknown)
+        if unknown:
+            for ticket in self._mail.tickets("unknown"):
+                if (
+                    ticket.phase == "unknown"
+                    and getattr(self._mailer(ticket.mailer), "on_unknown", "") == "resend"
+                ):
+                    self._mail.resend(ticket.id)
 
     def _beat(self) -> None:
         database = self.backend.database
         purged = time.monotonic()
-        while not self._stopping.wait(self.lease.heartbeat) or (self._busy and not self._aborting.is_set()):
+        while not self._stopping.wait(self.lease.heartbeat) or (
+            self._is_busy and not self._aborting.is_set()
+        ):
             if self._stopping.is_set():
                 # What has begun is still being finished, and its lease must live on.
                 time.sleep(min(self.lease.heartbeat, 0.05))

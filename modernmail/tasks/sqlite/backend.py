@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING, Any
 from modernmail.errors import PayloadRejected, TaskResultDoesNotExist
 from modernmail.tasks.backend import TaskBackend
 from modernmail.tasks.jsonvalue import normalise
+from modernmail.tasks.mailjob import pack
 from modernmail.tasks.result import FAILED, READY, RUNNING, SUCCESSFUL, TaskError, TaskResult
+from modernmail.tasks.schedule import Schedule
+from modernmail.tasks.signals import mail_enqueued
 from modernmail.tasks.signature import queue_key, sign, verify
 from modernmail.tasks.task import find_task
+from modernmail.tasks.ticket import Ticket
 
 from .database import Database
 from .identifier import to_number, to_text
 from .job import NewJob
+from .mail import MailStore
 from .queue import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from modernmail.parcel import Parcel
+    from modernmail.tasks.mailoptions import MailOptions
     from modernmail.tasks.task import Task
     from modernmail.tasks.url import BackendURL
 
@@ -39,7 +46,7 @@ class SQLiteBackend(TaskBackend):
 
     `lease` is how many seconds a worker may be silent before its jobs go to another, `ttl` how many seconds
     an ended job is remembered; `synchronous` is FULL or NORMAL, `patience` the seconds a locked database is
-    waited for.
+    waited for, `schedule` when deferred mail is tried again.
     """
 
     scheme = "sqlite"
@@ -48,6 +55,7 @@ class SQLiteBackend(TaskBackend):
     supports_get_result = True
     supports_priority = True
     supports_transaction = True
+    supports_idempotency = True
     is_durable = True
 
     def __init__(
@@ -59,9 +67,11 @@ class SQLiteBackend(TaskBackend):
         ttl: float = 7 * 86_400.0,
         synchronous: str = "FULL",
         patience: float = 30.0,
+        schedule: Schedule | None = None,
     ) -> None:
         super().__init__(alias)
         self.lease = lease
+        self.schedule = schedule or Schedule()
         self.ttl = ttl
         self.database = Database(path, synchronous=synchronous, patience=patience)
         self.jobs = Queue(self.database)
@@ -99,6 +109,53 @@ class SQLiteBackend(TaskBackend):
         if job is None or job.lane != LANE:
             raise TaskResultDoesNotExist(f"{self} keeps no result {result_id!r}")
         return self.result_of(job)
+
+    def enqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Store mails: all or none, and within the caller's transaction when there is a connection."""
+        self.validate_mail(options)
+        jobs = [
+            pack(
+                parcel,
+                options.using,
+                queue=options.queue_name,
+                priority=options.priority,
+                run_after=options.starts_at,
+                expires=options.expires_at,
+                key=options.idempotency_key,
+                by_reference=options.by_reference,
+            )
+            for parcel in parcels
+        ]
+        if len(jobs) == 1:
+            numbers = [self.jobs.insert(jobs[0], options.connection)]
+        else:
+            numbers = self.jobs.insert_many(jobs, options.connection)
+        if options.idempotency_key is not None and options.connection is None:
+            # The key may be that of an earlier mail, wherever that one stands now.
+            return [self.get_ticket(to_text(number)) for number in numbers]
+        tickets = [
+            Ticket(
+                to_text(number),
+                message_id=parcel.message_id,
+                envelope=parcel.envelope,
+                mailer=options.using,
+                queue_name=options.queue_name,
+                priority=options.priority,
+                phase="queued" if options.starts_at is None else "waiting",
+                next_attempt_at=_moment(options.starts_at),
+                expires=_moment(options.expires_at),
+                idempotency_key=options.idempotency_key,
+                reread=self.get_ticket,
+            )
+            for number, parcel in zip(numbers, parcels, strict=True)
+        ]
+        for ticket in tickets:
+            mail_enqueued.send(type(self), ticket)
+        return tickets
+
+    def get_ticket(self, ticket_id: str) -> Ticket:
+        """Return the ticket with this id; `TaskResultDoesNotExist` when there is none (any more)."""
+        return MailStore(self).ticket(ticket_id)
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
@@ -158,7 +215,9 @@ class SQLiteBackend(TaskBackend):
 
 
 def from_url(alias: str, url: BackendURL) -> SQLiteBackend:
-    """Return the backend for `sqlite:///path?lease=30&ttl=604800&synchronous=FULL&patience=30`."""
+    """Return the backend for `sqlite:///path?lease=30&ttl=604800&synchronous=FULL&patience=30&retry=60,300`."""
+    expire = url.seconds("expire", 2 * 86_400.0)
+    retry = url.text("retry", "")
     return SQLiteBackend(
         url.path,
         alias,
@@ -166,6 +225,7 @@ def from_url(alias: str, url: BackendURL) -> SQLiteBackend:
         ttl=url.seconds("ttl", 7 * 86_400.0),
         synchronous=url.choice("synchronous", "FULL", ("FULL", "NORMAL")),
         patience=url.seconds("patience", 30.0),
+        schedule=Schedule.from_text(retry, patience=expire) if retry else Schedule(patience=expire),
     )
 
 

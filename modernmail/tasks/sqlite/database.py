@@ -156,7 +156,8 @@ class Database:
             connection = self._opened()
         if durable is not None:
             wanted = self.synchronous if durable else "NORMAL"
-            if wanted != self._set_to:
+            # A statement inside a transaction commits with it, as that one was begun.
+            if wanted != self._set_to and not connection.in_transaction:
                 connection.execute(f"PRAGMA synchronous = {wanted}")
                 self._set_to = wanted
         return connection

@@ -21,13 +21,11 @@ from .job import SELECTED, Job
 from .pause import Pauses
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
 
     from modernmail.tasks.recipients import State
 
     from .backend import SQLiteBackend
-    from .job import NewJob
 
 _PAGE = 500
 _LIST = f"SELECT {SELECTED} FROM modernmail_job WHERE lane >= 'mail:' AND lane < 'mail;' AND id > ?"  # noqa: S608
@@ -41,10 +39,6 @@ class MailStore:
     def __init__(self, backend: SQLiteBackend) -> None:
         self.backend = backend
         self.pauses = Pauses(backend.database)
-
-    def insert(self, job: NewJob, connection: sqlite3.Connection | None = None) -> int:
-        """Store a mail, as part of the caller's transaction when a connection is given."""
-        return self.backend.jobs.insert(job, connection)
 
     def ticket(self, ticket_id: str) -> Ticket:
         """Return the ticket with this id, or raise `TaskResultDoesNotExist`."""
@@ -152,9 +146,9 @@ class MailStore:
             raise TaskResultDoesNotExist(f"{self.backend} has no mail {ticket_id!r}")
         return job
 
-    def _ticket(self, job: Job) -> Ticket:
+    def ticket_of(self, job: Job, state: State) -> Ticket:
+        """Return the ticket of a job with this state of its recipients."""
         payload = json.loads(job.payload)
-        state = json.loads(job.outcome)["recipients"] if job.outcome else {}
         return Ticket(
             to_text(job.id),
             message_id=payload["message_id"],
@@ -172,9 +166,12 @@ class MailStore:
             reread=self.ticket,
         )
 
+    def _ticket(self, job: Job) -> Ticket:
+        return self.ticket_of(job, _read(job)[1])
+
 
 def _read(job: Job) -> tuple[list[str], State]:
-    state = json.loads(job.outcome)["recipients"] if job.outcome else {}
+    state = json.loads(job.outcome).get("recipients", {}) if job.outcome else {}
     return json.loads(job.payload)["envelope"]["recipients"], state
 
 

@@ -1,0 +1,265 @@
+"""A worker's hand with mail in it: `Delivery` sends claimed mails of one mailer, and stores what becomes of
+each.
+
+The mails go through the mailer as one stream, so they share a warm connection and its pipeline. Just before a
+final dot the commit point stores phase `content`, together with the outcomes that came in since the last one.
+
+Rules of the file: no dot without the commit point; no outcome is dropped; a fault of the mailer pauses it and
+gives its mail back uncounted; a fault of one mail ends that mail alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from modernmail.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    InvalidValue,
+    PayloadRejected,
+    QueueError,
+    SecurityFailed,
+)
+from modernmail.feed import Feed
+from modernmail.flow import Flow
+from modernmail.runtime import BlockingIO, run_blocking
+
+from .mailjob import LANE, recipients_of, unpack
+from .recipients import pending, phase_of, settled
+from .sqlite.lease import Mark
+from .verdict import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from modernmail.mailer import Mailer
+    from modernmail.parcel import Parcel
+    from modernmail.receipt import Receipt
+
+    from .recipients import State
+    from .schedule import Schedule
+    from .sqlite.job import Job
+    from .sqlite.lease import Lease
+
+    Told = Callable[[str, Job, dict[str, Any]], None]
+
+logger = logging.getLogger("modernmail.tasks")
+
+_SLOW = 0.005  # seconds: an outcome does not wait longer than this for the next commit point
+
+
+class NotOurs(QueueError):
+    """The mail went to another worker while this one held it: nothing is sent."""
+
+
+class Paused(Exception):
+    """The mailer itself is at fault: `reason` says how."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Delivery:
+    """The sending of some claimed mails of one lane.
+
+    `mailer` gives the mailer by name; `content` a stored content by job; `store` keeps marks until they are
+    stored; `is_stopping` says that no further mail is to be begun; `told` is called with the phase that each
+    mail came to.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        schedule: Schedule,
+        *,
+        mailer: Callable[[str], Mailer],
+        content: Callable[[int], bytes | None],
+        store: Callable[..., None],
+        is_stopping: Callable[[], bool],
+        told: Told,
+    ) -> None:
+        self.lease = lease
+        self.schedule = schedule
+        self._mailer = mailer
+        self._content = content
+        self._store = store
+        self._is_stopping = is_stopping
+        self._told = told
+        self._marks: list[Mark] = []
+        self._begun: list[Job] = []  # in the order of their positions
+        self._current: dict[str, Job] = {}  # by Message-ID
+        self._committed: set[int] = set()
+        self._settled: set[int] = set()
+        self._heard = 0.0  # when the last outcome came
+        self._gap = 0.0  # between an outcome and the next commit point, last time
+
+    def run(self, jobs: list[Job]) -> None:
+        """Send these mails; raises `Paused` when the mailer cannot send, with all that was not sent given
+        back."""
+        name = jobs[0].lane.removeprefix(LANE)
+        left = list(jobs)
+        try:
+            mailer = self._mailer(name)
+            while left and not self._is_stopping():
+                # Two mails with one Message-ID could not be told apart at the commit point: one flow after
+                # the other.
+                flow_jobs, left = _with_distinct_names(left)
+                self._flow(mailer, flow_jobs)
+        except ConfigurationError as error:
+            raise Paused(str(error)) from error
+        finally:
+            self._flush()
+            untouched = [job for job in jobs if job.id not in self._settled]
+            if untouched:
+                self.lease.release(untouched)
+
+    def _flow(self, mailer: Mailer, jobs: list[Job]) -> None:
+        """Send jobs until all are settled, beginning a new stream after one that was broken off."""
+        waiting = iter(jobs)
+        while True:
+            self._begun.clear()
+            self._current.clear()
+            io = BlockingIO(self._commit)
+            flow = Flow(mailer, mailer._effective(), Feed(self._parcels(waiting)), io)
+            try:
+                while (receipt := run_blocking(flow.receive())) is not None:
+                    self._outcome(mailer, receipt)
+            except NotOurs as error:
+                # The rest of the stream goes on with a fresh one.
+                logger.warning("%s", error)
+                self._close(mailer, flow, keep_deferred=False)
+                continue
+            except (AuthenticationFailed, SecurityFailed, ConfigurationError) as error:
+                self._close(mailer, flow, keep_deferred=False)
+                raise Paused(f"{type(error).__name__}: {error}") from error
+            except BaseException:
+                self._close(mailer, flow)
+                raise
+            return
+
+    def _close(self, mailer: Mailer, flow: Flow, *, keep_deferred: bool = True) -> None:
+        """Take the receipts a broken stream still has; deferrals need not count, when the fault is not
+        theirs."""
+        for receipt in run_blocking(flow.close()):
+            if keep_deferred or receipt.count("deferred") < len(receipt.recipients):
+                self._outcome(mailer, receipt)
+
+    def _parcels(self, jobs: Iterator[Job]) -> Iterator[Parcel]:
+        for job in jobs:
+            if self._is_stopping():
+                return
+            if job.expires is not None and job.expires <= time.time():
+                self._end(job, "expired", "its time was over before it could be sent")
+                continue
+            try:
+                parcel = unpack(job, self._content(job.id))
+            except (PayloadRejected, InvalidValue, ValueError, KeyError, TypeError) as error:
+                logger.error("mail %x cannot be sent: %s", job.id, error)
+                self._end(job, "rejected", f"{type(error).__name__}: {error}")
+                continue
+            state = _state(job)
+            names = pending(parcel.envelope.recipients, state)
+            if not names:
+                self._mark(job, phase_of(parcel.envelope.recipients, state), state)
+                continue
+            if len(names) < len(parcel.envelope.recipients):
+                parcel = parcel.narrowed(names)
+            self._begun.append(job)
+            self._current[parcel.message_id] = job
+            yield parcel
+
+    async def _commit(self, parcel: Parcel) -> None:
+        """The commit point: past it, nobody sends this mail again by himself."""
+        job = self._current[parcel.message_id]
+        if job.id in self._committed:
+            return  # a further transaction of the same mail: RFC 5321 4.5.3.1.10
+        marks, self._marks = self._marks, []
+        if marks:
+            self._gap = time.monotonic() - self._heard
+        try:
+            is_ours = self.lease.commit_point(job.id, job.lease or "", marks)
+        except BaseException:
+            self._marks = marks + self._marks
+            raise
+        if not is_ours:
+            self._settled.add(job.id)
+            raise NotOurs(
+                f"mail {job.id:x} is in other hands: its lease ran out before it was sent; nothing was sent"
+            )
+        self._committed.add(job.id)
+
+    def _outcome(self, mailer: Mailer, receipt: Receipt) -> None:
+        job = self._begun[receipt.position]
+        if job.id in self._settled:
+            return
+        self._heard = time.monotonic()
+        found = verdict(
+            recipients_of(job),
+            _state(job),
+            receipt,
+            self.schedule,
+            now=time.time(),
+            attempts=job.attempts,
+            since=_since(job),
+            expires=job.expires,
+            resend_unknown=getattr(mailer, "on_unknown", "park") == "resend",
+        )
+        self._mark(job, found.phase, found.state, receipt, found.run_after)
+
+    def _end(self, job: Job, status: str, reason: str) -> None:
+        """End everybody who is pending, for a reason of ours."""
+        try:
+            recipients = recipients_of(job)
+        except (ValueError, KeyError, TypeError):
+            recipients = []
+        state = settled(recipients, _state(job), status, reason, time.time())
+        self._mark(job, phase_of(recipients, state) if recipients else status, state)
+
+    def _mark(
+        self,
+        job: Job,
+        phase: str,
+        state: State,
+        receipt: Receipt | None = None,
+        run_after: float | None = None,
+    ) -> None:
+        outcome: dict[str, Any] = json.loads(job.outcome) if job.outcome else {}
+        outcome["recipients"] = state
+        is_over = phase == "accepted"
+        self._marks.append(Mark(job.id, job.lease or "", phase, json.dumps(outcome), run_after, is_over))
+        self._settled.add(job.id)
+        if receipt is None or self._gap > _SLOW or len(self._marks) >= 50:
+            self._flush()
+        self._told(phase, job, state)
+
+    def _flush(self) -> None:
+        marks, self._marks = self._marks, []
+        if marks:
+            self._gap = 0.0
+            self._store(*marks)
+
+
+def _with_distinct_names(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
+    first: dict[str, Job] = {}
+    rest: list[Job] = []
+    for job in jobs:
+        if job.name in first:
+            rest.append(job)
+        else:
+            first[job.name] = job
+    return list(first.values()), rest
+
+
+def _state(job: Job) -> State:
+    state: State = json.loads(job.outcome).get("recipients", {}) if job.outcome else {}
+    return state
+
+
+def _since(job: Job) -> float:
+    """Return when the mail's patience began: when it was enqueued, or resent."""
+    since: float = json.loads(job.outcome).get("since", job.enqueued_at) if job.outcome else job.enqueued_at
+    return since

@@ -1,0 +1,67 @@
+"""How a mail is to be queued: `MailOptions`, checked when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from modernmail.errors import InvalidTask
+
+from .task import DEFAULT_BACKEND, DEFAULT_QUEUE, MAX_PRIORITY, MIN_PRIORITY
+
+_LONGEST_KEY = 255
+
+
+@dataclass(frozen=True)
+class MailOptions:
+    """The settings of one enqueue.
+
+    `using` is the mailer, `backend` the task backend; `run_after` and `expires` are aware datetimes or
+    timedeltas from now; `idempotency_key` is any text up to 255 characters; `by_reference` leaves large files
+    where they are; `connection` is the caller's own, whose transaction the mail belongs to.
+    """
+
+    using: str = "default"
+    run_after: datetime | timedelta | None = None
+    priority: int = 0
+    idempotency_key: str | None = None
+    expires: datetime | timedelta | None = None
+    by_reference: bool = False
+    queue_name: str = DEFAULT_QUEUE
+    backend: str = DEFAULT_BACKEND
+    connection: Any = None
+
+    def __post_init__(self) -> None:
+        now = datetime.now(UTC)
+        for name in ("run_after", "expires"):
+            value = getattr(self, name)
+            if isinstance(value, timedelta):
+                object.__setattr__(self, name, now + value)
+            elif isinstance(value, datetime):
+                if value.utcoffset() is None:
+                    raise InvalidTask(name, value, "must be aware: give it a tzinfo, such as datetime.UTC")
+            elif value is not None:
+                raise InvalidTask(name, value, "must be an aware datetime or a timedelta")
+        if type(self.priority) is not int or not MIN_PRIORITY <= self.priority <= MAX_PRIORITY:
+            raise InvalidTask("priority", self.priority, "must be a whole number between -100 and 100")
+        for name in ("using", "queue_name", "backend"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value or not value.isprintable():
+                raise InvalidTask(name, value, "must be a name: printable text, not empty")
+        key = self.idempotency_key
+        if key is not None and (not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY):
+            raise InvalidTask("idempotency_key", key, f"must be text of 1 to {_LONGEST_KEY} characters")
+        expires, starts = self.expires_at, self.starts_at
+        if expires is not None and expires <= (starts or now.timestamp()):
+            raise InvalidTask("expires", self.expires, "is before the mail could be sent")
+
+    @property
+    def starts_at(self) -> float | None:
+        """When the mail may first be sent, in seconds since 1970."""
+        return self.run_after.timestamp() if isinstance(self.run_after, datetime) else None
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the mail is given up, in seconds since 1970."""
+        return self.expires.timestamp() if isinstance(self.expires, datetime) else None
