@@ -90,6 +90,7 @@ class Mailers:
         try:
             yield
         finally:
+            self._unconfigured.close()
             self._unconfigured = before
 
 

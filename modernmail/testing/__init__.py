@@ -1,4 +1,4 @@
-"""What the tests of a program that sends mail need: an outbox that keeps every mail, a server that misbehaves as told.
+"""What the tests of a program that sends mail need: outboxes, real servers, one that misbehaves as told, previews.
 
 The names are imported when they are first asked for, so that loading the pytest plugin stays cheap.
 """
@@ -7,14 +7,37 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from modernmail.inbox.previews import PreviewMailer as PreviewMailer
+
     from .outbox import Outbox as Outbox
     from .scripted import Rule as Rule
     from .scripted import ScriptedSMTPServer as ScriptedSMTPServer
     from .sent_mail import SentMail as SentMail
+    from .servers import InboxServer as InboxServer
+    from .servers import SMTPServer as SMTPServer
+    from .snapshots import normalised as normalised
 
-_HOMES = {"Outbox": "outbox", "Rule": "scripted", "ScriptedSMTPServer": "scripted", "SentMail": "sent_mail"}
+_HOMES = {
+    "InboxServer": ".servers",
+    "Outbox": ".outbox",
+    "PreviewMailer": "modernmail.inbox.previews",
+    "Rule": ".scripted",
+    "SMTPServer": ".servers",
+    "ScriptedSMTPServer": ".scripted",
+    "SentMail": ".sent_mail",
+    "normalised": ".snapshots",
+}
 
-__all__ = ["Outbox", "Rule", "ScriptedSMTPServer", "SentMail"]
+__all__ = [
+    "InboxServer",
+    "Outbox",
+    "PreviewMailer",
+    "Rule",
+    "SMTPServer",
+    "ScriptedSMTPServer",
+    "SentMail",
+    "normalised",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -23,6 +46,6 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    value: object = getattr(import_module(home, __name__), name)
     globals()[name] = value
     return value

@@ -7,21 +7,25 @@ from functools import cached_property
 from modernmail.address import Address
 from modernmail.attachment import Attachment
 from modernmail.reading import ReadMail, read
-from modernmail.reading.references import find_links
+from modernmail.reading.references import find_codes, find_links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from modernmail.envelope import Envelope
     from modernmail.receipt import Receipt
 
 
 class SentMail:
-    """A mail as it left: what its recipients would read, its `envelope`, and the `receipt` that the sender got.
+    """A mail as it left: what its recipients would read, its `envelope`, and the `receipt` that the sender got
+    (None when a server caught it).
 
-    `content` is the wire form. All else is read from it, as a mail program would: what it shows is what was sent.
+    `content` is the wire form. All else is read from it, as a mail program would: what it shows is what was
+    sent.
     """
 
-    def __init__(self, content: bytes, envelope: Envelope, receipt: Receipt) -> None:
+    def __init__(self, content: bytes, envelope: Envelope, receipt: Receipt | None) -> None:
         self.content = content
         self.envelope = envelope
         self.receipt = receipt
@@ -39,7 +43,8 @@ class SentMail:
     def text(self) -> str | None:
         """The plain text, lines ended by a line feed; None without one.
 
-        The wire ends a mail's last line in any case: that line end is left out, as text may have been given without.
+        The wire ends a mail's last line in any case: that line end is left out, as text may have been given
+        without.
         """
         text = self._mail.text
         if text is not None and self._mail.text_part is self._mail.root:
@@ -108,6 +113,27 @@ class SentMail:
         """Return the addresses to click, each once: those of the HTML in order, then those only in the text."""
         return find_links(self._mail)
 
+    def codes(self) -> list[str]:
+        """Return the one-time codes, the likeliest first."""
+        return find_codes(self._mail)
+
+    def snapshot(self) -> str:
+        """Return the wire form with what differs from run to run (date, ids, boundaries) replaced."""
+        from .snapshots import normalised
+
+        return normalised(self.content)
+
+    def assert_text(self, *words: str) -> None:
+        """Raise `AssertionError` unless the text holds each of `words`, in this order."""
+        __tracebackhide__ = True
+        _assert_in_order("text", self.text, words)
+
+    def assert_html(self, *words: str) -> None:
+        """Raise `AssertionError` unless the HTML holds each of `words`, in this order; white space is one blank."""
+        __tracebackhide__ = True
+        html = None if self.html is None else " ".join(self.html.split())
+        _assert_in_order("HTML", html, [" ".join(each.split()) for each in words])
+
     def _addresses(self, field: str) -> tuple[Address, ...]:
         return tuple(
             Address(name=mailbox.name, addr_spec=mailbox.address) for mailbox in self._mail.mailboxes(field)
@@ -115,3 +141,17 @@ class SentMail:
 
     def __repr__(self) -> str:
         return f"<SentMail {self.subject!r} to {', '.join(self.recipients)}>"
+
+
+def _assert_in_order(what: str, body: str | None, words: Iterable[str]) -> None:
+    __tracebackhide__ = True
+    if body is None:
+        raise AssertionError(f"expected {', '.join(map(repr, words))} in the {what}; the mail has none")
+    position, before = 0, ""
+    for each in words:
+        found = body.find(each, position)
+        if found < 0:
+            where = f"after {before!r} " if before else ""
+            earlier = "; it stands before that" if each in body else ""
+            raise AssertionError(f"expected {each!r} {where}in the {what}{earlier}:\n{body}")
+        position, before = found + len(each), each
