@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from .errors import InvalidMessage, MailError
 from .message import Message
 from .registry import mailers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import TypeAlias
 
     from .message import AttachmentLike, Mailbox, Mailboxes
     from .receipt import Receipt
+
+    Datum: TypeAlias = tuple[str, str, Mailbox | None, Mailboxes]
 
 
 def _message(
@@ -31,6 +35,22 @@ def _message(
     )  # fmt: skip
 
 
+def _messages(datatuple: Iterable[Datum]) -> list[Message | MailError]:
+    """Return a message for each item, or the error that says why it cannot be one: it becomes a receipt."""
+    found: list[Message | MailError] = []
+    for position, data in enumerate(datatuple):
+        if not isinstance(data, (tuple, list)) or len(data) != 4:
+            raise InvalidMessage(
+                f"datatuple[{position}]", data, "must be (subject, message, from_email, recipient_list)"
+            )
+        subject, message, from_email, recipient_list = data
+        try:
+            found.append(_message(subject, message, from_email, recipient_list))
+        except MailError as error:
+            found.append(error)
+    return found
+
+
 def send_mail(
     subject: str,
     message: str,
@@ -43,7 +63,7 @@ def send_mail(
     reply_to: Mailboxes = (),
     attachments: Iterable[AttachmentLike] = (),
     headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
-    using: str = "default",
+    using: str | None = None,
 ) -> Receipt:
     """Send one mail and return its receipt.
 
@@ -73,7 +93,7 @@ async def asend_mail(
     reply_to: Mailboxes = (),
     attachments: Iterable[AttachmentLike] = (),
     headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
-    using: str = "default",
+    using: str | None = None,
 ) -> Receipt:
     """Send one mail under asyncio and return its receipt; the arguments and errors are those of `send_mail`."""
     mail = _message(
@@ -82,21 +102,17 @@ async def asend_mail(
     return await mailers[using or "default"].asend(mail)
 
 
-def send_mass_mail(
-    datatuple: Iterable[tuple[str, str, Mailbox | None, Mailboxes]], *, using: str = "default"
-) -> list[Receipt]:
+def send_mass_mail(datatuple: Iterable[Datum], *, using: str | None = None) -> list[Receipt]:
     """Send many mails, each `(subject, message, from_email, recipient_list)`, over one connection; return their receipts.
 
     A mail that cannot be sent does not stop the others: its receipt has the `error`.
     """
-    with mailers[using or "default"].send_many(_message(*data) for data in datatuple) as sending:
+    with mailers[using or "default"].send_many(_messages(datatuple)) as sending:
         return list(sending)
 
 
-async def asend_mass_mail(
-    datatuple: Iterable[tuple[str, str, Mailbox | None, Mailboxes]], *, using: str = "default"
-) -> list[Receipt]:
+async def asend_mass_mail(datatuple: Iterable[Datum], *, using: str | None = None) -> list[Receipt]:
     """Send many mails under asyncio, each `(subject, message, from_email, recipient_list)`; return their receipts."""
-    async with mailers[using or "default"].asend_many(_message(*data) for data in datatuple) as sending:
+    async with mailers[using or "default"].asend_many(_messages(datatuple)) as sending:
         receipts = [receipt async for receipt in sending]
     return sorted(receipts, key=lambda receipt: receipt.position)

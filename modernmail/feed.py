@@ -6,6 +6,8 @@ inside a burst; whoever stops early closes it.
 
 from __future__ import annotations
 
+from .errors import InvalidMessage
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
@@ -24,7 +26,12 @@ class Feed:
     def __init__(self, items: Any) -> None:
         self.is_sequence = isinstance(items, (list, tuple))
         self.size: int | None = len(items) if hasattr(items, "__len__") else None
-        self._items: Iterator[Any] = iter(items)
+        try:
+            self._items: Iterator[Any] = iter(items)
+        except TypeError:
+            raise InvalidMessage(
+                "messages", items, "must be an iterable of messages, such as a list"
+            ) from None
 
     def take(self) -> Any:
         """Return the next item, or `END`."""

@@ -52,8 +52,8 @@ class Flow:
     """One sending, from its messages to its receipts."""
 
     __slots__ = (
-        "_admit", "_after", "_backend", "_before", "_due", "_feed", "_held", "_io", "_jobs", "_local", "_mailer", "_pending",
-        "_receipts", "_taken", "_wait", "is_ended", "is_prompt", "is_single", "position",
+        "_admit", "_after", "_ahead", "_backend", "_before", "_due", "_feed", "_held", "_io", "_jobs", "_local", "_mailer",
+        "_pending", "_receipts", "_taken", "_wait", "is_ended", "is_prompt", "is_single", "position",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +71,7 @@ class Flow:
         self._pending: dict[int, Parcel] = {}  # given to the backend, in that order
         self._jobs: dict[int, _Job] | None = {} if layers else None
         self._local: deque[Receipt] = deque()  # decided here
+        self._ahead: Receipt | None = None  # the backend's, while those of earlier positions are given
         self._due: list[tuple[float, int, _Job]] = []  # to be tried again
         self._held: _Job | None = None  # a layer said wait
         self._wait = 0.0
@@ -174,6 +175,9 @@ class Flow:
             local = self._local
             if local and not self._comes_before(local[0].position):
                 return local.popleft()
+            if self._ahead is not None:
+                ahead, self._ahead = self._ahead, None
+                return ahead
             if self._receipts is None:
                 if self.is_ended and self._held is None and not self._due:
                     return local.popleft() if local else None
@@ -185,11 +189,14 @@ class Flow:
                     await self._pause()
                 continue
             parcel = self._pending.pop(receipt.position)
-            if self._jobs is None:
+            if self._jobs is not None:
+                settled = await self._settled(self._jobs[receipt.position], parcel, receipt)
+                if settled is None:
+                    continue
+                receipt = settled
+            if not local or receipt.position < local[0].position:
                 return receipt
-            settled = await self._settled(self._jobs[receipt.position], parcel, receipt)
-            if settled is not None:
-                return settled
+            self._ahead = receipt
 
     def _comes_before(self, position: int) -> bool:
         """Return whether a parcel of an earlier position is still with the backend."""
@@ -269,6 +276,9 @@ class Flow:
         """Stop: return the receipts of everything that was taken from the input and has none yet."""
         receipts = list(self._local)
         self._local.clear()
+        if self._ahead is not None:
+            receipts.append(self._ahead)
+            self._ahead = None
         if self._receipts is not None:
             stream, self._receipts = self._receipts, None
             for receipt in await stream.close():

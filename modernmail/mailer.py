@@ -9,9 +9,11 @@ from __future__ import annotations
 from .address import Address
 from .backends.backend import Backend
 from .backends.url import backend_from_url
-from .errors import ConfigurationError, DeliveryError, InvalidMessage
+from .envelope import Envelope
+from .errors import ConfigurationError, DeliveryError, InvalidMessage, MailError
 from .feed import AsyncFeed, Feed
 from .flow import Flow
+from .layers.layer import Layer
 from .message import Message
 from .parcel import Parcel
 from .runtime import AsyncioIO, BlockingIO, run_blocking
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from .envelope import Envelope
-    from .layers.layer import Layer
     from .receipt import Receipt
     from .runtime import IO
 
@@ -45,8 +45,8 @@ class Mailer:
 
     `backend` is a URL (`smtp://user:password@mail.example.com`) or a `Backend`. `from_email` is the sender of messages
     that have none. `layers` stand between message and backend, first to last before a delivery, last to first after it.
-    `max_size` refuses larger content, in octets. `on_unknown` says what the outbox
-    does with a queued mail that may have been accepted: `"park"` it, or `"resend"`. Use it as a context manager, or call `close()`.
+    `max_size` refuses larger content, in octets. `on_unknown` says what the outbox does with a queued mail that may have
+    been accepted: `"park"` it, or `"resend"`. Use it as a context manager, or call `close()`.
 
     Raises `ConfigurationError` for a URL that is no backend's.
 
@@ -71,9 +71,16 @@ class Mailer:
             backend = backend_from_url(backend, {"username": username, "password": password})
         elif not isinstance(backend, Backend):
             raise ConfigurationError(f"backend must be a URL or a Backend, not {type(backend).__name__}")
+        elif username is not None or password is not None:
+            raise ConfigurationError("username and password go with a URL; a Backend has its own")
         self.backend: Backend = backend
         self.from_email = None if from_email is None else Address.of(from_email, "from_email")
         self.layers = tuple(layers)
+        for layer in self.layers:
+            if not isinstance(layer, Layer):
+                raise ConfigurationError(f"layers: {layer!r} is no Layer")
+        if max_size is not None and (not isinstance(max_size, int) or max_size <= 0):
+            raise ConfigurationError(f"max_size={max_size!r}: must be a number of octets, more than 0")
         self.max_size = max_size
         if on_unknown not in ("park", "resend"):
             raise ConfigurationError(f"on_unknown must be 'park' or 'resend', not {on_unknown!r}")
@@ -113,15 +120,18 @@ class Mailer:
 
     # -- many --------------------------------------------------------------------------------------------------
 
-    def send_many(self, messages: Iterable[Mail]) -> Sending:
+    def send_many(self, messages: Iterable[Mail | MailError]) -> Sending:
         """Return the sending of any number of mails over one connection; iterate over it for their receipts.
 
-        Memory stays bounded whatever their number. A mail that cannot be sent has a receipt that says why; only
-        `ConfigurationError`, `SecurityFailed` and `AuthenticationFailed` end the sending.
+        Memory stays bounded whatever their number. A mail that cannot be sent has a receipt that says why, and so has
+        a `MailError` that stands in the place of a message; only `ConfigurationError`, `SecurityFailed` and
+        `AuthenticationFailed` end the sending.
         """
         return Sending(Flow(self, self._effective(), Feed(messages), _BLOCKING))
 
-    def asend_many(self, messages: Iterable[Mail] | AsyncIterable[Mail]) -> AsyncSending:
+    def asend_many(
+        self, messages: Iterable[Mail | MailError] | AsyncIterable[Mail | MailError]
+    ) -> AsyncSending:
         """Return the sending of any number of mails, over as many connections as the pool has, under asyncio.
 
         With several connections receipts come as they complete; each has its `position` in the input.
@@ -129,15 +139,19 @@ class Mailer:
         feed = AsyncFeed(messages) if hasattr(messages, "__aiter__") else Feed(messages)
         return AsyncSending(Flow(self, self._effective(), feed, _ASYNCIO))
 
-    def parcel(self, message: Mail, envelope: Envelope | None = None) -> Parcel:
+    def parcel(self, message: Mail | MailError, envelope: Envelope | None = None) -> Parcel:
         """Return the parcel that would travel: a message is frozen, a parcel passes.
 
         Raises `InvalidMessage` when it has no sender, nobody to go to, or is larger than `max_size`.
         """
+        if envelope is not None and not isinstance(envelope, Envelope):
+            raise InvalidMessage("envelope", envelope, "must be an Envelope(return_path, recipients)")
         if isinstance(message, Message):
             parcel = snapshot(message, sender=self.from_email, envelope=envelope)
         elif isinstance(message, Parcel):
             parcel = message if envelope is None else message.replace(envelope=envelope)
+        elif isinstance(message, MailError):
+            raise message  # what a producer hands over in place of a mail that it could not make
         elif hasattr(message, "get_content_type"):
             parcel = snapshot(Message.from_email_message(message), sender=self.from_email, envelope=envelope)
         else:

@@ -1,7 +1,7 @@
 """Many mails on their way: `Sending` and `AsyncSending`, what `send_many` and `asend_many` return; and their `Tally`.
 
 Rules of the file: nothing is sent before somebody takes receipts; leaving the `with` block stops the sending, and what
-was pulled and not sent is in `unsent`.
+was pulled and not sent is in `unsent`; a sending that is dropped half-way gives its connection back.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from .runtime import run_blocking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from types import TracebackType
     from typing import Self
 
@@ -115,6 +116,12 @@ class _Sending:
                 stacklevel=2,
                 source=self,
             )
+        elif not self._is_over:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Stop, with nobody there to be told."""
+        raise NotImplementedError
 
 
 class Sending(_Sending):
@@ -141,6 +148,9 @@ class Sending(_Sending):
         """Stop here."""
         run_blocking(self._stop())
 
+    def _drop(self) -> None:
+        run_blocking(self._stop())
+
     def __enter__(self) -> Self:
         return self
 
@@ -157,8 +167,22 @@ class AsyncSending(_Sending):
     input and not sent.
     """
 
+    _loop: asyncio.AbstractEventLoop | None = None
+
     def __aiter__(self) -> Self:
         return self
+
+    async def _next(self) -> Receipt | None:
+        if not self._is_begun:
+            import asyncio
+
+            self._loop = asyncio.get_running_loop()
+        return await super()._next()
+
+    def _drop(self) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(_close_soon, loop, self._flow)
 
     async def __anext__(self) -> Receipt:
         receipt = await self._next()
@@ -181,3 +205,12 @@ class AsyncSending(_Sending):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stop()
+
+
+_closing: set[asyncio.Task[list[Receipt]]] = set()  # a loop keeps no task alive by itself
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, flow: Flow) -> None:
+    task = loop.create_task(flow.close())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)

@@ -10,7 +10,15 @@ carries the source's `position` of its parcel; what is about one mail is a recei
 
 from __future__ import annotations
 
-from ..errors import AuthenticationFailed, ConfigurationError, DeliveryError, MailError, SecurityFailed
+from ..errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    ContentRefused,
+    DeliveryError,
+    InvalidValue,
+    MailError,
+    SecurityFailed,
+)
 from ..receipt import Outcome, Receipt
 
 TYPE_CHECKING = False
@@ -70,6 +78,9 @@ class Backend:
     async def close(self, io: IO) -> None:
         """Let go of what is open; the backend may be used again afterwards."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
 
 class OneByOne:
     """The receipts of a backend that takes one parcel at a time."""
@@ -95,6 +106,8 @@ class OneByOne:
             raise
         except DeliveryError as error:
             receipt = error.receipt or deferred(parcel, error, position)
+        except InvalidValue as error:
+            receipt = unreadable(parcel, error)
         except BaseException as error:
             status = Outcome("unknown", reason=f"{type(error).__name__} while it was sent", phase="content")
             self._pulled = Receipt(parcel.message_id, parcel.envelope, status, position=position)
@@ -111,6 +124,14 @@ def deferred(parcel: Parcel, error: MailError, position: int = 0) -> Receipt:
     """Return the receipt of a parcel that was not sent: everybody is deferred, and `error` says why."""
     outcome = Outcome("deferred", reply=getattr(error, "reply", None), reason=str(error), phase="connect")
     return Receipt(parcel.message_id, parcel.envelope, outcome, position=position, error=error)
+
+
+def unreadable(parcel: Parcel, cause: InvalidValue) -> Receipt:
+    """Return the receipt of a parcel whose content cannot be read: a file that it streams has changed."""
+    error = ContentRefused(f"the content could not be read: {cause}")
+    error.__cause__ = cause
+    outcome = Outcome("deferred", reason=str(error), phase="content")
+    return Receipt(parcel.message_id, parcel.envelope, outcome, error=error)
 
 
 def accepted(parcel: Parcel, note: str) -> Receipt:

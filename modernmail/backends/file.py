@@ -48,8 +48,12 @@ class FileBackend(Backend):
         envelope = json.dumps(
             {"message_id": parcel.message_id, **parcel.envelope.to_dict()}, ensure_ascii=False, indent=1
         )
-        self._put(f"{name}.json", [envelope.encode("utf-8")])
-        return self._put(f"{name}.eml", parcel.content.chunks())
+        beside = self._put(f"{name}.json", [envelope.encode("utf-8")])
+        try:
+            return self._put(f"{name}.eml", parcel.content.chunks())
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
 
     def _put(self, name: str, chunks: Any) -> Path:
         path = self.directory / name
@@ -74,3 +78,6 @@ class FileBackend(Backend):
         if not os.access(self.directory, os.W_OK):
             raise ConnectFailed(f"cannot write to {self.directory}: permission denied")
         return {"directory": str(self.directory)}
+
+    def __repr__(self) -> str:
+        return f"<FileBackend {self.directory}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..content import Content
 from .backend import Backend, accepted
 
 TYPE_CHECKING = False
@@ -20,6 +21,11 @@ class MemoryBackend(Backend):
 
     async def send(self, parcel: Parcel, io: IO) -> Receipt:
         """Keep the parcel."""
+        content = parcel.content
+        if content.is_streamed:
+            # A file may change after it was sent; what was sent does not.
+            content = Content.of(bytes(content), is_8bit=content.is_8bit, is_utf8=content.is_utf8)
+            parcel = parcel.replace(content=content)
         if io.commit_point is not None:
             await io.commit_point(parcel)
         self.outbox.append(parcel)

@@ -3,14 +3,16 @@
 The SMTP backend has one for sync callers and one for asyncio.
 
 Rules of the file: decide in a pure function, act at the edge; a wire in doubt is closed, never reused; who waits is served
-in the order of coming; a wire of another process or event loop is let go without a word to the server.
+in the order of coming; a wire of another process or event loop is let go without a word to the server, and so are the
+idle ones of a pool that nobody has closed.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from threading import Lock
+from threading import RLock
+from weakref import finalize
 
 from ..errors import ConnectFailed
 
@@ -57,8 +59,10 @@ class Pool:
     def __init__(self, settings: Settings, open_wire: Callable[[], Awaitable[Wire]]) -> None:
         self._settings = settings
         self._open_wire = open_wire
-        self._lock = Lock()
-        self._idle: list[Wire] = []
+        # Reentrant: a sending that is dropped while the collector runs gives its wire back at that very moment.
+        self._lock = RLock()
+        self._idle: list[Wire] = []  # always this list: the finalizer has it
+        finalize(self, _abandon, self._idle)
         self._busy = 0
         self._waiting: deque[Signal] = deque()
         self._pid = os.getpid()
@@ -147,7 +151,7 @@ class Pool:
         """After a fork the wires belong to the parent."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            self._idle = []
+            self._idle.clear()
             self._busy = 0
             self._waiting = deque()
 
@@ -156,6 +160,14 @@ class Pool:
         with self._lock:
             self._disown()
             self._is_closed = True
-            wires, self._idle = self._idle, []
+            wires = self._idle.copy()
+            self._idle.clear()
         for wire in wires:
             await wire.close(polite=True)
+
+
+def _abandon(wires: list[Wire]) -> None:
+    """Let go of what is idle when the pool is collected, or the program ends."""
+    for wire in wires:
+        wire.abandon()
+    wires.clear()

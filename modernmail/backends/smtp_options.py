@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import ConfigurationError
+from ..domain import domain_ascii
+from ..errors import ConfigurationError, InvalidAddress
 from ..smtp.settings import Settings
 
 TYPE_CHECKING = False
@@ -56,13 +57,24 @@ def settings_from(url: BackendURL) -> Settings:
     elif tls not in (None, "required", "opportunistic", "off"):
         raise ConfigurationError(f"tls={tls!r}: must be required, opportunistic or off")
     return Settings(
-        url.host,
+        _host(url.host),
         url.port,
         tls=tls,
         username=url.username or None,
         password=url.password or None,
         **values,
     )
+
+
+def _host(text: str) -> str:
+    if ":" in text:
+        return text  # an IPv6 literal
+    try:
+        if text.rpartition(".")[2].isdecimal():
+            return domain_ascii(f"[{text}]")[1:-1]
+        return domain_ascii(text)
+    except InvalidAddress as error:
+        raise ConfigurationError(f"the host {text!r} is none: {error.reason}") from None
 
 
 def _seconds(name: str, text: str) -> float:
@@ -96,9 +108,6 @@ def _file(text: str) -> str:
 
 
 def _ehlo(text: str) -> str:
-    from ..domain import domain_ascii
-    from ..errors import InvalidAddress
-
     try:
         return domain_ascii(text)
     except InvalidAddress as error:

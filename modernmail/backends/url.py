@@ -33,7 +33,7 @@ class BackendURL:
     """
 
     def __init__(self, url: str) -> None:
-        from urllib.parse import parse_qsl, unquote, urlsplit
+        from urllib.parse import parse_qsl, urlsplit
 
         if not isinstance(url, str) or not url.isprintable() or " " in url:
             raise ConfigurationError("a backend URL must be a str without spaces and control characters")
@@ -48,14 +48,22 @@ class BackendURL:
                 "a backend URL begins with a scheme, such as smtp://mail.example.com or console: (what was given has none)"
             )
         self.scheme = parts.scheme
-        self.username = None if parts.username is None else unquote(parts.username)
-        self.password = None if parts.password is None else unquote(parts.password)
-        self.host = unquote(host) if host else ""
-        self.path = unquote(parts.path)
+        if (
+            parts.netloc
+            and "@" not in parts.netloc
+            and ("@" in parts.path or "@" in parts.query.partition("=")[0])
+        ):
+            raise ConfigurationError(
+                "a backend URL is malformed: write / and ? in a user name or password as %2F and %3F"
+            )
         if parts.fragment:
             raise ConfigurationError(
                 "a backend URL has no fragment: write # in a user name or password as %23"
             )
+        self.username = None if parts.username is None else _decoded(parts.username)
+        self.password = None if parts.password is None else _decoded(parts.password)
+        self.host = _decoded(host) if host else ""
+        self.path = _decoded(parts.path)
         self.options: dict[str, str] = {}
         for name, value in parse_qsl(parts.query, keep_blank_values=True):
             if name in self.options:
@@ -79,6 +87,24 @@ class BackendURL:
         return f"<BackendURL {self.scheme}://{self.host}{port}{self.path}>"
 
 
+def _decoded(text: str) -> str:
+    """Return text with its %XX decoded; one that is none is an error, not text: it is a % that was not encoded."""
+    from urllib.parse import unquote
+
+    at = text.find("%")
+    while at >= 0:
+        digits = text[at + 1 : at + 3]
+        if len(digits) < 2 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
+            raise ConfigurationError(
+                "a backend URL is malformed: a % in it that begins no %XX is written %25"
+            )
+        at = text.find("%", at + 3)
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise ConfigurationError("a backend URL is malformed: its %XX are not UTF-8") from None
+
+
 def _safe(error: ValueError) -> str:
     return "its port is not a number from 0 to 65535" if "ort" in str(error) else "its host cannot be read"
 
@@ -90,6 +116,8 @@ def register_backend(scheme: str, factory: Factory) -> None:
     """Let URLs of this scheme stand for the backends that `factory(BackendURL)` makes."""
     if not scheme.replace("+", "").replace("-", "").replace(".", "").isalnum() or not scheme[0].isalpha():
         raise ConfigurationError(f"{scheme!r} is not a URL scheme")
+    if scheme.lower() in _BUILT_IN:
+        raise ConfigurationError(f"the scheme {scheme!r} is built in: choose another")
     _factories[scheme.lower()] = factory
 
 
@@ -148,7 +176,8 @@ def _null(url: BackendURL) -> Backend:
 def _file(url: BackendURL) -> Backend:
     from .file import FileBackend
 
-    url.refuse_host()
+    if url.host != "localhost":  # RFC 8089 2: this machine
+        url.refuse_host()
     url.refuse_options()
     if not url.path.strip("/"):
         raise ConfigurationError("file: needs a directory, such as file:///var/mail/outgoing")

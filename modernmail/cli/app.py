@@ -12,8 +12,7 @@ import click
 
 
 class Entry(NamedTuple):
-    """Where a command is, as `module:attribute` below `modernmail.cli`, and what the list of commands says of
-    it."""
+    """Where a command is, as `module:attribute` below `modernmail.cli`, and what the list of commands says of it."""
 
     home: str
     summary: str
@@ -22,9 +21,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "check": Entry("check:check", "Connect to a server and say what it offers."),
     "demo": Entry("demo:demo", "Watch sample mails arrive in an inbox of its own."),
-    "outbox": Entry("outbox:outbox", "Look at queued mail, and decide about single ones."),
     "send": Entry("send:send", "Send one mail."),
-    "worker": Entry("worker:worker", "Run the tasks and send the mail of a queue."),
 }
 
 
@@ -63,8 +60,8 @@ class LazyGroup(click.Group):
 def app() -> None:
     """Compose mail, send it anywhere, and know what became of every recipient.
 
-    A server is a URL, such as smtp://user:password@mail.example.com, given with --url or in the environment
-    as MODERNMAIL_URL (where other users of the machine cannot read it).
+    A server is a URL, such as smtp://user:password@mail.example.com, given with --url or in the environment as
+    MODERNMAIL_URL (where other users of the machine cannot read it).
 
     Exit codes: 0 sent, 1 not sent, 2 usage.
     """

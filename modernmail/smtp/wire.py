@@ -55,6 +55,10 @@ if TYPE_CHECKING:
             """Close; `polite` sends QUIT first and does not wait long for its answer."""
             ...
 
+        def abandon(self) -> None:
+            """Let go of it without a word to the server, from anywhere."""
+            ...
+
         def facts(self) -> dict[str, Any]:
             """Return what the session offers, as plain values."""
             ...

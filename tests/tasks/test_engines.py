@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,18 +17,14 @@ pytest.importorskip("procrastinate")
 
 from engines.worker import EngineWorker, wait_for
 
-import modernmail
-from modernmail import Message, tasks
-from modernmail.errors import ConfigurationError, IdempotencyConflict, InvalidTask, TaskResultDoesNotExist
-from modernmail.tasks import Schedule, task_backends
+from modernmail import tasks
+from modernmail.errors import ConfigurationError, InvalidTask, TaskResultDoesNotExist
+from modernmail.tasks import task_backends
 from modernmail.tasks.engine import EngineBackend
-from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from modernmail.tasks import Ticket
 
 # The guests' own; what is ours is held to no warnings everywhere else.
 pytestmark = [
@@ -169,110 +164,6 @@ def test_what_an_engine_cannot_do_is_refused(engine: Engine) -> None:
     assert type(again) is type(backend)
 
 
-def refreshed(ticket: Ticket) -> Ticket:
-    """Return the ticket as it stands now."""
-    ticket.refresh()
-    return ticket
-
-
-def mail(*to: str, subject: str = "Hello") -> Message:
-    """Return a message to these people."""
-    return Message(subject, "Text", to=list(to) or ["you@example.com"])
-
-
-def test_mail_on_engines(engine: Engine, tmp_path: Path) -> None:
-    """A queued mail and a task that sends one both arrive; deferred recipients are tried again, alone."""
-    engine.backend.schedule = Schedule.from_text("0.1", patience=60)  # type: ignore[attr-defined]
-    later = Rule("RCPT", contains="later@", session=1).reply("450 4.2.1 later")
-    with ScriptedSMTPServer([later, Rule("RCPT", contains="never@").reply("550 5.1.1 no")]) as server:
-        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
-        ticket = mail("now@example.com", "later@example.com", "never@example.com").enqueue()
-        assert (ticket.status, refreshed(ticket).status) == ("queued", "queued")
-        result = chores.email_users.enqueue(["you@example.com"], subject="S", message="M")
-        environment = {"TEST_SMTP": server.url(idle=0.001), "TEST_RETRY": "0.1"}
-        with engine.worker(tmp_path, **environment) as worker:
-            wait_for(lambda: refreshed(ticket).is_finished, "the mail is done", worker)
-            wait_for(lambda: result.refresh() or result.is_finished, "the task is done", worker)
-    assert ticket.recipients == {
-        "now@example.com": "accepted", "later@example.com": "accepted", "never@example.com": "rejected",
-    }  # fmt: skip
-    assert ticket.attempts == 2
-    assert result.return_value["recipients"]["you@example.com"]["status"] == "accepted"
-    sent = sorted(name for commit in server.commits for name in commit.recipients)
-    assert sent == ["later@example.com", "now@example.com", "you@example.com"]
-
-
-COMES_BACK = {"celery-redis": 12, "celery-rabbitmq": 5, "dramatiq-redis": 8, "dramatiq-rabbitmq": 5,
-              "procrastinate-postgres": 60}  # fmt: skip
-
-
-def test_a_killed_workers_mail_is_sent_by_the_next(engine: Engine, tmp_path: Path) -> None:
-    """The whole process group dies in mid-send; the next worker has the mail in time, and sends it once."""
-    seconds = COMES_BACK[f"{engine.name}-{engine.broker}"]
-    with ScriptedSMTPServer([Rule("DATA", session=1).hang()]) as server:
-        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
-        ticket = mail().enqueue()
-        with engine.worker(tmp_path, "a", TEST_SMTP=server.url()) as worker:
-            server.wait_for_step("DATA", timeout=60)
-            worker.kill()
-            died = time.monotonic()
-        with engine.worker(tmp_path, "b", TEST_SMTP=server.url()) as worker:
-            wait_for(lambda: server.commits, "the mail is sent", worker, seconds + 30)
-            took = time.monotonic() - died
-            wait_for(lambda: refreshed(ticket).is_finished, "the ticket knows", worker, 10)
-    assert took < seconds
-    assert (ticket.status, len(server.commits)) == ("accepted", 1)
-
-
-def test_a_worker_killed_after_the_dot_leaves_unknown(engine: Engine, tmp_path: Path) -> None:
-    """The record says that the content was out: the mail is not sent again by the next worker."""
-    from modernmail.tasks.slip import Slip
-
-    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
-    ticket = mail().enqueue()
-    backend = engine.backend
-    assert isinstance(backend, EngineBackend)
-    text = backend.look_up(ticket.id)
-    assert text is not None
-    slip = Slip.from_text(text)
-    slip.progress["phase"] = "content"
-    backend.keep(slip)
-    backend.perform(text)
-    assert refreshed(ticket).status == "unknown"
-    assert ticket.is_finished
-    modernmail.configure({})
-
-
-def test_mail_options_on_engines(engine: Engine) -> None:
-    """Expired mail is not sent, a faulty mailer keeps its mail, and what the engine cannot keep is refused."""
-    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
-    backend = engine.backend
-    assert isinstance(backend, EngineBackend)
-    late = mail().enqueue(expires=timedelta(milliseconds=1))
-    time.sleep(0.002)
-    backend.perform(backend.look_up(late.id) or "")
-    assert refreshed(late).status == "expired"
-    kept = mail().enqueue()
-    modernmail.configure({"other": "memory:"})
-    backend.perform(backend.look_up(kept.id) or "")
-    assert (refreshed(kept).status, kept.attempts) == ("queued", 0)
-    assert kept.next_attempt_at is not None
-    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
-    with pytest.raises(InvalidTask, match="by_reference"):
-        mail().enqueue(by_reference=True)
-    if backend.supports_idempotency:
-        first = mail().enqueue(idempotency_key="k")
-        assert mail().enqueue(idempotency_key="k").id == first.id
-        with pytest.raises(IdempotencyConflict):
-            mail(subject="Other").enqueue(idempotency_key="k")
-    else:
-        with pytest.raises(InvalidTask, match="idempotency_key"):
-            mail().enqueue(idempotency_key="k")
-    with pytest.raises(TaskResultDoesNotExist):
-        tasks.get_ticket("nothing")
-    modernmail.configure({})
-
-
 def test_rollback_on_postgres(postgres_url: str, tmp_path: Path) -> None:
     """A task enqueued in a psycopg transaction is there after the commit, and never after a rollback."""
     import psycopg
@@ -283,9 +174,6 @@ def test_rollback_on_postgres(postgres_url: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_url) as connection:
         undone = chores.note.enqueue("undone", connection=connection)
         connection.rollback()
-        modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
-        lost = mail().enqueue(connection=connection, idempotency_key="lost")
-        connection.rollback()
         kept = chores.add.enqueue(1, connection=connection)
         with pytest.raises(TaskResultDoesNotExist):
             kept.refresh()
@@ -294,7 +182,4 @@ def test_rollback_on_postgres(postgres_url: str, tmp_path: Path) -> None:
         wait_for(lambda: kept.refresh() or kept.is_finished, "the task finished", worker)
     with pytest.raises(TaskResultDoesNotExist):
         undone.refresh()
-    with pytest.raises(TaskResultDoesNotExist):
-        lost.refresh()
-    modernmail.configure({})
     engine.close()

@@ -158,12 +158,8 @@ class AsyncioWire(asyncio.BufferedProtocol):
         self.is_broken = True
         if self._pid != os.getpid():
             return
-        sock = self._transport.get_extra_info("socket")
         if self._loop.is_closed():
-            # The transport of a closed loop cannot be closed by it; its socket can.
-            if sock is not None and sock.fileno() >= 0:
-                inner = getattr(self._transport, "_sock", None)
-                (inner or sock).close()
+            _let_go(self._transport)
         else:
             self._loop.call_soon_threadsafe(self._transport.abort)
 
@@ -269,6 +265,22 @@ class AsyncioWire(asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _let_go(transport: Any) -> None:
+    """Close the socket of a transport whose loop is closed and can do nothing for it any more.
+
+    asyncio has no word for that: the attributes are those that its transports look at when they are collected, to warn
+    of what was not closed. A loop of another make closes its transports' sockets itself.
+    """
+    tls = getattr(transport, "_ssl_protocol", None)
+    if tls is not None:
+        transport._closed = True
+        transport = tls._transport
+    sock = getattr(transport, "_sock", None)
+    if sock is not None:
+        transport._sock = None
+        sock.close()
 
 
 def _text(error: BaseException) -> str:

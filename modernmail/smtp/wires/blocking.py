@@ -14,6 +14,7 @@ import smtplib
 import socket
 import ssl
 from time import monotonic
+from weakref import finalize
 
 from ...errors import ConnectFailed, DeliveryError, SecurityFailed
 from ..opening import open_session
@@ -50,6 +51,8 @@ class BlockingWire:
         self._reader = ReplyReader()
         self._timeout = settings.timeout
         self._pid = os.getpid()
+        # Not __del__: in a cycle of garbage the socket's own comes first, and warns.
+        finalize(self, _let_go, sock, self._pid)
         sock.settimeout(self._timeout)
         poll = select.poll()
         poll.register(sock, select.POLLIN)
@@ -162,16 +165,19 @@ class BlockingWire:
         except OSError:
             pass
         finally:
-            self.is_broken = True
-            if self._pid == os.getpid():
-                sock.close()
-            else:
-                sock.detach()
+            self.abandon()
 
-    def __del__(self) -> None:
-        sock = getattr(self, "_sock", None)
-        if sock is not None and self._pid == os.getpid():
-            sock.close()
+    def abandon(self) -> None:
+        """Let go of it without a word to the server; the socket of another process stays that process's."""
+        self.is_broken = True
+        _let_go(self._sock, self._pid)
+
+
+def _let_go(sock: socket.socket, pid: int) -> None:
+    if pid == os.getpid():
+        sock.close()
+    else:
+        sock.detach()
 
 
 class _Wrapping:
