@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 sys.path.append(str(Path(__file__).parent))
 
 pytest_plugins = [
+    "services.ending",
     "services.reporting",
     "services.certificates",
     "services.chromium",
