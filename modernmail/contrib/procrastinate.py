@@ -37,7 +37,7 @@ logger = logging.getLogger("modernmail.tasks")
 
 JOB = "modernmail.perform"
 RESCUE = "modernmail.rescue"
-SILENCE = 30.0  # seconds without a heartbeat after which a worker counts as dead: procrastinate's own default
+SILENCE = 30.0  # seconds: procrastinate's own default
 ROUND = "* * * * * */10"  # when to look for jobs of dead workers: every ten seconds
 
 _TABLE = """CREATE TABLE IF NOT EXISTS modernmail_record (
@@ -54,7 +54,9 @@ _HOLDER = "SELECT id, digest FROM modernmail_record WHERE key = %(key)s"
 class ProcrastinateBackend(EngineBackend):
     """Hands tasks and mail to a procrastinate app; its workers run them.
 
-    With `rescue=False` no periodic task is registered: then somebody else must look after stalled jobs.
+    A worker without a heartbeat for `silence` seconds counts as dead (procrastinate's send one every ten),
+    and what it had is given back. With `rescue=False` no periodic task is registered: somebody else must see
+    to that.
     """
 
     scheme = "procrastinate"
@@ -65,10 +67,17 @@ class ProcrastinateBackend(EngineBackend):
     longest_wait = float("inf")  # a job waits in its table, however long
 
     def __init__(
-        self, app: App, alias: str = "default", *, schedule: Schedule | None = None, rescue: bool = True
+        self,
+        app: App,
+        alias: str = "default",
+        *,
+        schedule: Schedule | None = None,
+        rescue: bool = True,
+        silence: float = SILENCE,
     ) -> None:
         super().__init__(alias, schedule=schedule)
         self.app = app
+        self.silence = silence
         self._has_table = False
         self._lock = threading.Lock()
         if JOB not in app.tasks:
@@ -123,7 +132,7 @@ class ProcrastinateBackend(EngineBackend):
 
     async def _rescue(self, timestamp: int) -> None:
         manager = self.app.job_manager
-        for job in await manager.get_stalled_jobs(task_name=JOB, seconds_since_heartbeat=SILENCE):
+        for job in await manager.get_stalled_jobs(task_name=JOB, seconds_since_heartbeat=self.silence):
             logger.warning("job %s of a dead worker, queued at %s, is given back", job.id, timestamp)
             await manager.retry_job(job)
 

@@ -6,8 +6,10 @@ import os
 
 from celery import Celery
 
+import modernmail
 from modernmail import tasks
 from modernmail.contrib.celery import CeleryBackend
+from modernmail.tasks import Schedule
 
 app = Celery("tests", broker=os.environ["TEST_BROKER"], backend=os.environ["TEST_RESULTS"])
 app.conf.update(
@@ -16,4 +18,7 @@ app.conf.update(
     task_default_queue="mail",
     worker_hijack_root_logger=False,
 )
-tasks.configure(CeleryBackend(app))
+schedule = Schedule.from_text(os.environ.get("TEST_RETRY", "60"), patience=3600)
+tasks.configure(CeleryBackend(app, schedule=schedule))
+if "TEST_SMTP" in os.environ:
+    modernmail.configure({"default": {"url": os.environ["TEST_SMTP"], "from_email": "shop@example.com"}})

@@ -10,8 +10,10 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
 
+import modernmail
 from modernmail import tasks
 from modernmail.contrib.dramatiq import DramatiqBackend
+from modernmail.tasks import Schedule
 
 address = os.environ["TEST_BROKER"]
 broker: dramatiq.Broker
@@ -21,4 +23,7 @@ else:
     broker = RabbitmqBroker(url=address)
 broker.add_middleware(Results(backend=RedisBackend(url=os.environ["TEST_RESULTS"])))
 dramatiq.set_broker(broker)
-tasks.configure(DramatiqBackend(broker))
+schedule = Schedule.from_text(os.environ.get("TEST_RETRY", "60"), patience=3600)
+tasks.configure(DramatiqBackend(broker, schedule=schedule))
+if "TEST_SMTP" in os.environ:
+    modernmail.configure({"default": {"url": os.environ["TEST_SMTP"], "from_email": "shop@example.com"}})

@@ -37,12 +37,7 @@ class EngineWorker:
     def __enter__(self) -> Self:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                self._command,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd=TESTS,
+                self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True, cwd=TESTS
             )
         return self
 
@@ -58,7 +53,7 @@ class EngineWorker:
             self.process.wait()
 
 
-def wait_for(condition: Callable[[], Any], what: str, worker: EngineWorker, seconds: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, worker: EngineWorker, seconds: float = 30) -> Any:
     """Return what the condition gives once it is true; fail with the worker's log."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

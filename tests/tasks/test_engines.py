@@ -5,26 +5,31 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import chores
 import pytest
 
-pytest.importorskip("celery")
+pytest.importorskip("celery", reason="pip install celery[redis]")
 pytest.importorskip("dramatiq")
 pytest.importorskip("procrastinate")
 
 from engines.worker import EngineWorker, wait_for
 
-from modernmail import tasks
-from modernmail.errors import ConfigurationError, InvalidTask, TaskResultDoesNotExist
+import modernmail
+from modernmail import Message, tasks
+from modernmail.errors import ConfigurationError, IdempotencyConflict, InvalidTask, TaskResultDoesNotExist
 from modernmail.tasks import task_backends
 from modernmail.tasks.engine import EngineBackend
+from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from modernmail.tasks import Ticket
 
 # The guests' own; what is ours is held to no warnings everywhere else.
 pytestmark = [
@@ -64,15 +69,15 @@ class Engine:
 
 
 @pytest.fixture(params=KINDS)
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Each engine on each broker it is supported on, empty."""
     kind: str = request.param
     if kind == "celery-redis":
         url = request.getfixturevalue("redis").url
         engine = Engine(kind, url, url)
     elif kind == "celery-rabbitmq":
-        (tmp_path / "results").mkdir()
-        engine = Engine(kind, request.getfixturevalue("rabbitmq_url"), f"file://{tmp_path}/results")
+        results = request.getfixturevalue("redis").url
+        engine = Engine(kind, request.getfixturevalue("rabbitmq_url"), results)
     elif kind == "dramatiq-redis":
         url = request.getfixturevalue("redis").url
         engine = Engine(kind, url, url)
@@ -87,8 +92,20 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     engine.close()
 
 
-def test_tasks_on_engines(engine: Engine, tmp_path: Path) -> None:
-    """Functions, async ones, retries, contexts, failures and waits: all as on the library's own backends."""
+def refreshed(ticket: Ticket) -> Ticket:
+    """Return the ticket as it stands now."""
+    ticket.refresh()
+    return ticket
+
+
+def mail(*to: str, subject: str = "Hello") -> Message:
+    """Return a message to these people."""
+    return Message(subject, "Text", to=list(to) or ["you@example.com"])
+
+
+def test_tasks_and_mail_on_engines(engine: Engine, tmp_path: Path) -> None:
+    """Functions, async ones, retries, contexts, failures and waits are as on the library's own backends;
+    queued mail arrives, and deferred recipients are tried again, alone."""
     add = chores.add.enqueue(1, b=4)
     assert add.status == "READY"
     add.refresh()
@@ -97,35 +114,54 @@ def test_tasks_on_engines(engine: Engine, tmp_path: Path) -> None:
     context = chores.which_attempt.enqueue("x")
     lucky = chores.third_time_lucky.enqueue()
     failed = chores.fail.enqueue()
-    receipt = chores.return_receipt.enqueue()
     waiting = chores.add.using(run_after=timedelta(seconds=1)).enqueue(7)
-    everything = (add, later, context, lucky, failed, receipt, waiting)
-    with engine.worker(tmp_path) as worker:
+    deferral = Rule("RCPT", contains="later@", session=1).reply("450 4.2.1 later")
+    with ScriptedSMTPServer([deferral, Rule("RCPT", contains="never@").reply("550 5.1.1 no")]) as server:
+        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
+        ticket = mail("now@example.com", "later@example.com", "never@example.com").enqueue()
+        assert (ticket.status, refreshed(ticket).status) == ("queued", "queued")
+        sent = chores.email_users.enqueue(["you@example.com"], subject="S", message="M")
+        everything = (add, later, context, lucky, failed, waiting, sent)
 
         def all_finished() -> bool:
-            for result in everything:
+            for result in (*everything, ticket):
                 result.refresh()
-            return all(result.is_finished for result in everything)
+            return all(result.is_finished for result in (*everything, ticket))
 
-        wait_for(all_finished, "all tasks finished", worker)
+        environment = {"TEST_SMTP": server.url(idle=0.001), "TEST_RETRY": "0.1"}
+        with engine.worker(tmp_path, **environment) as worker:
+            wait_for(all_finished, "all finished", worker)
+    modernmail.configure({})
     assert (add.return_value, later.return_value) == (5, 4)
     assert context.return_value == [1, context.id, "x"]
     assert (lucky.return_value, lucky.attempts, len(lucky.errors)) == (3, 3, 2)
     assert (failed.status, failed.errors[0].exception_class) == ("FAILED", ValueError)
-    assert receipt.return_value["recipients"]["a@example.com"]["status"] == "accepted"
     assert waiting.return_value == 9
     assert waiting.started_at - waiting.enqueued_at >= timedelta(seconds=1)
+    assert sent.return_value["recipients"]["you@example.com"]["status"] == "accepted"
+    assert ticket.recipients == {
+        "now@example.com": "accepted", "later@example.com": "accepted", "never@example.com": "rejected",
+    }  # fmt: skip
+    assert ticket.attempts == 2
+    arrived = sorted(name for commit in server.commits for name in commit.recipients)
+    assert arrived == ["later@example.com", "now@example.com", "you@example.com"]
     with pytest.raises(TaskResultDoesNotExist):
         chores.add.get_result("nothing")
 
 
-def test_long_waits_are_made_of_short_ones(engine: Engine, tmp_path: Path) -> None:
-    """A wait longer than the engine is trusted with is handed over in parts, and is as long as it should be."""
-    engine.backend.longest_wait = 0.3  # type: ignore[attr-defined]
-    result = chores.add.using(run_after=timedelta(seconds=1.2)).enqueue(7)
-    with engine.worker(tmp_path) as worker:
-        wait_for(lambda: result.refresh() or result.is_finished, "the task finished", worker)
-    assert result.started_at - result.enqueued_at >= timedelta(seconds=1.2)
+def test_long_waits_are_made_of_short_ones(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait longer than the engine is trusted with is handed over in parts."""
+    backend = engine.backend
+    assert isinstance(backend, EngineBackend)
+    backend.longest_wait = 100.0
+    waits: list[float] = []
+    monkeypatch.setattr(backend, "put", lambda slip, *, wait, **_: waits.append(wait))
+    result = chores.note.using(run_after=timedelta(seconds=250)).enqueue("too early")
+    text = backend.look_up(result.id)
+    assert text is not None
+    backend.perform(text)
+    assert [round(wait) for wait in waits] == [100, 100]
+    assert chores.done == []
 
 
 def test_a_task_that_has_ended_is_not_run_again(engine: Engine) -> None:
@@ -164,6 +200,78 @@ def test_what_an_engine_cannot_do_is_refused(engine: Engine) -> None:
     assert type(again) is type(backend)
 
 
+COMES_BACK = {"celery-redis": 12, "celery-rabbitmq": 5, "dramatiq-redis": 8, "dramatiq-rabbitmq": 5,
+              "procrastinate-postgres": 60}  # fmt: skip
+
+
+@pytest.mark.crash
+def test_a_killed_workers_mail_is_sent_by_the_next(engine: Engine, tmp_path: Path) -> None:
+    """The whole process group dies in mid-send; the next worker has the mail in time, and sends it once."""
+    seconds = COMES_BACK[f"{engine.name}-{engine.broker}"]
+    with ScriptedSMTPServer([Rule("DATA", session=1).hang()]) as server:
+        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
+        ticket = mail().enqueue()
+        with engine.worker(tmp_path, "a", TEST_SMTP=server.url()) as worker:
+            server.wait_for_step("DATA", timeout=60)
+            worker.kill()
+            died = time.monotonic()
+        with engine.worker(tmp_path, "b", TEST_SMTP=server.url()) as worker:
+            wait_for(lambda: server.commits, "the mail is sent", worker, seconds + 30)
+            took = time.monotonic() - died
+            wait_for(lambda: refreshed(ticket).is_finished, "the ticket knows", worker, 10)
+    assert took < seconds
+    assert (ticket.status, len(server.commits)) == ("accepted", 1)
+
+
+def test_a_worker_killed_after_the_dot_leaves_unknown(engine: Engine, tmp_path: Path) -> None:
+    """The record says that the content was out: the mail is not sent again by the next worker."""
+    from modernmail.tasks.slip import Slip
+
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    ticket = mail().enqueue()
+    backend = engine.backend
+    assert isinstance(backend, EngineBackend)
+    text = backend.look_up(ticket.id)
+    assert text is not None
+    slip = Slip.from_text(text)
+    slip.progress["phase"] = "content"
+    backend.keep(slip)
+    backend.perform(text)
+    assert refreshed(ticket).status == "unknown"
+    assert ticket.is_finished
+    modernmail.configure({})
+
+
+def test_mail_options_on_engines(engine: Engine) -> None:
+    """Expired mail is not sent, a faulty mailer keeps its mail, and what the engine cannot keep is refused."""
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    backend = engine.backend
+    assert isinstance(backend, EngineBackend)
+    late = mail().enqueue(expires=timedelta(milliseconds=1))
+    time.sleep(0.002)
+    backend.perform(backend.look_up(late.id) or "")
+    assert refreshed(late).status == "expired"
+    kept = mail().enqueue()
+    modernmail.configure({"other": "memory:"})
+    backend.perform(backend.look_up(kept.id) or "")
+    assert (refreshed(kept).status, kept.attempts) == ("queued", 0)
+    assert kept.next_attempt_at is not None
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    with pytest.raises(InvalidTask, match="by_reference"):
+        mail().enqueue(by_reference=True)
+    if backend.supports_idempotency:
+        first = mail().enqueue(idempotency_key="k")
+        assert mail().enqueue(idempotency_key="k").id == first.id
+        with pytest.raises(IdempotencyConflict):
+            mail(subject="Other").enqueue(idempotency_key="k")
+    else:
+        with pytest.raises(InvalidTask, match="idempotency_key"):
+            mail().enqueue(idempotency_key="k")
+    with pytest.raises(TaskResultDoesNotExist):
+        tasks.get_ticket("nothing")
+    modernmail.configure({})
+
+
 def test_rollback_on_postgres(postgres_url: str, tmp_path: Path) -> None:
     """A task enqueued in a psycopg transaction is there after the commit, and never after a rollback."""
     import psycopg
@@ -174,6 +282,9 @@ def test_rollback_on_postgres(postgres_url: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres_url) as connection:
         undone = chores.note.enqueue("undone", connection=connection)
         connection.rollback()
+        modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+        lost = mail().enqueue(connection=connection, idempotency_key="lost")
+        connection.rollback()
         kept = chores.add.enqueue(1, connection=connection)
         with pytest.raises(TaskResultDoesNotExist):
             kept.refresh()
@@ -182,4 +293,7 @@ def test_rollback_on_postgres(postgres_url: str, tmp_path: Path) -> None:
         wait_for(lambda: kept.refresh() or kept.is_finished, "the task finished", worker)
     with pytest.raises(TaskResultDoesNotExist):
         undone.refresh()
+    with pytest.raises(TaskResultDoesNotExist):
+        lost.refresh()
+    modernmail.configure({})
     engine.close()

@@ -1,0 +1,151 @@
+"""`modernmail worker`: run what is in a queue."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.live import Live
+from rich.text import Text
+
+from modernmail.errors import ConfigurationError
+from modernmail.tasks import configure, task_backends
+from modernmail.tasks.registry import VARIABLE
+from modernmail.tasks.sqlite.backend import SQLiteBackend
+from modernmail.tasks.worker import Worker
+
+from .terminal import STYLES, out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+_STYLES = {**STYLES, "waiting": "yellow", "done": "green", "failed": "red", "expired": "red"}
+_WORDS = {"waiting": "put off"}
+
+
+@click.command()
+@click.option("--tasks-url", help=f"The queue, such as sqlite:///queue.db (default: {VARIABLE}).")
+@click.option(
+    "--import", "modules", multiple=True, metavar="MODULE", help="Import this first: it configures things."
+)
+@click.option(
+    "--queue", "queues", multiple=True, metavar="NAME", help="Serve this queue only; may be repeated."
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1, 1000), default=4, show_default=True, help="Jobs at once."
+)
+@click.option(
+    "--batch", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Mails a stream takes."
+)
+@click.option("--until-empty", is_flag=True, help="End when nothing is left that could run now.")
+def worker(
+    tasks_url: str | None,
+    modules: tuple[str, ...],
+    queues: tuple[str, ...],
+    concurrency: int,
+    batch: int,
+    until_empty: bool,
+) -> None:
+    """Run the tasks and send the mail of a queue, until it is told to stop.
+
+    SIGTERM or SIGINT: what is being sent is finished, the rest is given back; a second one ends it at once.
+    Mailers are configured by MODERNMAIL_URL, or by a module named with --import. On a terminal a line counts
+    what is done; elsewhere each mail is one line of JSON.
+    """
+    # What goes wrong is told on standard error; results are on standard output.
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    backend = find_queue(tasks_url, modules)
+    show = _Counter() if sys.stdout.isatty() else _Lines()
+    working = Worker(
+        backend,
+        queues=queues or None,
+        concurrency=concurrency,
+        batch=batch,
+        until_empty=until_empty,
+        report=show.report,
+    )
+    signals = 0
+
+    def stop(number: int, _: FrameType | None) -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            os._exit(128 + number)
+        working.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    with show:
+        working.run()
+
+
+def find_queue(tasks_url: str | None, modules: Iterable[str]) -> SQLiteBackend:
+    """Return the queue that the options name: the URL, else what the modules or the environment configured."""
+    sys.path.insert(0, str(os.getcwd()))  # noqa: PTH109 - as python -m does
+    for module in modules:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ConfigurationError(f"--import {module}: {error}") from error
+    if tasks_url:
+        configure(tasks_url)
+    backend = task_backends["default"]
+    if not isinstance(backend, SQLiteBackend):
+        raise ConfigurationError(
+            f"{backend} has no queue that could be worked on from here: pass --tasks-url sqlite:///queue.db or set "
+            f"{VARIABLE} (Celery, Dramatiq and procrastinate have workers of their own)"
+        )
+    return backend
+
+
+class _Lines:
+    """One line of JSON for each job."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def report(self, line: dict[str, Any]) -> None:
+        """Print a line."""
+        click.echo(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+
+
+class _Counter:
+    """A line on the terminal that counts, with the rate of the last seconds."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._began = time.monotonic()
+        self._marks: list[tuple[float, int]] = [(self._began, 0)]
+        self._live = Live(get_renderable=self._line, console=out(), refresh_per_second=4)
+
+    def __enter__(self) -> None:
+        self._live.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def report(self, line: dict[str, Any]) -> None:
+        """Count a line."""
+        phase = line["phase"]
+        self._counts[phase] = self._counts.get(phase, 0) + 1
+
+    def _line(self) -> Text:
+        now, total = time.monotonic(), sum(self._counts.values())
+        self._marks.append((now, total))
+        while len(self._marks) > 2 and now - self._marks[0][0] > 5:
+            self._marks.pop(0)
+        since, before = self._marks[0]
+        rate = (total - before) / (now - since) if now > since else 0.0
+        parts = [Text(f"{rate:8.0f}/s  ")]
+        for phase, count in sorted(self._counts.items()):
+            parts.append(Text(f"{count} {_WORDS.get(phase, phase)}  ", _STYLES.get(phase, "")))
+        return Text.assemble(*parts)

@@ -1,0 +1,215 @@
+"""`modernmail worker` and `modernmail outbox`, as a person or a supervisor runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import chores
+import pytest
+from click.testing import CliRunner, Result
+
+import modernmail
+from modernmail import Message, tasks
+from modernmail.cli.app import app
+from modernmail.errors import ConfigurationError, QueueError
+from modernmail.testing import Rule, ScriptedSMTPServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A queue in a new file, as the default backend; the default mailer is in memory."""
+    url = f"sqlite:////{tmp_path}/queue.db?retry=0.05"
+    tasks.configure(url)
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    yield url
+    modernmail.configure({})
+
+
+def run(*words: str, **more: Any) -> Result:
+    """Run a command in this process; its error is raised."""
+    return CliRunner().invoke(app, words, catch_exceptions=False, standalone_mode=False, **more)
+
+
+def mail(*to: str) -> Message:
+    """Return a message to these people."""
+    return Message("Hello", "Text", to=list(to) or ["you@example.com"])
+
+
+def process(url: str, server: ScriptedSMTPServer, *words: str, **more: Any) -> subprocess.Popen[str]:
+    """Start a worker as a process of its own."""
+    tests = Path(chores.__file__).parent
+    environment = {
+        **os.environ, "PYTHONPATH": f"{tests}:{tests.parent}", "MODERNMAIL_URL": server.url(),
+        "MODERNMAIL_TASKS_URL": url,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "modernmail.cli", "worker", *words]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, **more)
+
+
+def test_a_worker_empties_the_queue_and_prints_a_line_for_each_mail(url: str) -> None:
+    """Off a terminal each mail is a line of JSON."""
+    ticket = mail("a@example.com", "b@example.com").enqueue()
+    result = run("worker", "--until-empty", "--tasks-url", url)
+    (line,) = result.output.splitlines()
+    assert json.loads(line) == {
+        "id": ticket.id, "name": ticket.message_id, "phase": "accepted", "attempt": 1, "mailer": "default",
+        "recipients": {"accepted": 2},
+    }  # fmt: skip
+
+
+def test_a_worker_serves_the_queues_it_was_given(url: str) -> None:
+    """`--queue` may be repeated; other queues stay."""
+    chores.note.using(queue_name="a").enqueue("a")
+    chores.note.using(queue_name="b").enqueue("b")
+    chores.note.enqueue("default")
+    run("worker", "--until-empty", "--queue", "a", "--queue", "b", "--concurrency", "1")
+    assert chores.done == ["a", "b"]
+
+
+def test_a_worker_needs_a_queue_it_can_work_on(url: str) -> None:
+    """Another backend, or a module that is not there, is an error that says what to do."""
+    with pytest.raises(ConfigurationError, match=r"pass --tasks-url sqlite:///queue\.db"):
+        run("worker", "--tasks-url", "immediate:")
+    with pytest.raises(ConfigurationError, match="--import no_such_module"):
+        run("worker", "--import", "no_such_module")
+    tasks.configure(url)
+    run("worker", "--import", "chores", "--until-empty")
+
+
+def test_on_a_terminal_a_line_counts(url: str, tmp_path: Path) -> None:
+    """Progress and rate are shown, and no JSON."""
+    for _ in range(3):
+        mail().enqueue()
+    ours, theirs = pty.openpty()
+    with ScriptedSMTPServer() as server:
+        modernmail.configure({"default": server.url()})
+        tests = Path(chores.__file__).parent
+        environment = {
+            **os.environ, "PYTHONPATH": f"{tests}:{tests.parent}", "MODERNMAIL_URL": server.url(), "TERM": "xterm",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "modernmail.cli", "worker", "--until-empty", "--tasks-url", url]
+        assert (
+            subprocess.run(command, env=environment, stdout=theirs, timeout=60, check=False).returncode == 0
+        )
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "3 accepted" in shown
+    assert "{" not in shown
+
+
+def test_a_terminated_worker_finishes_what_it_sends(url: str) -> None:
+    """SIGTERM: the mail in DATA is sent, the others are given back, and the worker ends with 0."""
+    with ScriptedSMTPServer([Rule("BODY", nth=1).hold("go").proceed()]) as server:
+        tickets = tasks.enqueue_many(mail() for _ in range(4))
+        worker = process(url, server)
+        server.wait_for_step("BODY", timeout=30)
+        worker.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            worker.wait(0.3)
+        server.release("go")
+        said, _ = worker.communicate(timeout=30)
+        assert worker.returncode == 0
+    statuses = [(ticket.refresh(), ticket.status)[1] for ticket in tickets]
+    assert statuses.count("accepted") == len(server.commits) == len(said.splitlines())
+    assert statuses.count("queued") == 4 - len(server.commits)
+
+
+def test_a_second_signal_ends_it_at_once(url: str) -> None:
+    """The mail whose dot was out is unknown, once its lease is over."""
+    with ScriptedSMTPServer([Rule("BODY").hold("never").proceed()]) as server:
+        ticket = mail().enqueue()
+        worker = process(f"{url}&lease=1", server)
+        server.wait_for_step("BODY", timeout=30)
+        worker.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            worker.wait(0.2)
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=10)
+        assert worker.returncode == 128 + signal.SIGTERM
+        ticket.refresh()
+        while ticket.status == "sending":
+            run("worker", "--until-empty")
+            ticket.refresh()
+        server.release("never")
+    assert ticket.status == "unknown"
+
+
+def test_list_show_and_stats_tell_what_there_is(url: str) -> None:
+    """As lines for people, as JSON for programs."""
+    with ScriptedSMTPServer([Rule("RCPT", contains="never@").reply("550 5.1.1 no such user")]) as server:
+        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
+        assert "the outbox is empty" in run("outbox", "stats").output
+        done = mail("now@example.com", "never@example.com").enqueue()
+        run("worker", "--until-empty")
+        later = mail("later@example.com").enqueue(run_after=timedelta(days=1))
+        modernmail.mailers["default"].close()
+    lines = run("outbox", "list").output.splitlines()
+    assert [line.split()[0] for line in lines] == [done.id, later.id]
+    assert "1 accepted, 1 rejected" in lines[0]
+    assert "now@example.com and 1 more" in lines[0]
+    listed = run("outbox", "list", "--status", "queued", "--json", "--limit", "1").output
+    assert json.loads(listed)["id"] == later.id
+    shown = run("outbox", "show", done.id).output
+    assert "550 5.1.1 no such user" in shown
+    assert "never@example.com" in shown
+    facts = json.loads(run("outbox", "show", done.id, "--json").output)
+    assert facts["recipients"]["never@example.com"]["status"] == "rejected"
+    assert "Subject: Hello" in run("outbox", "show", later.id, "--content").output
+    counted = json.loads(run("outbox", "stats", "--json").output)
+    assert counted == {"recipients": {"accepted": 1, "rejected": 1, "queued": 1}, "paused": []}
+    assert run("outbox", "stats").output.split() == ["1", "queued", "1", "accepted", "1", "rejected"]
+
+
+def test_retry_discard_and_resend_decide(url: str) -> None:
+    """Each by id; `--all` for what waits or is unknown; what is over is refused."""
+    waiting, other = (mail().enqueue(run_after=timedelta(days=1)) for _ in range(2))
+    assert run("outbox", "retry", waiting.id).output == f"{waiting.id} queued\n"
+    assert run("outbox", "discard", other.id).output == f"{other.id} discarded\n"
+    run("worker", "--until-empty")
+    waiting.refresh()
+    other.refresh()
+    assert (waiting.status, other.status) == ("accepted", "discarded")
+    assert "the content was dropped" in run("outbox", "show", waiting.id, "--content").output
+    with pytest.raises(QueueError):
+        run("outbox", "resend", waiting.id)
+    with ScriptedSMTPServer([Rule("BODY", nth=1, session=1).commit().close()]) as server:
+        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
+        lost = mail().enqueue()
+        run("worker", "--until-empty")
+        lost.refresh()
+        assert lost.status == "unknown"
+        assert run("outbox", "resend", "--all").output == f"{lost.id} queued again\n"
+        assert run("outbox", "retry", "--all").output == ""
+        run("worker", "--until-empty")
+        modernmail.mailers["default"].close()
+    lost.refresh()
+    assert lost.status == "accepted"
+
+
+def test_commands_without_an_id_say_what_they_want(url: str) -> None:
+    """A usage error, and nothing is changed."""
+    for word in ("retry", "discard", "resend"):
+        result = CliRunner().invoke(app, ["outbox", word])
+        assert result.exit_code == 2
+        assert "say which" in result.output
+
+
+def test_stats_name_paused_mailers(url: str) -> None:
+    """A mailer that cannot send is shown with its reason."""
+    mail().enqueue()
+    modernmail.configure({"other": "memory:"})
+    run("worker", "--until-empty")
+    assert "mailer default is paused" in run("outbox", "stats").output
+    assert json.loads(run("outbox", "stats", "--json").output)["paused"][0]["mailer"] == "default"
