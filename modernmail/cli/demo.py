@@ -7,11 +7,12 @@ import asyncio
 import click
 from rich.text import Text
 
-from modernmail.inbox import CaptureServer, MemoryStore
+from modernmail.inbox import InboxServer, MemoryStore
 from modernmail.mailer import Mailer
 from modernmail.reading import read
 
 from .samples import NOBODY, sample_messages
+from .staying import stay
 from .terminal import octets, out, printable, show_receipt
 
 TYPE_CHECKING = False
@@ -25,19 +26,31 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--once", is_flag=True, help="End when the mails have arrived.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.pass_context
-def demo(context: click.Context, once: bool) -> None:  # noqa: ARG001  # it ends anyway while there is no page to look at
+def demo(context: click.Context, once: bool, open_page: bool) -> None:
     """Start an inbox on this machine, send it sample mails by real SMTP, sync and async, and show what arrived.
 
-    Nothing leaves this machine.
+    Then stay, for a look at its page, until Ctrl-C. Nothing leaves this machine.
     """
     console = out()
-    with MemoryStore() as store, CaptureServer.threaded(store, refuse={NOBODY}) as server:
+    with MemoryStore() as store, InboxServer.threaded(store, smtp={"refuse": {NOBODY}}) as server:
         console.print(
-            Text.assemble(("modernmail demo", "bold"), (f" · an inbox listens on {server.url}", "dim"))
+            Text.assemble(("modernmail demo", "bold"), (f" · an inbox listens on {server.smtp_url}", "dim"))
         )
-        sent = send_samples(console, server.url)
+        sent = send_samples(console, server.smtp_url)
         arrived = list(store)
+        _judge(context, console, sent, arrived)
+        if not once:
+            console.print(
+                Text.assemble("  Look at them: ", (server.url, "bold"), ("   Ctrl-C ends it", "dim"))
+            )
+            if open_page:
+                click.launch(server.url)
+            stay()
+
+
+def _judge(context: click.Context, console: Console, sent: list[Parcel], arrived: list[CapturedMail]) -> None:
     show_arrived(console, arrived)
     if [mail.content for mail in arrived] != [bytes(parcel.content) for parcel in sent]:
         console.print(f"\n[bold red]✗[/] {len(sent)} mails sent, {len(arrived)} arrived, and they differ")
