@@ -184,11 +184,7 @@ class SMTPReceipts:
 
     async def _replace(self, pipeline: Pipeline) -> None:
         """The wire failed: begin what is stranded on a new one, unless this one was new itself."""
-        is_old = self._was_used or pipeline.opened > 0
-        if not is_old:
-            pipeline.give_up()
-        self._waiting.extend(pipeline.stranded)
-        pipeline.stranded.clear()
+        self._waiting.extend(pipeline.rescue(is_old=self._was_used or pipeline.opened > 0))
         self._done.extend(await pipeline.close())
         await self._hand_back()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from .markup import read_tags
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 MOST_REFERENCES = 1_000
 
 _URL_IN_TEXT = re.compile(r"\bhttps?://[^\s<>\"'\x00-\x1f]+", re.IGNORECASE)
+_ANY_URL = re.compile(r"(?:https?|wss?):?//[^\s<>\"'\\)]+", re.IGNORECASE)
 _CSS_URL = re.compile(
     r"""url\(\s*["']?([^"')]{1,4000}) | @import\s+["']([^"']{1,4000}) | image-set\(\s*["']([^"']{1,4000})""",
     re.VERBOSE | re.IGNORECASE,
@@ -138,12 +140,20 @@ def _references(tag: Tag) -> Iterator[Reference]:
             yield from find_remote(value)
         elif name == "content" and tag.name == "meta" and (refresh := _REFRESH.search(value)):
             yield Reference("meta refresh", refresh[1])
+        elif name.startswith("on"):
+            for match in _ANY_URL.finditer(value):
+                yield Reference(how, match[0])
         elif "(" in value or "@" in value:
             for url in find_css_urls(value):
                 yield Reference(how, url)
+        if value.startswith("data:image/svg"):
+            yield from find_remote(unquote(value))
     if tag.name == "style":
         for url in find_css_urls(tag.text):
             yield Reference("style sheet", url)
+    elif tag.name == "script":
+        for match in _ANY_URL.finditer(tag.text):
+            yield Reference("script", match[0])
 
 
 def _without_closing_marks(url: str) -> str:

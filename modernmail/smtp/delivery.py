@@ -32,7 +32,17 @@ if TYPE_CHECKING:
 class Delivery:
     """The state of one parcel."""
 
-    __slots__ = ("conversation", "error", "notes", "outcomes", "parcel", "position", "remaining", "started")
+    __slots__ = (
+        "conversation",
+        "error",
+        "failures",
+        "notes",
+        "outcomes",
+        "parcel",
+        "position",
+        "remaining",
+        "started",
+    )
 
     def __init__(self, parcel: Parcel, position: int, started: float) -> None:
         self.parcel = parcel
@@ -41,6 +51,7 @@ class Delivery:
         self.remaining: tuple[Address, ...] = parcel.envelope.addresses
         self.outcomes: dict[str, Outcome] = {}
         self.error: MailError | None = None
+        self.failures = 0  # wires that failed under it
         self.notes: tuple[str, ...] = ()
         self.conversation: tuple[str, ...] = ()
 

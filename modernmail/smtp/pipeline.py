@@ -227,8 +227,21 @@ class Pipeline:
         else:
             self._done.append(delivery.receipt(self._io.now()))
 
-    def give_up(self) -> None:
-        """Nothing will be tried again for the stranded: they are deferred, and their receipts come next."""
+    def rescue(self, *, is_old: bool) -> list[Delivery]:
+        """Return the stranded that may begin anew: once each, and only from a wire that was not new itself.
+
+        The others are deferred, and their receipts come next.
+        """
+        rescued = []
+        for delivery in self.stranded:
+            delivery.failures += 1
+            if is_old and delivery.failures == 1:
+                rescued.append(delivery)
+        self.stranded = deque(delivery for delivery in self.stranded if delivery not in rescued)
+        self._give_up_stranded()
+        return rescued
+
+    def _give_up_stranded(self) -> None:
         fault = self.fault
         replies = self._wire.replies
         last = replies[-1] if replies and replies[-1].code == 421 else None

@@ -20,9 +20,19 @@ def problems(row: Row, played: Played) -> list[str]:
     for sent, expected in zip(played.sent, row.sends, strict=True):
         found += _word(sent, expected)
         found += _truth(sent, played, lies=row.server_lies)
+    known = {_message_id(sent.message.as_bytes()) for sent in played.sent}
+    found += [
+        "a mail nobody wrote was committed" for one in played.commits if _message_id(one.content) not in known
+    ]
     found += [f"must not: {rule}" for rule in row.must_not if _BREAKS[rule](played)]
     if not row.lenient:
         found += [fault for session in played.sessions for fault in session.violations]
+    if len(played.sessions) > 2 * len(played.sent):
+        found.append(
+            f"{len(played.sessions)} connections for {len(played.sent)} mails: a wire is replaced once"
+        )
+    if played.is_left_open:
+        found.append("a closed mailer left a connection open")
     if row.is_transient is not None:
         error = played.sent[0].error
         said = error.is_transient if isinstance(error, DeliveryError) else None

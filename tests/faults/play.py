@@ -26,7 +26,7 @@ CORPUS_TIMEOUT = 2.0  # the timeout that max_s and the seconds of the scripts ar
 class Mode:
     """One way to run a row."""
 
-    face: str  # "sync" or "async"
+    face: str  # "sync" or "async": send one after the other; "sync-many" or "async-many": as one stream
     pipelining: bool
     delivery: str
 
@@ -34,12 +34,14 @@ class Mode:
         return f"{self.face}-{'pipelined' if self.pipelining else 'stepwise'}-{self.delivery}"
 
 
-MODES = [
-    Mode(face, pipelining, delivery)
-    for face in ("sync", "async")
-    for pipelining in (True, False)
-    for delivery in ("whole", "line", "byte")
-]
+def modes_of(row: Row) -> list[Mode]:
+    """Return every mode that means something for the row."""
+    return [
+        Mode(face, pipelining, delivery)
+        for face in (row.faces if len(row.sends) > 1 else ("sync", "async"))
+        for pipelining in (True, False)
+        for delivery in row.deliveries
+    ]
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Played:
     limit: float = 0.0
     sessions: list[Session] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
+    is_left_open: bool = False
 
     def transcript(self) -> str:
         """Return all sessions as text."""
@@ -108,13 +111,21 @@ def play(row: Row, mode: Mode) -> Played:
     with server:
         url = _url(server, row, timeout)
         began = time.monotonic()
-        if mode.face == "sync":
-            _send(url, played.sent)
-        else:
-            asyncio.run(_asend(url, played.sent))
+        match mode.face:
+            case "sync":
+                _send(url, played.sent)
+            case "async":
+                asyncio.run(_asend(url, played.sent))
+            case "sync-many":
+                _send_many(url, played.sent)
+            case _:
+                asyncio.run(_asend_many(url, played.sent))
         played.seconds = time.monotonic() - began
         if not any(action[0] in {"stall", "sleep"} for action in row.actions):
-            server.wait_until_idle()
+            try:
+                server.wait_until_idle(5)
+            except TimeoutError:
+                played.is_left_open = True
     played.sessions, played.commits = server.sessions, server.commits
     return played
 
@@ -123,7 +134,7 @@ def _url(server: ScriptedSMTPServer, row: Row, timeout: float) -> str:
     client = dict(row.client)
     scheme = "smtps" if client.get("tls") == "implicit" else "smtp"
     options: dict[str, object] = {
-        "timeout": timeout,
+        "timeout": PATIENT if row.waits_for_the_final_reply else timeout,
         "final_timeout": timeout,
         "tls": None,
         "ca": server.ca_file,
@@ -156,3 +167,17 @@ async def _asend(url: str, sent: list[Sent]) -> None:
                 one.receipt = await mailer.asend(one.message)
             except DeliveryError as error:
                 one.receipt, one.error = error.receipt, error
+
+
+def _send_many(url: str, sent: list[Sent]) -> None:
+    with Mailer(url) as mailer, mailer.send_many(one.message for one in sent) as sending:
+        for one, receipt in zip(sent, sending, strict=True):
+            one.receipt, one.error = receipt, receipt.error
+
+
+async def _asend_many(url: str, sent: list[Sent]) -> None:
+    async with Mailer(url) as mailer, mailer.asend_many(one.message for one in sent) as sending:
+        left = iter(sent)
+        async for receipt in sending:
+            one = next(left)
+            one.receipt, one.error = receipt, receipt.error

@@ -49,6 +49,7 @@ class Row:
     must_not: tuple[str, ...] = ()
     is_transient: bool | None = None
     deliveries: tuple[str, ...] = ("whole", "line", "byte")
+    faces: tuple[str, ...] = ("sync", "async", "sync-many", "async-many")
     server_lies: bool = False
     lenient: bool = False
     impatient: bool = False
@@ -70,6 +71,13 @@ class Row:
         fails = any(expected.classes != {"success"} for expected in self.sends)
         return bool(slow) and fails
 
+    @property
+    def waits_for_the_final_reply(self) -> bool:
+        """Whether that is the reply that does not come: then the others need not be hurried."""
+        return self.waits and any(
+            {"unknown"} == right for one in self.sends for right in one.statuses.values()
+        )
+
 
 def row_of(data: dict[str, Any]) -> Row:
     """Return the row that a line of the corpus describes; a key nobody knows is a TypeError."""
@@ -80,7 +88,7 @@ def row_of(data: dict[str, Any]) -> Row:
     sends = tuple(_expected({**common, **send}) for send in data.pop("sends", [first]))
     if data.pop("verify", None) == "untrusted":
         data["certificate"] = "untrusted"
-    for key in ("rcpts", "mechanisms", "capabilities", "must_not", "deliveries"):
+    for key in ("rcpts", "mechanisms", "capabilities", "must_not", "deliveries", "faces"):
         if data.get(key) is not None:
             data[key] = tuple(data[key])
     return Row(sends=sends, **data)

@@ -102,6 +102,11 @@ def test_codes(body: str, codes: list[str]) -> None:
          ["form action //x.example/1", "a ping //x.example/2"]),
         ("<img src=cid:logo><img src=data:image/png,x><img src=x.png><a href=https://x.example>", []),
         ("<img src=//x.example/1><img src=//x.example/1>", ["img src //x.example/1"]),
+        ("<script>fetch('https://x.example/1'); new WebSocket('ws://x.example/2')</script>",
+         ["script https://x.example/1", "script ws://x.example/2"]),
+        ("<b onclick=\"open('https://x.example/1')\">", ["b onclick https://x.example/1"]),
+        ("<img src=\"data:image/svg+xml,%3Csvg%3E<image href='https://x.example/1'/>\">",
+         ["image href https://x.example/1"]),
     ],
 )  # fmt: skip
 def test_remote_references(html: str, found: list[str]) -> None:

@@ -23,7 +23,7 @@ _REPORTS = (
 )
 _HEADERS = {
     b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
+    b"referrer-policy": b"same-origin",  # with no-referrer our own forms would be of an unknown origin
     b"cross-origin-resource-policy": b"same-origin",
     b"cross-origin-opener-policy": b"same-origin",
     b"x-dns-prefetch-control": b"off",

@@ -173,7 +173,7 @@ class Pages:
         scheme = request.query_params.get("scheme", "")
         request.scope["csp"].policy = policy(f"/blocked/{mail.id}/{token}", remote=is_remote)
         made = await asyncio.to_thread(preview, mail.read, scheme=scheme)
-        return HTMLResponse(made.html)
+        return HTMLResponse(made.html, headers={"Referrer-Policy": "no-referrer"})
 
     async def raw(self, request: Request) -> Response:
         """The mail as it came, as text."""

@@ -1,0 +1,192 @@
+"""Every fault of the corpus, played against the SMTP backend: what became of each recipient is told rightly.
+
+By default a row runs sync and async, in one mode each, the modes taking turns from row to row; `nox -s faults`
+runs every row in every mode. Rows that must run into a timeout are played beside the others, some at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from faults.judge import problems
+from faults.play import Mode, modes_of, play
+from faults.row import rows
+
+from modernmail import Mailer, Message
+from modernmail.errors import DeliveryError
+from modernmail.testing import Rule, ScriptedSMTPServer
+
+ROWS = rows()
+AT_ONCE = 6  # rows that wait for a timeout, played side by side
+DELIVERIES = ("whole", "line", "byte")
+
+
+def case(row, mode):
+    """Return a row in a mode as a parameter."""
+    marks = []
+    if row.id == "C07" and mode.pipelining:
+        marks = [
+            pytest.mark.xfail(
+                reason="the reply to BDAT LAST is given timeout, not final_timeout", strict=True
+            )
+        ]
+    return pytest.param((row, mode), id=f"{row.id}-{mode}", marks=marks)
+
+
+def representative():
+    """Yield some modes of each row: once sync and once async; pipelining, delivery and stream take turns."""
+    for index, row in enumerate(ROWS):
+        for turn, face in ((index, "sync"), (index + 1, "async")):
+            face = (
+                face
+                if turn % 4 < 2 or len(row.sends) == 1 or f"{face}-many" not in row.faces
+                else f"{face}-many"
+            )
+            delivery = DELIVERIES[turn % 3] if DELIVERIES[turn % 3] in row.deliveries else row.deliveries[0]
+            yield case(row, Mode(face, turn % 2 == 0, delivery))
+
+
+def everything():
+    """Yield each row in every mode that means something for it."""
+    for row in ROWS:
+        for mode in modes_of(row):
+            yield case(row, mode)
+
+
+@pytest.fixture(scope="module")
+def rehearsed(request):
+    """The rows that wait for a timeout, already being played: a future for each."""
+    cases = [
+        item.callspec.params["case"] for item in request.session.items if "rehearsed" in item.fixturenames
+    ]
+    gc.collect()
+    gc.disable()  # a connection that only the collector closes is a leak, and shall be seen as one
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            yield {(row.id, mode): pool.submit(play, row, mode) for row, mode in cases if row.waits}
+    finally:
+        gc.enable()
+
+
+def judge(case, rehearsed):
+    """Fail with all that is wrong, and with the conversation."""
+    row, mode = case
+    future = rehearsed.get((row.id, mode))
+    played = play(row, mode) if future is None else future.result()
+    wrong = problems(row, played)
+    assert not wrong, f"{row.id} {row.name} [{mode}]:\n" + "\n".join(wrong) + "\n" + played.transcript()
+
+
+@pytest.mark.parametrize("case", list(representative()))
+def test_the_outcome_of_a_fault_is_told_rightly(case, rehearsed):
+    """Each recipient's status, the time it took and what was sent are right, once sync and once async."""
+    judge(case, rehearsed)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("case", list(everything()))
+def test_the_outcome_of_a_fault_is_told_rightly_in_every_mode(case, rehearsed):
+    """The same for every row in every mode."""
+    judge(case, rehearsed)
+
+
+# -- what no script of a server can do
+
+
+def a_message(**changes):
+    """Return a message to one recipient."""
+    return Message(subject="x", text="y", from_email="me@example.com", to="you@example.com", **changes)
+
+
+def send(url, message, face):
+    """Send one message and return its receipt, whether an error carries it or not."""
+
+    async def asend():
+        async with Mailer(url) as mailer:
+            return await mailer.asend(message)
+
+    try:
+        if face == "async":
+            return asyncio.run(asend())
+        with Mailer(url) as mailer:
+            return mailer.send(message)
+    except DeliveryError as error:
+        return error.receipt
+
+
+@pytest.mark.parametrize("face", ["sync", "async"])
+@pytest.mark.parametrize("harm", ["shortened", "gone", "replaced"])
+def test_content_that_fails_midway_is_never_ended_with_a_dot(face, harm, tmp_path):
+    """A streamed file that changes after the snapshot leaves `deferred`; the server gets nothing complete."""
+    path = tmp_path / "large.bin"
+    path.write_bytes(b"x" * 4_000_000)
+    message = a_message().attach_file(path)
+    with ScriptedSMTPServer([Rule("DATA").hold("harmed").proceed()]) as server:
+        told = []
+        thread = threading.Thread(target=lambda: told.append(send(server.url(timeout=10), message, face)))
+        thread.start()
+        server.wait_for_step("DATA")
+        if harm == "shortened":
+            path.write_bytes(b"x" * 2_000_000)
+        elif harm == "gone":
+            path.unlink()
+        else:
+            other = tmp_path / "other.bin"
+            other.write_bytes(b"y" * 4_000_000)
+            other.replace(path)
+        server.release("harmed")
+        thread.join()
+        server.wait_until_idle()
+        assert server.commits == []
+        assert not any(transaction.complete for transaction in server.sessions[0].transactions)
+    assert told[0].recipients["you@example.com"].status == "deferred"
+
+
+@pytest.mark.parametrize("face", ["sync", "async"])
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "BODY", "QUIT"])
+@pytest.mark.parametrize("text", ["250-flood flood flood flood\r\n", "x" * 80])
+def test_a_flood_is_cut_off_and_not_kept(face, step, text):
+    """Of 64 MiB of reply little is taken from the wire, and less than 1 MiB of memory is used for it."""
+    rule = Rule(step).raw("250-").flood(text)
+    with ScriptedSMTPServer([rule]) as server:
+        url = server.url(timeout=10, final_timeout=10)
+        send(url, a_message(), face)  # imports and caches are not the flood's
+        tracemalloc.start()
+        try:
+            send(url, a_message(), face)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        server.wait_until_idle()
+    assert max(session.sent for session in server.sessions) < 16 * 1024 * 1024  # mostly the kernel's buffers
+    assert peak < 1024 * 1024
+
+
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "BODY"])
+@pytest.mark.parametrize("capabilities", [["PIPELINING"], []])
+def test_a_cancelled_send_says_what_became_of_it_and_spoils_nothing(step, capabilities):
+    """CancelledError carries the receipt: unknown after the dot, deferred before; the next mail is fine."""
+
+    async def scenario(server):
+        async with Mailer(server.url(timeout=10)) as mailer:
+            task = asyncio.create_task(mailer.asend(a_message()))
+            await asyncio.to_thread(server.wait_for_step, step)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as cancelled:
+                await task
+            server.release("go")
+            receipt = await mailer.asend(a_message())
+        return cancelled.value.receipt, receipt
+
+    rule = Rule(step, session=1, nth=1).hold("go").proceed()
+    with ScriptedSMTPServer([rule], capabilities=capabilities) as server:
+        cancelled, receipt = asyncio.run(scenario(server))
+        server.wait_until_idle()
+        assert receipt.accepted == ("you@example.com",)
+        assert cancelled.recipients["you@example.com"].status == ("unknown" if step == "BODY" else "deferred")
+        assert len(server.commits) == (2 if step == "BODY" else 1)
