@@ -91,7 +91,13 @@ class ChunkedPipeline(Pipeline):
                 self._interrupted(transaction)
             raise
         count = sum(transaction.count for transaction in batch) + len(batch) - 1
-        patience = self._patience(first.delivery, self._settings.final_timeout)
+        ordinary = self._patience(first.delivery, self._settings.timeout)
+        final = self._patience(first.delivery, self._settings.final_timeout)
+        patience: list[float] = []
+        for transaction in batch:
+            # RSET before each but the first, MAIL and RCPT, then the reply to the content
+            patience += [ordinary] * (transaction.count - (0 if patience else 1))
+            patience.append(final)
         try:
             replies = await wire.exchange(_octets(batch), count, patience)
         except WireFault as fault:

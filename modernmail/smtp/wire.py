@@ -13,7 +13,7 @@ from .replies import WireFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any, Protocol
 
     from ..parcel import Parcel
@@ -43,8 +43,14 @@ if TYPE_CHECKING:
         served: int
         last_used: float
 
-        async def exchange(self, data: bytes | Iterable[bytes], count: int, patience: float) -> list[Reply]:
-            """Write the octets, then return the next `count` replies; `patience` seconds for the first of them."""
+        async def exchange(
+            self, data: bytes | Iterable[bytes], count: int, patience: float | Sequence[float]
+        ) -> list[Reply]:
+            """Write the octets, then return the next `count` replies.
+
+            `patience` is how many seconds the first may take, the others having the ordinary timeout each; or those of
+            each of them.
+            """
             ...
 
         def check(self) -> None:

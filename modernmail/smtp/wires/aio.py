@@ -23,7 +23,7 @@ from .security import ehlo_name, session_facts, tls_context, tls_reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from ..extensions import Extensions
@@ -58,6 +58,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
         self._fault: WireFault | None = None
         self._deadline = 0.0
         self._patience = 0.0
+        self._each: Sequence[float] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._next_look = 0.0
         self._is_paused = False
@@ -70,8 +71,10 @@ class AsyncioWire(asyncio.BufferedProtocol):
 
     # -- what the pipeline calls -------------------------------------------------------------------------------
 
-    async def exchange(self, data: bytes | Iterable[bytes], count: int, patience: float) -> list[Reply]:
-        """Write, then return `count` replies, the first within `patience` seconds."""
+    async def exchange(
+        self, data: bytes | Iterable[bytes], count: int, patience: float | Sequence[float]
+    ) -> list[Reply]:
+        """Write, then return `count` replies, the first (or each) within `patience` seconds."""
         replies = self.replies = []
         self._seen = 0
         try:
@@ -83,8 +86,9 @@ class AsyncioWire(asyncio.BufferedProtocol):
                 await self._stream(data)
             if count:
                 self._count = count
-                self._patience = patience
-                deadline = self._deadline = self._loop.time() + patience
+                self._each = () if isinstance(patience, (float, int)) else patience
+                first = self._patience = patience if isinstance(patience, (float, int)) else patience[0]
+                deadline = self._deadline = self._loop.time() + first
                 waiter = self._waiter = self._loop.create_future()
                 if self._timer is None or deadline < self._next_look:
                     self._watch()
@@ -191,9 +195,12 @@ class AsyncioWire(asyncio.BufferedProtocol):
                 self._fail(WireFault("closed", f"the server closes the session: {replies[at]}"))
                 return
         self._seen = got
-        self._patience = self._timeout
-        self._deadline = self._loop.time() + self._timeout
-        if got >= self._count:
+        if got < self._count:
+            self._patience = self._each[got] if self._each else self._timeout
+            self._deadline = self._loop.time() + self._patience
+            if self._deadline < self._next_look:
+                self._watch()
+        else:
             if got > self._count or not self._reader.is_empty:
                 # Bytes nobody asked for: what was read stands, the wire is not used again.
                 del replies[self._count :]

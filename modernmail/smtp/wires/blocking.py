@@ -23,7 +23,7 @@ from .security import ehlo_name, session_facts, tls_context, tls_reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from ...receipt import Reply
@@ -58,8 +58,10 @@ class BlockingWire:
         poll.register(sock, select.POLLIN)
         self._poll = poll.poll
 
-    async def exchange(self, data: bytes | Iterable[bytes], count: int, patience: float) -> list[Reply]:
-        """Write, then return `count` replies, the first within `patience` seconds."""
+    async def exchange(
+        self, data: bytes | Iterable[bytes], count: int, patience: float | Sequence[float]
+    ) -> list[Reply]:
+        """Write, then return `count` replies, the first (or each) within `patience` seconds."""
         replies: list[Reply] = []
         self.replies = replies
         try:
@@ -111,8 +113,10 @@ class BlockingWire:
         except (OSError, WireFault):
             return
 
-    def _read(self, replies: list[Reply], count: int, patience: float) -> None:
+    def _read(self, replies: list[Reply], count: int, patiences: float | Sequence[float]) -> None:
         sock, reader = self._sock, self._reader
+        each = () if isinstance(patiences, (float, int)) else patiences
+        patience = patiences if isinstance(patiences, (float, int)) else patiences[0]
         deadline = monotonic() + patience
         left = patience
         have = 0
@@ -135,7 +139,8 @@ class BlockingWire:
                             sock.settimeout(self._timeout)
                         return
                     have = got
-                    deadline = monotonic() + self._timeout
+                    patience = each[got] if each else self._timeout
+                    deadline = monotonic() + patience
                 left = deadline - monotonic()
                 if left <= 0:
                     raise WireFault("timeout", "no complete reply in time")
