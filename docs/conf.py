@@ -1,15 +1,18 @@
 """How Sphinx builds the documentation."""
 
 import re
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 project = "modernmail"
 author = "The modernmail founders"
 copyright = "The modernmail founders"
 release = version = installed_version("modernmail")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build"]
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+extensions = ["commands", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build", "_ext"]
 default_role = "code"  # docstrings write `name`
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
