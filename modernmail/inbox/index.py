@@ -46,8 +46,7 @@ CREATE TABLE mails (
     sender TEXT NOT NULL, addressees TEXT NOT NULL, subject_folded TEXT NOT NULL,  -- to compare with
     body TEXT NOT NULL DEFAULT ''      -- to compare with, where there is no FTS5
 );
-CREATE INDEX mails_seen ON mails (seen);
-CREATE INDEX mails_received_at ON mails (received_at);
+CREATE INDEX mails_unseen ON mails (seq) WHERE seen = 0;
 """
 _FTS = 'CREATE VIRTUAL TABLE words USING fts5(text, tokenize = "unicode61 remove_diacritics 2")'
 _SUMMARY = (
@@ -70,9 +69,9 @@ class Index:
 
     def _open(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute(
-            "PRAGMA synchronous = NORMAL"
-        )  # a crash of the machine may cost the last mails, no more
+        # A crash of the machine may cost the last mails, no more; a checkpoint waits for the disk.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA wal_autocheckpoint = 4000")
         self._db.execute("BEGIN IMMEDIATE")  # two processes may open a new store at once
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
@@ -182,15 +181,24 @@ class Index:
         sql = f"SELECT seq, id FROM mails WHERE {where.sql} ORDER BY seq"  # noqa: S608 - values are parameters
         return self._db.execute(sql, where.parameters).fetchall()
 
-    def surplus(self, limit: int, oldest: float) -> list[tuple[int, str]]:
-        """Return number and id of the mails over `limit` and of those received before the moment `oldest`."""
-        sql = "SELECT seq, id FROM mails WHERE received_at < ?"
-        old = self._db.execute(sql, (oldest,)).fetchall()
-        (span,) = self._db.execute("SELECT max(seq) - min(seq) + 1 FROM mails").fetchone()
-        if span is None or span <= limit:  # a quick bound: no need to count
-            return old
-        sql = "SELECT seq, id FROM mails ORDER BY seq DESC LIMIT -1 OFFSET ?"
-        return list({*old, *self._db.execute(sql, (limit,)).fetchall()})
+    def surplus(self, limit: int, oldest: float | None) -> list[tuple[int, str]]:
+        """Return number and id of the mails over `limit`, and of the first ones received before `oldest`.
+
+        Asked after every mail, so it looks at the ends of the table only: nothing is counted, nothing sorted.
+        """
+        found: dict[int, str] = {}
+        if oldest is not None:
+            sql = "SELECT seq, id, received_at FROM mails ORDER BY seq"
+            for seq, mail_id, received_at in self._db.execute(sql):
+                if received_at >= oldest:
+                    break
+                found[seq] = mail_id
+        bounds = "SELECT (SELECT max(seq) FROM mails) - (SELECT min(seq) FROM mails) + 1"
+        (span,) = self._db.execute(bounds).fetchone()
+        if span is not None and span > limit:  # deletions leave gaps: only now it is worth counting
+            sql = "SELECT seq, id FROM mails ORDER BY seq DESC LIMIT -1 OFFSET ?"
+            found |= dict(self._db.execute(sql, (limit,)).fetchall())
+        return list(found.items())
 
     def neighbours(self, seq: int, query: str) -> tuple[str | None, str | None]:
         """Return the ids of the next newer and the next older mail that `query` finds."""

@@ -82,6 +82,7 @@ class CaptureProtocol(SMTP):
         self._refused = False
         self._transaction: _Transaction | None = None
         self._user: str | None = None
+        self._held = b""
 
     @property
     def offers_auth(self) -> bool:
@@ -129,6 +130,20 @@ class CaptureProtocol(SMTP):
         self._user = user
         return True
 
+    # -- replies
+
+    async def push(self, status: str | bytes) -> None:
+        """Send a reply, and those held back before it."""
+        held, self._held = self._held, b""
+        await super().push(held + (status.encode("utf-8") if isinstance(status, str) else status))
+
+    async def _answer(self, reply: str) -> None:
+        """Send a reply, or hold it back while the client's next command is here already (RFC 2920 3.2)."""
+        if b"\n" in self._reader._buffer:  # type: ignore[attr-defined]
+            self._held += reply.encode("utf-8") + b"\r\n"
+        else:
+            await self.push(reply)
+
     # -- the mail transaction
 
     async def smtp_HELO(self, hostname: str) -> None:
@@ -151,21 +166,21 @@ class CaptureProtocol(SMTP):
         if await self.check_helo_needed() or await self.check_auth_needed("MAIL"):
             return
         if self._transaction is not None:
-            await self.push("503 5.5.1 A mail is already under way")
+            await self._answer("503 5.5.1 A mail is already under way")
             return
         try:
             path, options = parse_path("FROM", arg)
             names = _parameter_names(options, _MAIL_PARAMETERS)
             _check_ascii(path, utf8="SMTPUTF8" in names)
         except InvalidPath as error:
-            await self.push(error.reply)
+            await self._answer(error.reply)
             return
         size = next((option[5:] for option in options if option[:5].upper() == "SIZE="), "0")
         if size.isdecimal() and int(size[:20]) > self._owner.max_size:
-            await self.push(f"552 5.3.4 More than the {self._owner.max_size} octets this server takes")
+            await self._answer(f"552 5.3.4 More than the {self._owner.max_size} octets this server takes")
             return
         self._transaction = _Transaction(path, options, "SMTPUTF8" in names)
-        await self.push("250 2.1.0 Sender ok")
+        await self._answer("250 2.1.0 Sender ok")
 
     async def smtp_RCPT(self, arg: str | None) -> None:
         """RCPT TO:<forward-path> [parameters]."""
@@ -173,47 +188,47 @@ class CaptureProtocol(SMTP):
             return
         transaction = self._transaction
         if transaction is None:
-            await self.push("503 5.5.1 MAIL comes first")
+            await self._answer("503 5.5.1 MAIL comes first")
             return
         try:
             path, options = parse_path("TO", arg)
             _parameter_names(options, _RCPT_PARAMETERS)
             _check_ascii(path, utf8=transaction.utf8)
         except InvalidPath as error:
-            await self.push(error.reply)
+            await self._answer(error.reply)
             return
         if not path:
-            await self.push("501 5.1.3 A recipient cannot be empty")
+            await self._answer("501 5.1.3 A recipient cannot be empty")
             return
         if len(transaction.recipients) >= self._owner.max_recipients:
-            await self.push("452 4.5.3 Too many recipients")  # RFC 5321 4.5.3.1.10
+            await self._answer("452 4.5.3 Too many recipients")  # RFC 5321 4.5.3.1.10
             return
         refusal = self._owner.refusal_of(path)
         if refusal is not None:
-            await self.push(refusal)
+            await self._answer(refusal)
             return
         transaction.recipients.append(path)
         transaction.recipient_options.append(options)
-        await self.push("250 2.1.5 Recipient ok")
+        await self._answer("250 2.1.5 Recipient ok")
 
     async def smtp_DATA(self, arg: str | None) -> None:
         """DATA, the content, and a line with one dot."""
         if await self.check_helo_needed() or await self.check_auth_needed("DATA"):
             return
         if arg:
-            await self.push("501 5.5.4 Syntax: DATA")
+            await self._answer("501 5.5.4 Syntax: DATA")
             return
         transaction = self._transaction
         if transaction is None or not transaction.recipients:
-            await self.push("503 5.5.1 RCPT comes first" if transaction else "503 5.5.1 MAIL comes first")
+            await self._answer("503 5.5.1 RCPT comes first" if transaction else "503 5.5.1 MAIL comes first")
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
         content = await self._read_content()
         self._transaction = None
         if content is None:
-            await self.push(f"552 5.3.4 More than the {self._owner.max_size} octets this server takes")
+            await self._answer(f"552 5.3.4 More than the {self._owner.max_size} octets this server takes")
             return
-        await self.push(await self._keep(transaction, content))
+        await self._answer(await self._keep(transaction, content))
 
     async def _read_content(self) -> bytes | None:
         """Return the content with dot-stuffing undone, or None (all read, none kept) when it is too large.
@@ -228,7 +243,7 @@ class CaptureProtocol(SMTP):
                 piece = await self._reader.readuntil(b".\r\n")
             except asyncio.LimitOverrunError as error:
                 piece = await self._reader.readexactly(error.consumed)
-            self._reset_timeout()
+                self._reset_timeout()
             size += len(piece)
             pieces.append(piece)
             tail = (tail + piece[-5:])[-5:]

@@ -200,7 +200,7 @@ class Store:
         self.close()
 
     def _surplus(self) -> list[tuple[int, str]]:
-        oldest = 0.0 if self.max_age is None else time.time() - self.max_age
+        oldest = None if self.max_age is None else time.time() - self.max_age
         return self._index.surplus(self.limit, oldest)
 
     def _write(self, change: Any) -> None:

@@ -210,8 +210,14 @@ def test_old_mails_make_room(store: Store) -> None:
         store.add(mail(str(number)))
     assert subjects(store) == ["2", "3"]
     store.limit, store.max_age = 3, 3600
-    store.add(mail("old", received_at=datetime.now(UTC) - timedelta(days=1)))
-    assert subjects(store) == ["2", "3"]
+    store.clear()
+    for subject, age in (("older", 2), ("old", 1), ("new", 0)):
+        store.add(mail(subject, received_at=datetime.now(UTC) - timedelta(hours=2 * age)))
+    assert subjects(store) == ["new"]
+    store.max_age = None
+    store.clear()
+    for number in (2, 3):
+        store.add(mail(str(number)))
     store.delete("subject:3")
     for number in (4, 5, 6):
         store.add(mail(str(number)))
