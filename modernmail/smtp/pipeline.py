@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _DOT = b".\r\n"
+_WHOLE = 65_536  # octets: content up to this size goes out in one write with its final dot, past a commit point too
 
 
 class Pipeline:
@@ -313,6 +314,10 @@ class Pipeline:
         content = current.delivery.parcel.content
         pieces = content.pieces
         commit_point = io.commit_point
+        if commit_point is not None and not content.is_streamed and content.size <= _WHOLE:
+            # The write that holds the final dot is then the only one, so the commit point stands right before it.
+            await self._committed(current)
+            commit_point = None
         if len(pieces) == 1 and commit_point is None and not content.is_streamed:
             current.is_sent = True
             return await wire.exchange(pieces[0].stuffed + _DOT + group, count, patience)  # type: ignore[union-attr]
@@ -322,13 +327,18 @@ class Pipeline:
             )
         await wire.exchange(readable(content.stuffed_chunks()), 0, self._settings.timeout)
         if commit_point is not None:
-            try:
-                await commit_point(current.delivery.parcel)
-            except BaseException:
-                await wire.close(polite=False)
-                raise
+            await self._committed(current)
         current.is_sent = True
         return await wire.exchange(_DOT + group, count, patience)
+
+    async def _committed(self, current: Transaction) -> None:
+        """Reach the commit point; the wire is closed when it does not let the mail pass."""
+        assert self._io.commit_point is not None
+        try:
+            await self._io.commit_point(current.delivery.parcel)
+        except BaseException:
+            await self._wire.close(polite=False)
+            raise
 
     def _settle_content(self, current: Transaction, reply: Reply) -> None:
         if not current.accepted:

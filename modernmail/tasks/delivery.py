@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import (
@@ -28,7 +29,7 @@ from modernmail.flow import Flow
 from modernmail.runtime import BlockingIO, run_blocking
 
 from .mailjob import LANE, recipients_of, unpack
-from .recipients import pending, phase_of, settled
+from .recipients import merged, pending, phase_of, settled
 from .sqlite.lease import Mark
 from .verdict import verdict
 
@@ -43,10 +44,15 @@ if TYPE_CHECKING:
     from .schedule import Schedule
     from .sqlite.job import Job
     from .sqlite.lease import Lease
+    from .sqlite.queue import Queue
 
     Told = Callable[[str, Job, dict[str, Any]], None]
 
 logger = logging.getLogger("modernmail.tasks")
+
+_AHEAD = 20  # mails whose contents are read at once
+_SMALL = 65_536  # octets: larger contents are read one by one
+_dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 _SLOW = 0.005  # seconds: an outcome does not wait longer than this for the next commit point
 
@@ -77,7 +83,7 @@ class Delivery:
         schedule: Schedule,
         *,
         mailer: Callable[[str], Mailer],
-        content: Callable[[int], bytes | None],
+        contents: Queue,
         store: Callable[..., None],
         is_stopping: Callable[[], bool],
         told: Told,
@@ -85,12 +91,14 @@ class Delivery:
         self.lease = lease
         self.schedule = schedule
         self._mailer = mailer
-        self._content = content
+        self._contents = contents
+        self._loaded: dict[int, bytes] = {}
+        self._over: list[int] = []  # accepted by everybody: their contents can go
         self._store = store
         self._is_stopping = is_stopping
         self._told = told
         self._marks: list[Mark] = []
-        self._begun: list[Job] = []  # in the order of their positions
+        self._begun: list[tuple[Job, list[str]]] = []  # with the recipients, in the order of their positions
         self._current: dict[str, Job] = {}  # by Message-ID
         self._committed: set[int] = set()
         self._settled: set[int] = set()
@@ -113,6 +121,8 @@ class Delivery:
             raise Paused(str(error)) from error
         finally:
             self._flush()
+            if self._over:
+                self.lease.drop_contents(self._over)
             untouched = [job for job in jobs if job.id not in self._settled]
             if untouched:
                 self.lease.release(untouched)
@@ -149,28 +159,38 @@ class Delivery:
                 self._outcome(mailer, receipt)
 
     def _parcels(self, jobs: Iterator[Job]) -> Iterator[Parcel]:
-        for job in jobs:
-            if self._is_stopping():
-                return
-            if job.expires is not None and job.expires <= time.time():
-                self._end(job, "expired", "its time was over before it could be sent")
-                continue
-            try:
-                parcel = unpack(job, self._content(job.id))
-            except (PayloadRejected, InvalidValue, ValueError, KeyError, TypeError) as error:
-                logger.error("mail %x cannot be sent: %s", job.id, error)
-                self._end(job, "rejected", f"{type(error).__name__}: {error}")
-                continue
+        while ahead := list(islice(jobs, _AHEAD)):
+            self._loaded = self._contents.contents([job.id for job in ahead], up_to=_SMALL)
+            for job in ahead:
+                if self._is_stopping():
+                    return
+                parcel = self._parcel(job)
+                if parcel is not None:
+                    yield parcel
+
+    def _parcel(self, job: Job) -> Parcel | None:
+        """Return the parcel of a mail that can go now; None when it has come to an end without."""
+        if job.expires is not None and job.expires <= time.time():
+            self._end(job, "expired", "its time was over before it could be sent")
+            return None
+        try:
+            parcel = unpack(job, self._loaded.pop(job.id, None) or self._contents.content(job.id))
+        except (PayloadRejected, InvalidValue, ValueError, KeyError, TypeError) as error:
+            logger.error("mail %x cannot be sent: %s", job.id, error)
+            self._end(job, "rejected", f"{type(error).__name__}: {error}")
+            return None
+        recipients = list(parcel.envelope.recipients)
+        if job.outcome is not None:
             state = _state(job)
-            names = pending(parcel.envelope.recipients, state)
+            names = pending(recipients, state)
             if not names:
-                self._mark(job, phase_of(parcel.envelope.recipients, state), state)
-                continue
-            if len(names) < len(parcel.envelope.recipients):
+                self._mark(job, phase_of(recipients, state), state)
+                return None
+            if len(names) < len(recipients):
                 parcel = parcel.narrowed(names)
-            self._begun.append(job)
-            self._current[parcel.message_id] = job
-            yield parcel
+        self._begun.append((job, recipients))
+        self._current[parcel.message_id] = job
+        return parcel
 
     async def _commit(self, parcel: Parcel) -> None:
         """The commit point: past it, nobody sends this mail again by himself."""
@@ -193,12 +213,16 @@ class Delivery:
         self._committed.add(job.id)
 
     def _outcome(self, mailer: Mailer, receipt: Receipt) -> None:
-        job = self._begun[receipt.position]
+        job, recipients = self._begun[receipt.position]
         if job.id in self._settled:
             return
         self._heard = time.monotonic()
+        if job.outcome is None and receipt.is_complete and len(receipt.recipients) == len(recipients):
+            # Nearly every mail: everybody accepted at the first attempt.
+            self._mark(job, "accepted", merged({}, receipt, time.time()), receipt)
+            return
         found = verdict(
-            recipients_of(job),
+            recipients,
             _state(job),
             receipt,
             self.schedule,
@@ -229,9 +253,10 @@ class Delivery:
     ) -> None:
         outcome: dict[str, Any] = json.loads(job.outcome) if job.outcome else {}
         outcome["recipients"] = state
-        is_over = phase == "accepted"
-        self._marks.append(Mark(job.id, job.lease or "", phase, json.dumps(outcome), run_after, is_over))
+        self._marks.append(Mark(job.id, job.lease or "", phase, _dumps(outcome), run_after))
         self._settled.add(job.id)
+        if phase == "accepted":
+            self._over.append(job.id)
         if receipt is None or self._gap > _SLOW or len(self._marks) >= 50:
             self._flush()
         self._told(phase, job, state)

@@ -207,7 +207,7 @@ class Worker:
             self.lease,
             self.backend.schedule,
             mailer=self._mailer,
-            content=self.backend.jobs.content,
+            contents=self.backend.jobs,
             store=self._store,
             is_stopping=self._stopping.is_set,
             told=self._tell_mail,
@@ -279,7 +279,10 @@ class Worker:
         self._report({"id": f"{job.id:x}", "name": job.name, "phase": phase, "attempt": job.attempts, **more})
 
     def _tell_mail(self, phase: str, job: Job, state: State) -> None:
-        self._tell(phase, job, mailer=job.lane[5:], recipients=summary(state, state, phase))
+        if self.report is None:
+            self.counts[phase] += 1
+        else:
+            self._tell(phase, job, mailer=job.lane[5:], recipients=summary(state, state, phase))
         if phase != "waiting" and mail_finished.has_receivers:
             mail_finished.send(type(self.backend), self._mail.ticket_of(replace(job, phase=phase), state))
 

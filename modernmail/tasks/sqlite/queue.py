@@ -106,6 +106,12 @@ class Queue:
         content: bytes | None = rows[0][0] if rows else None  # type: ignore[assignment]
         return content
 
+    def contents(self, numbers: Iterable[int], *, up_to: int) -> dict[int, bytes]:
+        """Return the contents of these jobs by id, those of more than `up_to` octets left out."""
+        marks = ", ".join(str(int(number)) for number in numbers)
+        sql = f"SELECT job, content FROM modernmail_content WHERE job IN ({marks}) AND length(content) <= ?"  # noqa: S608
+        return dict(self.database.rows(sql, (up_to,)))  # type: ignore[arg-type]
+
     def purge(self, before: float, *, at_most: int = 1000) -> int:
         """Forget jobs that ended before this time (seconds since 1970), unknown ones excepted; return how
         many."""
