@@ -111,10 +111,6 @@ class Worker:
         self._stopping.set()
         pulse.join()
         self._loop.close()
-        try:
-            self.lease.end()
-        except QueueUnavailable as error:
-            logger.warning("the lease of this worker was left behind: %s", error)
 
     def stop(self) -> None:
         """Take no more jobs, finish what has begun, give the rest back; a second call gives up at once."""
@@ -136,9 +132,16 @@ class Worker:
             except Exception:
                 logger.exception("worker %s: %d jobs were left to their lease", self.id, len(jobs))
             finally:
+                self._let_go(jobs[0].lease or "")
                 with self._door:
                     self._busy[jobs[0].lane] -= 1
                     self._door.notify()
+
+    def _let_go(self, token: str) -> None:
+        try:
+            self.lease.let_go(token)
+        except QueueUnavailable as error:
+            logger.warning("a claim of this worker was left behind, until its time is over: %s", error)
 
     def _next(self) -> list[Job]:
         """Return jobs to do; one hand watches for them, the others wait for its place. None: time to go."""

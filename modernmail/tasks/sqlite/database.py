@@ -94,6 +94,12 @@ class Database:
             connection = self._for(durable)
             return self.patiently(lambda: connection.execute(sql, parameters).rowcount)  # type: ignore[arg-type]
 
+    def change(self, sql: str, parameters: tuple[object, ...]) -> list[tuple[object, ...]]:
+        """Run one statement that writes, as a transaction under NORMAL, and return what it returns."""
+        with self.lock:
+            connection = self._for(False)
+            return self.patiently(lambda: connection.execute(sql, parameters).fetchall())
+
     def rows(self, sql: str, parameters: object = ()) -> list[tuple[object, ...]]:
         """Return the rows of a query."""
         with self.lock:

@@ -1,14 +1,15 @@
-"""A worker's hold on jobs: `Lease`. One row with one deadline for all jobs a worker has, renewed by its
+"""A worker's hold on jobs: `Lease`. Each claim is a row with a deadline for all its jobs, renewed by the
 heartbeat.
 
-Rules of the file: whatever changes a job names the lease it is held under, and changes nothing when that
-lease is lost; claims commit in full, marks under NORMAL; the commit point never succeeds on a lease that has
-run out. A lease is set to end before its length is over, so that the next worker has the job within that
-length.
+Rules of the file: whatever changes a job names the claim it is held under, and changes nothing when that
+claim is lost; claims commit in full, marks under NORMAL; the commit point never succeeds on a claim that has
+run out. A deadline is set before the length of the lease is over, so that the next worker has the job within
+that length.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,16 +33,26 @@ _CLAIM = f"""UPDATE modernmail_job
     WHERE id IN (SELECT id FROM modernmail_job WHERE phase = 'queued' AND lane = ? AND queue = ?
                  ORDER BY priority DESC, id LIMIT ?)
     RETURNING {", ".join(COLUMNS)}"""  # noqa: S608 - names of columns
-_BEGIN = "INSERT INTO modernmail_lease (token, worker, boot, until) VALUES (?, ?, ?, ?)"
-_RENEW = "UPDATE modernmail_lease SET until = ? WHERE token = ? AND until > ?"
-_END = """DELETE FROM modernmail_lease
-    WHERE token = ? AND NOT EXISTS (SELECT 1 FROM modernmail_job WHERE lease = ?)"""
+_BEGIN = "INSERT INTO modernmail_lease (token, worker, boot, until, jobs) VALUES (?, ?, ?, ?, ?)"
+_RENEW = "UPDATE modernmail_lease SET until = ? WHERE worker = ? AND boot = ? AND until > ?"
+_LET_GO = """DELETE FROM modernmail_lease WHERE token = ? AND NOT EXISTS (
+    SELECT 1 FROM modernmail_job WHERE id IN (SELECT value FROM json_each(jobs)) AND lease = token)"""
+_GIVE_UP = "UPDATE modernmail_lease SET until = 0 WHERE token = ?"
 _COMMIT_POINT = """UPDATE modernmail_job SET phase = 'content'
     WHERE id = ? AND lease = ? AND phase = 'leased'
     AND EXISTS (SELECT 1 FROM modernmail_lease WHERE token = ? AND boot = ? AND until > ?)"""
 _MARK = """UPDATE modernmail_job
     SET phase = ?, run_after = ?, finished_at = ?, outcome = ?, lease = NULL, holder = NULL
     WHERE id = ? AND (lease = ? OR (phase = 'unknown' AND holder = ?))"""
+# One statement is one transaction: the usual case, the outcome of one mail with the commit point of the next.
+_MARK_AND_COMMIT = """UPDATE modernmail_job
+    SET phase = CASE id WHEN ?1 THEN ?2 ELSE 'content' END,
+        finished_at = CASE id WHEN ?1 THEN ?3 ELSE finished_at END,
+        outcome = CASE id WHEN ?1 THEN ?4 ELSE outcome END,
+        lease = CASE id WHEN ?1 THEN NULL ELSE lease END
+    WHERE id IN (?1, ?6) AND lease = ?5 AND (id = ?1 OR (phase = 'leased'
+        AND EXISTS (SELECT 1 FROM modernmail_lease WHERE token = ?5 AND boot = ?7 AND until > ?8)))
+    RETURNING id"""
 _DROP = "DELETE FROM modernmail_content WHERE job = ?"
 _RELEASE = """UPDATE modernmail_job SET phase = 'queued', lease = NULL, attempts = attempts - 1
     WHERE id = ? AND lease = ? AND phase = 'leased'"""
@@ -69,7 +80,7 @@ class Lease:
         self.database = database
         self.worker = worker
         self.length = length
-        self._token: str | None = None
+        self._open: set[str] = set()  # the tokens of claims that are not let go
         self._boot = boot_id()
 
     @property
@@ -78,9 +89,13 @@ class Lease:
         return self.length * 0.75 / HEARTBEATS
 
     def renew(self) -> bool:
-        """Push the deadline away; False when the lease was lost, and what was held under it."""
-        now = time.monotonic()
-        return self._token is None or self.database.execute(_RENEW, self._renewal(now), durable=False) == 1
+        """Push the deadlines away; False when a claim was lost, and what was held under it."""
+        with self.database.lock:
+            if not self._open:
+                return True
+            now = time.monotonic()
+            parameters = (self._deadline(now), self.worker, self._boot, now)
+            return self.database.execute(_RENEW, parameters, durable=False) >= len(self._open)
 
     def claim(
         self, at_most: Callable[[str], int], *, queues: Sequence[str] | None = None, lanes: Iterable[str] = ()
@@ -97,10 +112,14 @@ class Lease:
             head = _best_head(connection, queues, skipped)
             if head is None:
                 return []
-            token = self._held(connection)
-            now = time.time()
+            token, now = secrets.token_hex(8), time.time()
             lane, queue = head
             rows = connection.execute(_CLAIM, (token, now, now, lane, queue, at_most(lane))).fetchall()
+            if rows:
+                held = json.dumps([row[0] for row in rows])
+                deadline = self._deadline(time.monotonic())
+                connection.execute(_BEGIN, (token, self.worker, self._boot, deadline, held))
+                self._open.add(token)
         jobs = [Job.from_row(row) for row in rows]
         jobs.sort(key=lambda job: (-job.priority, job.id))
         return jobs
@@ -110,6 +129,14 @@ class Lease:
 
         False means: write no final dot. True means: whatever happens now, nobody sends it again by himself.
         """
+        if len(marks) == 1 and marks[0].run_after is None and marks[0].lease == token:
+            mark = marks[0]
+            now = time.time() if mark.is_end else None
+            first = (mark.id, mark.phase, now, mark.outcome, token)
+            changed = self.database.change(_MARK_AND_COMMIT, (*first, number, self._boot, time.monotonic()))
+            if (mark.id,) not in changed:
+                self.finish(marks)  # perhaps it is unknown by now, and this its late outcome
+            return (number,) in changed
         with self.database.write(durable=False) as connection:
             for mark in marks:
                 self._mark(connection, mark)
@@ -132,27 +159,17 @@ class Lease:
         with self.database.write(durable=False) as connection:
             connection.executemany(_RELEASE, [(job.id, job.lease) for job in jobs])
 
-    def end(self) -> None:
-        """Forget this lease, when nothing is held under it: how a worker leaves."""
-        if self._token is not None:
-            self.database.execute(_END, (self._token, self._token), durable=False)
-
-    def _held(self, connection: sqlite3.Connection) -> str:
-        """Return the token of a lease that is good, as part of a claim; a lost one is not taken up again."""
-        now = time.monotonic()
-        if self._token is None or connection.execute(_RENEW, self._renewal(now)).rowcount != 1:
-            self._token = secrets.token_hex(8)
-            row = (self._token, self.worker, self._boot, self._deadline(now))
-            connection.execute(_BEGIN, row)
-        return self._token
+    def let_go(self, token: str) -> None:
+        """Forget a claim whose jobs are all marked or released; give up what is still held under it."""
+        with self.database.lock:
+            self._open.discard(token)
+            if not self.database.execute(_LET_GO, (token,), durable=False):
+                self.database.execute(_GIVE_UP, (token,), durable=False)
 
     def _mark(self, connection: sqlite3.Connection, mark: Mark) -> bool:
         finished = time.time() if mark.is_end else None
         parameters = (mark.phase, mark.run_after, finished, mark.outcome, mark.id, mark.lease, mark.lease)
         return connection.execute(_MARK, parameters).rowcount == 1
-
-    def _renewal(self, now: float) -> tuple[float, str | None, float]:
-        return self._deadline(now), self._token, now
 
     def _deadline(self, now: float) -> float:
         return now + self.length * 0.75

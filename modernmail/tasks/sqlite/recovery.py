@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 _DUE = "SELECT 1 FROM modernmail_job WHERE phase = 'waiting' AND run_after <= ? LIMIT 1"
 _WAKE = """UPDATE modernmail_job SET phase = 'queued', run_after = NULL WHERE id IN (
     SELECT id FROM modernmail_job WHERE phase = 'waiting' AND run_after <= ? ORDER BY run_after LIMIT 1000)"""
-_DEAD = "SELECT token, boot FROM modernmail_lease WHERE boot <> ? OR until <= ?"
+_DEAD = "SELECT token, boot, jobs FROM modernmail_lease WHERE boot <> ? OR until <= ?"
 _TO_UNKNOWN = """UPDATE modernmail_job SET phase = 'unknown', holder = lease, lease = NULL, finished_at = ?
-    WHERE lease = ? AND lane <> 'task' AND (phase = 'content' OR ?)"""
-_TO_QUEUED = "UPDATE modernmail_job SET phase = 'queued', lease = NULL WHERE lease = ?"
+    WHERE id IN (SELECT value FROM json_each(?)) AND lease = ? AND lane <> 'task' AND (phase = 'content' OR ?)"""
+_TO_QUEUED = """UPDATE modernmail_job SET phase = 'queued', lease = NULL
+    WHERE id IN (SELECT value FROM json_each(?)) AND lease = ?"""
 
 
 def wake(database: Database, now: float | None = None) -> int:
@@ -46,8 +47,8 @@ def recover(database: Database) -> tuple[int, int]:
         return 0, 0
     queued = unknown = 0
     with database.write() as connection:
-        for token, of_boot in connection.execute(_DEAD, (boot, time.monotonic())).fetchall():
-            unknown += connection.execute(_TO_UNKNOWN, (time.time(), token, of_boot != boot)).rowcount
-            queued += connection.execute(_TO_QUEUED, (token,)).rowcount
+        for token, of_boot, jobs in connection.execute(_DEAD, (boot, time.monotonic())).fetchall():
+            unknown += connection.execute(_TO_UNKNOWN, (time.time(), jobs, token, of_boot != boot)).rowcount
+            queued += connection.execute(_TO_QUEUED, (jobs, token)).rowcount
             connection.execute("DELETE FROM modernmail_lease WHERE token = ?", (token,))
     return queued, unknown

@@ -55,11 +55,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE INDEX modernmail_ready ON modernmail_job (lane, queue, priority DESC, id)
             WHERE phase = 'queued'""",
         "CREATE INDEX modernmail_waiting ON modernmail_job (run_after) WHERE phase = 'waiting'",
-        "CREATE INDEX modernmail_leased ON modernmail_job (lease) WHERE lease IS NOT NULL",
         "CREATE UNIQUE INDEX modernmail_key ON modernmail_job (key) WHERE key IS NOT NULL",
         "CREATE TABLE modernmail_content (job INTEGER PRIMARY KEY, content BLOB NOT NULL)",
         """CREATE TABLE modernmail_lease (
-            token TEXT PRIMARY KEY, worker TEXT NOT NULL, boot TEXT NOT NULL, until REAL NOT NULL
+            token TEXT PRIMARY KEY, worker TEXT NOT NULL, boot TEXT NOT NULL, until REAL NOT NULL,
+            jobs TEXT NOT NULL         -- JSON: the ids that were claimed under it
         ) WITHOUT ROWID""",
         """CREATE TABLE modernmail_pause (
             lane TEXT PRIMARY KEY, reason TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL,
