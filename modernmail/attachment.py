@@ -12,7 +12,7 @@ from __future__ import annotations
 from .characters import refusal, text_of
 from .errors import InvalidAttachment
 from .frozen import Frozen
-from .media_type import MediaType, guess_media_type
+from .media_type import OCTETS, MediaType, guess_media_type
 from .source import KEPT, FileSource, Spool, spool_or_bytes
 
 TYPE_CHECKING = False
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Literal
 
     Disposition = Literal["attachment", "inline"]
-
-OCTETS = "application/octet-stream"
 
 
 class Attachment(Frozen):
@@ -123,6 +121,11 @@ class Attachment(Frozen):
         return source if isinstance(source, bytes) else source.read()
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether the HTML shows it by `cid:`, rather than a reader listing it."""
+        return self.disposition == "inline" and self.content_id is not None
+
+    @property
     def size(self) -> int:
         """The size of the content in octets, now."""
         source = self.pinned()
@@ -153,6 +156,8 @@ class Attachment(Frozen):
     def __reduce__(self) -> tuple[object, ...]:
         from pathlib import Path
 
+        if self._type.main == "multipart":
+            return carried_attachment, (self.filename, self._type, self.cache)
         content = self.content if self.path is None else Path(self.path)
         return _rebuilt, (self.filename, content, self.media_type, self.disposition, self.content_id)
 
@@ -161,6 +166,15 @@ def _rebuilt(
     filename: str | None, content: Any, media_type: str, disposition: Any, content_id: str | None
 ) -> Attachment:
     return Attachment(filename, content, media_type, disposition=disposition, content_id=content_id)
+
+
+def carried_attachment(filename: str | None, kind: MediaType, leaf: Any) -> Attachment:
+    """Return a multipart that somebody else wrote as an attachment; `leaf` is how it stands on the wire."""
+    attachment = Attachment(filename, leaf.body.data)
+    put = object.__setattr__
+    put(attachment, "_type", kind)
+    put(attachment, "cache", leaf)
+    return attachment
 
 
 def _last_part(filename: str) -> str:

@@ -21,9 +21,10 @@ LATER = object()  # not now
 class Feed:
     """Items of an ordinary iterable."""
 
-    __slots__ = ("_items", "is_sequence", "size")
+    __slots__ = ("_items", "goes_on_after_errors", "is_sequence", "size")
 
     def __init__(self, items: Any) -> None:
+        self.goes_on_after_errors = getattr(items, "goes_on_after_errors", False)
         self.is_sequence = isinstance(items, (list, tuple))
         self.size: int | None = len(items) if hasattr(items, "__len__") else None
         try:
@@ -51,6 +52,7 @@ class AsyncFeed:
     """Items of an async iterable, pulled by a task when somebody asks."""
 
     __slots__ = ("_asked", "_error", "_item", "_items", "_news", "_task", "is_sequence", "size")
+    goes_on_after_errors = False  # a generator that raised is at its end
 
     def __init__(self, items: Any) -> None:
         self.is_sequence = False

@@ -95,7 +95,14 @@ class Flow:
                 if self.is_ended:
                     return None
                 began = monotonic()
-                item = self._feed.take()
+                try:
+                    item = self._feed.take()
+                except InvalidValue as error:
+                    if not self._feed.goes_on_after_errors:
+                        raise
+                    self._taken += 1
+                    self._local.append(Receipt(None, None, {}, position=self._taken, error=error))
+                    continue
                 if item is END:
                     self.is_ended = True
                     return None

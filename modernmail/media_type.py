@@ -13,6 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+OCTETS: Final = "application/octet-stream"
+LONGEST_NAME: Final = 127  # RFC 6838 4.2
+_LONGEST_PARAMETER: Final = 40  # that a line holds it with a piece of its value
+
 # RFC 2045 5.1 token: printable ASCII without tspecials
 _NOT_TOKEN: Final = str.maketrans(
     "", "", "!#$%&'*+-.^_`{|}~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -64,6 +68,8 @@ class MediaType(Frozen):
         main, slash, sub = essence.strip(" \t").lower().partition("/")
         if not (slash and is_token(main) and is_token(sub)):
             raise InvalidAttachment(argument, text, "must be type/subtype, such as 'application/pdf'")
+        if max(len(main), len(sub)) > LONGEST_NAME:
+            raise InvalidAttachment(argument, text, f"has a name of more than {LONGEST_NAME} characters")
         put = object.__setattr__
         put(self, "essence", f"{main}/{sub}")
         put(self, "main", main)
@@ -119,7 +125,7 @@ def _parameters(text: str, whole: str, argument: str) -> tuple[tuple[str, str], 
             continue
         equals = text.find("=", at)
         name = text[at:equals].strip(" \t").lower() if equals > 0 else ""
-        if not is_token(name):
+        if not is_token(name) or len(name) > _LONGEST_PARAMETER:
             raise InvalidAttachment(argument, whole, "a parameter must be name=value")
         if name in pairs or name == "boundary":
             raise InvalidAttachment(argument, whole, f"the parameter {name} may not stand here")
@@ -171,7 +177,7 @@ def guess_media_type(filename: str | None) -> str:
     name = filename or ""
     dot = name.rfind(".")
     if dot < 0:
-        return "application/octet-stream"
+        return OCTETS
     ending = name[dot:].lower()
     return _TYPES.get(ending) or _builtin(ending)
 
@@ -186,4 +192,4 @@ def _builtin(ending: str) -> str:
         # filenames=() reads no file of the machine: only the table that comes with Python
         for table in reversed(mimetypes.MimeTypes(filenames=()).types_map):
             _builtin_types.update(table)
-    return _builtin_types.get(ending, "application/octet-stream")
+    return _builtin_types.get(ending, OCTETS)

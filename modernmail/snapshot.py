@@ -21,10 +21,11 @@ from .parcel import parcel_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .address import Address
+    from .content import Content
     from .envelope import Envelope
     from .message import Message
     from .mime.render import Entity
-    from .mime.structure import Leaf
+    from .mime.structure import Leaf, Multipart
     from .parcel import Parcel
 
 
@@ -33,62 +34,124 @@ def snapshot(message: Message, *, sender: Address | None = None, envelope: Envel
 
     Raises `InvalidMessage` when there is no sender, or nobody to send to.
     """
-    froms = message._from
-    if not froms:
-        if sender is None:
-            raise InvalidMessage(
-                "from_email",
-                None,
-                "there is no sender: pass from_email=…, or give the mailer a default (MODERNMAIL_FROM)",
-            )
-        froms = (sender,)
+    froms = message._from or _stand_in(message, sender)
     if envelope is None:
         envelope = _envelope(message, froms)
-    body = message._entity
-    if body is None or body.is_pinned:
-        body = message._entity = _entity(message)
-    to, cc, headers = message._to, message._cc, message._headers
+    names, fields, message_id, is_utf8 = header_of(message, froms)
+    return parcel_of(
+        envelope, document("".join(fields), names, body_of(message), is_utf8=is_utf8), message_id
+    )
+
+
+def content_of(message: Message, *, sender: Address | None = None) -> Content:
+    """Return the content as it is now; it needs no recipients. Raises `InvalidMessage` when there is no sender."""
+    names, fields, _, is_utf8 = header_of(message, message._from or _stand_in(message, sender))
+    return document("".join(fields), names, body_of(message), is_utf8=is_utf8)
+
+
+def taken_apart(
+    message: Message, *, sender: Address | None = None
+) -> tuple[list[str], Leaf | Multipart | None, bool]:
+    """Return the header fields as they stand on the wire, the tree of parts, and whether UTF-8 is needed."""
+    _, fields, _, is_utf8 = header_of(message, message._from or _stand_in(message, sender))
+    return fields, tree_of(message)[0], is_utf8
+
+
+def header_of(message: Message, froms: tuple[Address, ...]) -> tuple[list[str], list[str], str, bool]:
+    """Return the names of the fields, the fields as they stand on the wire, the Message-ID, and whether UTF-8 is needed."""
     utf8 = message.needs_smtputf8
-    names = ["From"]
-    fields = [mailboxes("From", froms, utf8=utf8)]
-    if message._sender is not None:
-        names.append("Sender")
-        fields.append(mailboxes("Sender", (message._sender,), utf8=utf8))
-    if message._reply_to:
-        names.append("Reply-To")
-        fields.append(mailboxes("Reply-To", message._reply_to, utf8=utf8))
-    if to:
-        names.append("To")
-        fields.append(mailboxes("To", to, utf8=utf8))
-    if cc:
-        names.append("Cc")
-        fields.append(mailboxes("Cc", cc, utf8=utf8))
-    elif not to:
-        names.append("To")
-        fields.append("To: undisclosed-recipients:;\r\n")
-    if message._subject:
-        names.append("Subject")
-        fields.append(unstructured("Subject", message._subject))
+    headers = message._headers
     message_id = None
-    if headers:
-        for name, value in headers:
-            names.append(name)
-            fields.append(field(name, value))
-        message_id = headers.get("Message-ID")
-        if "Date" not in headers:
-            names.append("Date")
-            fields.append(f"Date: {_date()}\r\n")
+    has_date = False
+    if message._original is not None:
+        names, fields, message_id = message._original.laid_out(message, froms, utf8=utf8)
+        has_date = any(name.lower() == "date" for name in names)
     else:
+        to, cc = message._to, message._cc
+        names = ["From"]
+        fields = [mailboxes("From", froms, utf8=utf8)]
+        if message._sender is not None:
+            names.append("Sender")
+            fields.append(mailboxes("Sender", (message._sender,), utf8=utf8))
+        if message._reply_to:
+            names.append("Reply-To")
+            fields.append(mailboxes("Reply-To", message._reply_to, utf8=utf8))
+        if to:
+            names.append("To")
+            fields.append(mailboxes("To", to, utf8=utf8))
+        if cc:
+            names.append("Cc")
+            fields.append(mailboxes("Cc", cc, utf8=utf8))
+        elif not to:
+            names.append("To")
+            fields.append("To: undisclosed-recipients:;\r\n")
+        if message._subject:
+            names.append("Subject")
+            fields.append(unstructured("Subject", message._subject))
+        if headers:
+            for name, value in headers:
+                names.append(name)
+                fields.append(field(name, value))
+            message_id = headers.get("Message-ID")
+            has_date = "Date" in headers
+    if not has_date:
         names.append("Date")
         fields.append(f"Date: {_date()}\r\n")
     if message_id is None:
-        message_id = f"<{urandom(15).hex()}@{froms[0].domain_ascii or 'localhost.invalid'}>"
+        domain = froms[0].domain_ascii if froms else ""
+        message_id = f"<{urandom(15).hex()}@{domain or 'localhost.invalid'}>"
         names.append("Message-ID")
         fields.append(f"Message-ID: {message_id}\r\n")
-    return parcel_of(envelope, document("".join(fields), names, body, is_utf8=utf8), message_id)
+    return names, fields, message_id, utf8
+
+
+def tree_of(message: Message) -> tuple[Leaf | Multipart | None, bool]:
+    """Return the tree of a message's parts, and whether a file was looked at for it."""
+    original = message._original
+    if original is not None and original.leaf is not None:
+        return original.leaf, False
+    encoding = message._body_encoding
+    text = None if message._text is None else text_leaf(message._text, "plain", encoding)
+    html = None if message._html is None else text_leaf(message._html, "html", encoding)
+    if not message._attachments and not message._alternatives:
+        return arranged(text, html, (), (), ()), False
+    embedded: list[Leaf] = []
+    attached: list[Leaf] = []
+    is_pinned = False
+    for attachment in message._attachments:
+        (embedded if attachment.is_embedded else attached).append(attachment_leaf(attachment))
+        is_pinned = is_pinned or attachment.path is not None
+    alternatives = [
+        (kind.essence, alternative_leaf(content, kind, encoding)) for content, kind in message._alternatives
+    ]
+    return arranged(text, html, alternatives, embedded, attached), is_pinned
+
+
+def body_of(message: Message) -> Entity:
+    """Return the rendered tree of a message's parts, kept until a part changes."""
+    body = message._entity
+    if body is None or body.is_pinned:
+        root, is_pinned = tree_of(message)
+        body = message._entity = entity(root, is_pinned=is_pinned)
+    return body
+
+
+def _stand_in(message: Message, sender: Address | None) -> tuple[Address, ...]:
+    """Return who stands in the place of a missing From."""
+    if message._original is not None and message._original.is_unread(message, "_from"):
+        return ()
+    if sender is None:
+        raise InvalidMessage(
+            "from_email",
+            None,
+            "there is no sender: pass from_email=…, or give the mailer a default (MODERNMAIL_FROM)",
+        )
+    return (sender,)
 
 
 def _envelope(message: Message, froms: tuple[Address, ...]) -> Envelope:
+    if message._original is not None:
+        message._original.check_recipients(message)
     recipients = message._to + message._cc + message._bcc
     if not recipients:
         raise InvalidMessage("to", [], "there is nobody to send to: to, cc and bcc are empty")
@@ -97,31 +160,17 @@ def _envelope(message: Message, froms: tuple[Address, ...]) -> Envelope:
         sender = None if isinstance(path, str) else path
     elif message._sender is not None:
         sender = message._sender
-    elif len(froms) > 1:
+    elif len(froms) != 1:
         # RFC 5322 3.6.2: several authors need one who sends
-        raise InvalidMessage("from_email", [str(one) for one in froms], "several From addresses need sender=")
+        reason = (
+            "several From addresses need sender="
+            if froms
+            else "the From field cannot be read: pass return_path="
+        )
+        raise InvalidMessage("from_email", [str(one) for one in froms], reason)
     else:
         sender = froms[0]
     return envelope_of(sender, once(recipients), message._dsn, require_tls=message._require_tls)
-
-
-def _entity(message: Message) -> Entity:
-    encoding = message._body_encoding
-    text = None if message._text is None else text_leaf(message._text, "plain", encoding)
-    html = None if message._html is None else text_leaf(message._html, "html", encoding)
-    if not message._attachments and not message._alternatives:
-        return entity(arranged(text, html, (), (), ()))
-    embedded: list[Leaf] = []
-    attached: list[Leaf] = []
-    is_pinned = False
-    for attachment in message._attachments:
-        is_inline = attachment.disposition == "inline" and attachment.content_id is not None
-        (embedded if is_inline else attached).append(attachment_leaf(attachment))
-        is_pinned = is_pinned or attachment.path is not None
-    alternatives = [
-        (kind.essence, alternative_leaf(content, kind, encoding)) for content, kind in message._alternatives
-    ]
-    return entity(arranged(text, html, alternatives, embedded, attached), is_pinned=is_pinned)
 
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -136,10 +136,10 @@ def mailboxes(name: str, addresses: Sequence[Address], *, utf8: bool = False) ->
         text = mailbox(addresses[0], utf8=utf8)
         if len(name) + 2 + len(text) <= _WIDTH:
             return f"{name}: {text}\r\n"
-    return _listed(name, [mailbox(address, utf8=utf8) for address in addresses])
+    return listed(name, [mailbox(address, utf8=utf8) for address in addresses])
 
 
-def _listed(name: str, items: list[str]) -> str:
+def listed(name: str, items: list[str]) -> str:
     """Return a field of items joined by commas, folded between items, and at the blanks of an item too long for a line."""
     out = [name, ":"]
     column = len(name) + 1

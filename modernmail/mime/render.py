@@ -54,14 +54,15 @@ def entity(root: Leaf | Multipart | None, *, is_pinned: bool = False) -> Entity:
             out.glue(b"\r\n")
     else:
         boundary = f"=_{urandom(15).hex()}"
-        fields = _multipart_field(root, boundary)
+        fields = multipart_field(root, boundary)
         _walk(root, boundary, out)
         out.glue(b"\r\n")
     fields = f"MIME-Version: 1.0\r\n{fields}"
     return Entity(fields, out.finished(), is_8bit=out.is_8bit, is_pinned=is_pinned)
 
 
-def _multipart_field(part: Multipart, boundary: str) -> str:
+def multipart_field(part: Multipart, boundary: str) -> str:
+    """Return the Content-Type field of a multipart."""
     parameters = "".join([f'; {name}="{value}"' for name, value in part.parameters])
     return f'Content-Type: multipart/{part.subtype}{parameters};\r\n boundary="{boundary}"\r\n'
 
@@ -74,7 +75,7 @@ def _walk(part: Multipart, boundary: str, out: _Pieces) -> None:
             out.body(child)
         else:
             inner = f"{boundary}.{at}"
-            out.glue(f"{delimiter}{_multipart_field(child, inner)}\r\n".encode())
+            out.glue(f"{delimiter}{multipart_field(child, inner)}\r\n".encode())
             _walk(child, inner, out)
         # The line end before a delimiter belongs to the delimiter (RFC 2046 5.1.1).
         delimiter = f"\r\n--{boundary}\r\n"

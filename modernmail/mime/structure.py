@@ -119,8 +119,8 @@ def arranged(
     attached: Sequence[Leaf],
 ) -> Leaf | Multipart | None:
     """Return the tree for these leaves, None when there are none; `alternatives` are pairs of essence and leaf."""
-    before = [leaf for essence, leaf in alternatives if essence in _BEFORE_HTML]
-    after = [leaf for essence, leaf in alternatives if essence not in _BEFORE_HTML]
+    before = [leaf for essence, leaf in alternatives if essence in BEFORE_HTML]
+    after = [leaf for essence, leaf in alternatives if essence not in BEFORE_HTML]
     # RFC 2046 5.1.4: the plainest first, the richest last; AMP must stand before HTML to be ignored by the others
     bodies = [leaf for leaf in (text, *before, html, *after) if leaf is not None]
     root: Leaf | Multipart | None = None
@@ -145,4 +145,4 @@ def arranged(
     return root
 
 
-_BEFORE_HTML = ("text/plain", "text/x-amp-html", "text/enriched", "text/markdown", "text/watch-html")
+BEFORE_HTML = ("text/plain", "text/x-amp-html", "text/enriched", "text/markdown", "text/watch-html")

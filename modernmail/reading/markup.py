@@ -52,7 +52,7 @@ def read_tags(html: str) -> Iterator[Tag]:
     while (position := html.find("<", position)) >= 0:
         match = _TAG_NAME.match(html, position)
         if match is None:
-            position = _end_of_oddity(html, position)
+            position = end_of_oddity(html, position)
             continue
         start, is_end, name = position, bool(match[1]), match[2].lower()
         position, attributes = _read_attributes(html, match.end())
@@ -85,7 +85,7 @@ def _end_of_raw_text(html: str, name: str, position: int) -> int:
     return end.start() if end else len(html)
 
 
-def _end_of_oddity(html: str, position: int) -> int:
+def end_of_oddity(html: str, position: int) -> int:
     """Return where a comment, a declaration or a lone `<` ends."""
     if html.startswith("<!--", position):
         if html.startswith((">", "->"), position + 4):

@@ -1,0 +1,247 @@
+"""The content side of a message: its text and html, further alternatives, and what is attached or embedded.
+
+`Message` inherits it and holds the slots.
+
+Rules of the file: each part is checked when it is given; whatever changes a part drops the rendered tree (`_entity`); a
+body that is carried as somebody else wrote it (`_original`) takes no change.
+"""
+
+from __future__ import annotations
+
+from .attachment import Attachment
+from .characters import text_of
+from .errors import InvalidAttachment, InvalidMessage
+from .media_type import MediaType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+    from email.message import MIMEPart
+    from typing import Any, BinaryIO, Self, TypeAlias
+
+    from .foreign.original import Original
+    from .message import Message
+    from .mime.render import Entity
+    from .mime.transfer import BodyEncoding
+
+    AttachedContent: TypeAlias = bytes | str | BinaryIO | os.PathLike[str] | MIMEPart | Message
+    AttachmentLike: TypeAlias = (
+        Attachment | MIMEPart | tuple[str, AttachedContent] | tuple[str, AttachedContent, str | None]
+    )
+
+
+class Parts:
+    """What a message consists of below its header."""
+
+    if not TYPE_CHECKING:
+        __slots__ = ()  # those of `Message` hold everything
+
+    _text: str | None
+    _html: str | None
+    _alternatives: list[tuple[str | bytes, MediaType]]
+    _attachments: list[Attachment]
+    _body_encoding: BodyEncoding
+    _entity: Entity | None
+    _original: Original | None
+
+    @property
+    def text(self) -> str | None:
+        """The plain text body."""
+        return self._text
+
+    @text.setter
+    def text(self, text: str | None) -> None:
+        body = checked_body(text, "text")
+        self._touch("text")
+        self._text = body
+
+    @property
+    def html(self) -> str | None:
+        """The HTML body."""
+        return self._html
+
+    @html.setter
+    def html(self, html: str | None) -> None:
+        body = checked_body(html, "html")
+        self._touch("html")
+        self._html = body
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The attached and embedded parts, in the order they were added."""
+        return tuple(self._attachments)
+
+    @property
+    def alternatives(self) -> tuple[tuple[str | bytes, str], ...]:
+        """The further alternatives, as content and media type."""
+        return tuple((content, str(kind)) for content, kind in self._alternatives)
+
+    @property
+    def verbatim(self) -> str | None:
+        """Why the body is carried as it was read, and cannot be changed here; None when it can."""
+        return None if self._original is None else self._original.reason
+
+    def text_from_html(self) -> Self:
+        """Make the text body from the HTML body, for readers without HTML; return the message.
+
+        Links become numbered notes, lists, tables and headings keep their shape, what is hidden stays out.
+        Raises `InvalidMessage` when there is no HTML.
+
+        >>> from modernmail import Message
+        >>> Message(html='<p>Dear <b>Zoë</b>,<br>see <a href="https://example.com/a">here</a>.').text_from_html().text
+        'Dear Zoë,\\nsee here [1].\\n\\n[1] https://example.com/a\\n'
+        """
+        if self._html is None:
+            raise InvalidMessage("html", None, "is missing: there is nothing to make a text from")
+        from .mime.plaintext import plain_text
+
+        self.text = plain_text(self._html)
+        return self
+
+    def attach(self, name: str, content: AttachedContent, media_type: str | None = None) -> Self:
+        """Attach bytes, text, a binary file object (read now), a path, a message or a MIME part; return the message.
+
+        A `str` is always text, never a path. A message becomes `message/rfc822`.
+        """
+        self._add((name, content, media_type), "attachment")
+        return self
+
+    def attach_file(
+        self, path: str | os.PathLike[str], *, filename: str | None = None, media_type: str | None = None
+    ) -> Self:
+        """Attach a file, read lazily and streamed when it is larger than 1 MiB; return the message.
+
+        Raises `InvalidAttachment` at once when it is missing or cannot be read.
+        """
+        self._add(Attachment.from_path(path, filename=filename, media_type=media_type), "attachment")
+        return self
+
+    def embed(
+        self,
+        cid: str,
+        content: bytes | BinaryIO | os.PathLike[str],
+        media_type: str | None = None,
+        *,
+        filename: str | None = None,
+    ) -> Self:
+        """Embed a part that the HTML shows by `cid:`; return the message.
+
+        The media type follows from the file name, and without one from the first octets of an image. Raises
+        `InvalidAttachment` when it cannot be told, and when the message has a part of this content-id already.
+        """
+        if filename is None and hasattr(content, "name") and hasattr(content, "__fspath__"):
+            filename = content.name
+        if media_type is None and filename is None and isinstance(content, bytes):
+            media_type = _sniffed(content)
+        part = Attachment(filename, content, media_type, disposition="inline", content_id=cid)
+        if any(other.content_id == part.content_id for other in self._attachments):
+            raise InvalidAttachment("cid", cid, "is taken: each embedded part needs a content-id of its own")
+        self._add(part, "cid")
+        return self
+
+    def alternative(self, content: str | bytes, media_type: str) -> Self:
+        """Add an alternative body, such as `text/calendar; method=REQUEST`; return the message.
+
+        A `str` is written in the `charset` of its media type, UTF-8 without one.
+        """
+        kind = MediaType(media_type)
+        if kind.main in ("multipart", "message"):
+            raise InvalidMessage("media_type", media_type, "an alternative is one part with content")
+        if not isinstance(content, (str, bytes)):
+            raise InvalidMessage("content", content, "must be str or bytes")
+        charset = kind.get("charset")
+        if isinstance(content, str):
+            if charset is None and kind.main == "text":
+                kind = kind.with_parameter("charset", "utf-8")
+            elif charset is not None and charset.lower() not in ("utf-8", "utf8"):
+                content = Attachment(None, content, media_type).content
+        self._touch("alternatives")
+        self._alternatives.append((content, kind))
+        return self
+
+    def _touch(self, argument: str) -> None:
+        """Drop the rendered tree, before a part changes."""
+        if self._original is not None and self._original.reason is not None:
+            raise InvalidMessage(
+                argument, self._original.reason,
+                "the body is carried as it was written: make a new Message of what you need from it",
+            )  # fmt: skip
+        self._entity = None
+
+    def _add(self, item: Any, argument: str) -> None:
+        attachment = _attachment(item, argument)
+        self._touch(argument)
+        self._attachments.append(attachment)
+
+    def _fill(
+        self, attachments: Iterable[AttachmentLike], alternatives: Iterable[tuple[str | bytes, str]]
+    ) -> None:
+        for content, media_type in alternatives:
+            self.alternative(content, media_type)
+        for position, attachment in enumerate(attachments):
+            self._add(attachment, f"attachments[{position}]")
+
+
+def _attachment(item: Any, argument: str) -> Attachment:
+    if isinstance(item, Attachment):
+        return item
+    if isinstance(item, tuple) and len(item) in (2, 3):
+        name, content = item[0], item[1]
+        media_type = item[2] if len(item) == 3 else None
+        if hasattr(content, "as_email_message"):
+            return _of_message(name, content, media_type)
+        if hasattr(content, "get_content_type"):
+            return _of_part(name, content)
+        return Attachment(name, content, media_type)
+    if hasattr(item, "get_content_type"):
+        return _of_part(None, item)
+    raise InvalidAttachment(argument, item, "must be an Attachment or a tuple (name, content, media_type)")
+
+
+def _of_message(name: str | None, message: Message, media_type: str | None) -> Attachment:
+    from .foreign.enclosed import enclosed_message
+
+    return enclosed_message(name, message.as_bytes(), media_type)
+
+
+def _of_part(name: str | None, part: MIMEPart) -> Attachment:
+    from .foreign.enclosed import enclosed_part
+    from .mime.interop import octets_of
+
+    return enclosed_part(
+        name, octets_of(part), is_message=any(part[field] is not None for field in _OF_A_MESSAGE)
+    )
+
+
+_OF_A_MESSAGE = ("From", "To", "Subject", "Date", "Message-ID")
+
+
+def checked_body(text: object, argument: str) -> str | None:
+    """Return a text body as an exact `str`; raise `InvalidMessage` when it is no text."""
+    if text is None or type(text) is str:
+        return text
+    body = text_of(text)
+    if body is None:
+        raise InvalidMessage(argument, text, "must be a str")
+    return body
+
+
+def _sniffed(content: bytes) -> str:
+    """Return the media type that an image's first octets tell."""
+    for head, media_type in _SIGNATURES:
+        if content.startswith(head):
+            return media_type
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    raise InvalidAttachment(
+        "media_type", None, "cannot be guessed from the content: pass it, such as 'image/png'"
+    )
+
+
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"<svg", "image/svg+xml"),
+)
