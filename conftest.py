@@ -24,6 +24,7 @@ sys.path.append(str(Path(__file__).parent))
 
 pytest_plugins = [
     "services.ending",
+    "services.once",
     "services.reporting",
     "services.certificates",
     "services.chromium",

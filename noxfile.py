@@ -5,6 +5,7 @@ Needs nothing but a Python that has nox; a Python version that is not there is s
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -12,6 +13,8 @@ import nox
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 COVERAGE = Path(".nox", "coverage-data").resolve()
+
+covered: list[str] = []  # the Python of this run that does the tests which only one has to do
 
 nox.needs_version = ">=2025.5"
 nox.options.sessions = ["lint", "types", "floors", "tests", "coverage", "docs"]
@@ -52,25 +55,31 @@ def floors(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests against the built package; arguments go to pytest."""
+    """Run the tests against the built package; arguments go to pytest.
+
+    The first Python of a run does everything and measures coverage; the others leave out what does not depend on
+    the version.
+    """
     install_package(session)
-    python = str(session.python)
-    data = COVERAGE / python / "coverage"
-    for stale in data.parent.glob("coverage*"):
-        stale.unlink()
-    data.parent.mkdir(parents=True, exist_ok=True)
-    run_module(session, "coverage", "run", "-m", "pytest", *session.posargs, COVERAGE_FILE=str(data))
+    if covered:
+        run_module(session, "pytest", "--skip-once", *session.posargs)
+        return
+    covered.append(str(session.python))
+    shutil.rmtree(COVERAGE, ignore_errors=True)
+    COVERAGE.mkdir(parents=True)
+    run_module(
+        session, "coverage", "run", "-m", "pytest", *session.posargs, COVERAGE_FILE=str(COVERAGE / "data")
+    )
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Add up what the last tests of every Python covered, and fail below the threshold."""
+    """Add up what the last complete run of the tests covered, and fail below the threshold."""
     session.install(*group("coverage"))
-    folders = sorted(str(path) for path in COVERAGE.glob("*/") if any(path.iterdir()))
-    if not folders:
+    if not COVERAGE.is_dir():
         session.skip("no tests have run: none of the Pythons " + ", ".join(PYTHONS) + " is here")
-    env = {"COVERAGE_FILE": str(COVERAGE / "coverage")}
-    session.run("coverage", "combine", "--keep", "--quiet", *folders, env=env)
+    env = {"COVERAGE_FILE": str(COVERAGE / "data")}
+    session.run("coverage", "combine", "--keep", "--quiet", env=env)
     session.run("coverage", "report", env=env)
 
 
