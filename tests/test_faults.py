@@ -54,9 +54,10 @@ def everything():
 @pytest.fixture(scope="module")
 def rehearsed(request):
     """The rows that wait for a timeout, already being played: a future for each."""
-    cases = [
-        item.callspec.params["case"] for item in request.session.items if "rehearsed" in item.fixturenames
-    ]
+    items = (
+        [] if hasattr(request.config, "workerinput") else request.session.items
+    )  # xdist deals the items out
+    cases = [item.callspec.params["case"] for item in items if "rehearsed" in item.fixturenames]
     gc.collect()
     gc.disable()  # a connection that only the collector closes is a leak, and shall be seen as one
     try:

@@ -387,10 +387,11 @@ class _Opener:
 
     async def _said(self, response: aiosmtplib.SMTPResponse) -> Reply:
         self._asked += 1
-        self._checked()
+        self.check()
         return _reply(response.code, response.message)
 
-    def _checked(self) -> None:
+    def check(self) -> None:
+        """Raise `WireFault` when more came in than was asked for."""
         tap = self._tap
         if tap is not None and not tap.is_at(self._asked):
             raise tap.fault or WireFault("protocol", "the server said more than it was asked")
@@ -420,7 +421,7 @@ class _Opener:
         finally:
             self._asked += 1
         try:
-            self._checked()
+            self.check()
         except WireFault as fault:
             raise SecurityFailed(f"STARTTLS failed: {fault.reason}", is_transient=True) from fault
         # From here on the transport is another one, and what it brings is authenticated.
@@ -457,6 +458,7 @@ async def open_asyncio(settings: Settings, context: ssl.SSLContext | None = None
         transport = opener.client.transport
         if transport is None:
             raise WireFault("closed", "the server closed the connection")
+        opener.check()
         return AsyncioWire(transport, extensions, settings)  # type: ignore[arg-type]
     except BaseException as error:
         opener.client.close()

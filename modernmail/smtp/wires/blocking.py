@@ -8,6 +8,7 @@ is kept of replies is bounded by the reader. Any exception in an exchange closes
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import smtplib
@@ -185,15 +186,21 @@ def _let_go(sock: socket.socket, pid: int) -> None:
         sock.detach()
 
 
-class _Wrapping:
-    """A TLS context's `wrap_socket`, for a peer that may be gone already: SSLSocket would lose the socket then."""
+class _TLSSocket(ssl.SSLSocket):
+    """SSLSocket, which forgets to close itself when the peer is gone before the handshake begins."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except OSError as error:
+            if self._sslobj is None and error.errno not in (errno.ENOTCONN, errno.EINVAL):  # type: ignore[attr-defined]
+                self.close()
+            raise
 
-    def wrap_socket(self, sock: socket.socket, *, server_hostname: str) -> ssl.SSLSocket:
-        sock.getpeername()
-        return self._context.wrap_socket(sock, server_hostname=server_hostname)
+
+def _closing(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.sslsocket_class = _TLSSocket
+    return context
 
 
 class _Client(smtplib.SMTP):
@@ -221,7 +228,7 @@ class _Client(smtplib.SMTP):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.settimeout(timeout)
                 if self.bounds.tls == "implicit":
-                    return _Wrapping(tls_context(self.bounds)).wrap_socket(sock, server_hostname=host)
+                    return _closing(tls_context(self.bounds)).wrap_socket(sock, server_hostname=host)
             except OSError as error:
                 sock.close()
                 if isinstance(error, ssl.SSLError):
@@ -286,8 +293,7 @@ class _Opener:
 
     async def start_tls(self) -> None:
         try:
-            context = _Wrapping(self._context or tls_context(self._settings))
-            self.client.starttls(context=context)  # type: ignore[call-overload]  # it calls wrap_socket only
+            self.client.starttls(context=_closing(self._context or tls_context(self._settings)))
         except smtplib.SMTPResponseException as error:
             raise SecurityFailed(
                 f"STARTTLS was offered and refused: {self._reply()}",

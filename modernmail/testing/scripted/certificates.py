@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import ipaddress
 import ssl
+import threading
 from dataclasses import dataclass
 
 from modernmail.errors import ConfigurationError, InvalidValue
@@ -76,9 +77,17 @@ class Authority:
 
 
 @functools.cache
+def _the_authority() -> Authority:
+    return Authority()
+
+
+_making = threading.Lock()  # a cache alone would let two threads make one each
+
+
 def authority() -> Authority:
     """Return the authority of this process."""
-    return Authority()
+    with _making:
+        return _the_authority()
 
 
 def _new_key() -> EllipticCurvePrivateKey:
