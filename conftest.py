@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sybil import Sybil
 from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
+from sybil.sybil import SybilCollection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +49,17 @@ def page_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.chdir(before)
 
 
-pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS | IGNORE_EXCEPTION_DETAIL), SkipParser()],
-    patterns=["README.md", "docs/**/*.md"],
-    excludes=["docs/_build/**"],
-    fixtures=["page_folder", "outbox"],
+_PARSERS = [PythonCodeBlockParser(doctest_optionflags=ELLIPSIS | IGNORE_EXCEPTION_DETAIL), SkipParser()]
+_BY_SMTP = ["docs/how-to/see-mail.md", "docs/how-to/_test-by-smtp.md"]  # to real servers of their own
+
+pytest_collect_file = SybilCollection(
+    [
+        Sybil(
+            parsers=_PARSERS,
+            patterns=["README.md", "docs/**/*.md"],
+            excludes=["docs/_build/**", *_BY_SMTP],
+            fixtures=["page_folder", "outbox"],
+        ),
+        Sybil(parsers=_PARSERS, patterns=_BY_SMTP, fixtures=["page_folder"]),
+    ]
 ).pytest()

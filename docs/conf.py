@@ -12,7 +12,7 @@ release = version = installed_version("modernmail")
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 extensions = ["commands", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "how-to/_*.md", "_ext"]
 default_role = "code"  # docstrings write `name`
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]

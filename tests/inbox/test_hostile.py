@@ -70,6 +70,19 @@ BODIES = [
     "<title></title><script>alert(1)</script>",
 ]
 
+SWALLOWING = (
+    "<plaintext",
+    "<!--",
+    "<title",
+    "<template",
+    "<select",
+    "<noscript",
+    "<math",
+    "<style",
+    "]]>",
+    "<xml",
+)
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[InboxServer]:
@@ -146,8 +159,8 @@ def test_no_search_becomes_markup(browser: Any, server: InboxServer) -> None:
     page, found = watched(browser)
     server.store.clear()
     server.store.add(hostile("x"))
-    for text in XSS:
-        page.goto(f"{server.url}/?q={quote(text)}")
+    for number in range(0, len(XSS), 3):
+        page.goto(f"{server.url}/?q={quote(' '.join(XSS[number : number + 3]))}")
         page.wait_for_selector("#live.on", state="attached")
         assert page.evaluate("window.xss") is None
         assert page.locator("#list script, #list img, base").count() == 0
@@ -161,7 +174,9 @@ def test_no_search_becomes_markup(browser: Any, server: InboxServer) -> None:
 def test_no_script_of_a_mail_runs(browser: Any, server: InboxServer) -> None:
     """HTML that would run script in any mail program without defences runs none here, on opening or on a click."""
     page, found = watched(browser)
-    for body in BODIES:
+    alone = [body for body in BODIES if any(word in body.lower() for word in SWALLOWING)]
+    together = [body for body in BODIES if body not in alone]
+    for body in (*("<hr>".join(together[at : at + 8]) for at in range(0, len(together), 8)), *alone):
         server.store.clear()
         content = (
             b"Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
@@ -172,7 +187,7 @@ def test_no_script_of_a_mail_runs(browser: Any, server: InboxServer) -> None:
         page.goto(server.address(mail.id))
         frame = page.frame_locator(".stage iframe")
         frame.locator("body").wait_for(state="attached")
-        for link in frame.locator("a").all()[:2]:
+        for link in frame.locator("a").all()[:8]:
             link.evaluate("link => link.dispatchEvent(new MouseEvent('click', {bubbles: true}))")
         assert page.evaluate("window.xss") is None
         assert page.url == server.address(mail.id)

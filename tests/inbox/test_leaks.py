@@ -182,7 +182,7 @@ def test_the_beacons_can_see(browser: Any, beacons: Beacons) -> None:
         page = context.new_page()
         page.route("http://plain.example/", shown("".join(beacons.html(name) for name in names)))
         page.goto("http://plain.example/", wait_until="commit")
-        page.wait_for_timeout(700)
+        page.wait_for_timeout(400)
     context.close()
     assert len(beacons.connected) >= 40, sorted(set(VECTORS) - beacons.connected)
 
@@ -200,7 +200,7 @@ def test_nothing_leaves(browser: Any, beacons: Beacons) -> None:
             server.store.add(mail)
             page.goto(server.address(mail.id))
             page.frame_locator(".stage iframe").locator("#end").wait_for(state="attached")
-            page.wait_for_timeout(700)  # long enough for a refresh, a prefetch, a late style sheet
+            page.wait_for_timeout(400)  # long enough for a refresh, a prefetch, a late style sheet
             text = page.locator("#blocked").text_content()
             listed |= {name for name in names if f":{beacons.ports[name]}/" in text}
         page.close()
@@ -221,6 +221,6 @@ def test_nothing_leaves_without_the_page(browser: Any, beacons: Beacons) -> None
             server.store.add(mail)
             page.goto(f"{server.address(mail.id)}/html")
             page.locator("#end").wait_for(state="attached")
-            page.wait_for_timeout(700)
+            page.wait_for_timeout(400)
         page.close()
         assert beacons.connected == set()

@@ -385,11 +385,9 @@ def test_very_large_mail(tmp_path: Path) -> None:
     with DiskStore(tmp_path) as store, InboxServer.threaded(store) as server:
         client = Client(server)
         summary = store.add(CapturedMail("", ("a@example.com",), content))
-        assert client.get(f"/messages/{summary.id}?view=html").status == 200
         frame = client.get(f"/messages/{summary.id}/html")
         assert len(frame.body) < 5_000_000
         assert "Only the beginning is shown" in client.get(f"/messages/{summary.id}?view=source").text
-        assert len(client.get(f"/messages/{summary.id}?view=raw").body) < 2_000_000
         assert len(client.get(f"/messages/{summary.id}/download").body) == len(content)
 
 
