@@ -527,3 +527,21 @@ def test_several_processes_enqueue_and_several_work(backend: SQLiteBackend) -> N
         runner.join()
     assert len(chores.done) == 180
     assert len({tuple(each) for each in chores.done}) == 180  # type: ignore[arg-type]
+
+
+def test_a_busy_process_makes_the_log_as_long_as_it_will_be(backend: SQLiteBackend) -> None:
+    """A few enqueues leave a small file; many get a log that later commits overwrite, and no job is touched."""
+    log = backend.database.path.with_name("queue.db-wal")
+    for _ in range(10):
+        chores.note.enqueue(1)
+    assert log.stat().st_size < 1_000_000
+    for _ in range(40):
+        chores.note.enqueue(1)
+    assert 4_000_000 < log.stat().st_size < 6_000_000
+    length = log.stat().st_size
+    for _ in range(40):
+        chores.note.enqueue(1)
+    assert log.stat().st_size == length
+    assert backend.database.rows("SELECT count(*) FROM modernmail_content") == [(0,)]
+    work(backend)
+    assert len(chores.done) == 90

@@ -7,6 +7,7 @@ caller.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sqlite3
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+logger = logging.getLogger("modernmail.tasks")
+
+_MANY = 32  # durable commits after which a process counts as one that writes a lot
+_LOG = 4_200_000  # octets: a little more than SQLite lets the log grow to before it begins anew
 LEAST_SQLITE = (3, 35)  # UPDATE … RETURNING
 
 _SAYS = {
@@ -60,6 +65,7 @@ class Database:
         self.patience = patience
         self._connection: sqlite3.Connection | None = None
         self._set_to = ""
+        self._commits = 0
         self.lock = threading.RLock()
         if hasattr(os, "register_at_fork"):
             this = weakref.ref(self)
@@ -80,6 +86,7 @@ class Database:
             try:
                 yield connection
                 self.patiently(lambda: connection.execute("COMMIT"))
+                self._count(connection, durable=durable)
             except BaseException as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -92,7 +99,9 @@ class Database:
         changed."""
         with self.lock:
             connection = self._for(durable)
-            return self.patiently(lambda: connection.execute(sql, parameters).rowcount)  # type: ignore[arg-type]
+            changed = self.patiently(lambda: connection.execute(sql, parameters).rowcount)  # type: ignore[arg-type]
+            self._count(connection, durable=durable)
+            return changed
 
     def change(self, sql: str, parameters: tuple[object, ...]) -> list[tuple[object, ...]]:
         """Run one statement that writes, as a transaction under NORMAL, and return what it returns."""
@@ -167,6 +176,26 @@ class Database:
                 connection.execute(f"PRAGMA synchronous = {wanted}")
                 self._set_to = wanted
         return connection
+
+    def _count(self, connection: sqlite3.Connection, *, durable: bool) -> None:
+        """After some durable commits, make the log as long as it will be.
+
+        A sync of a file that grows has to write the file system's own journal too, and takes many times as
+        long; once the log has its length, commits overwrite it. A process that writes now and then is spared
+        the trouble.
+        """
+        self._commits += durable
+        if self._commits != _MANY or connection.in_transaction:
+            return
+        self._commits += 1
+        try:
+            log = Path(f"{self.path}-wal")
+            if log.exists() and log.stat().st_size < _LOG:
+                connection.execute("INSERT INTO modernmail_content VALUES (-1, zeroblob(?))", (_LOG,))
+                connection.execute("DELETE FROM modernmail_content WHERE job = -1")
+                connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        except (sqlite3.Error, OSError) as error:
+            logger.info("%s: its log was not made longer beforehand: %s", self, error)
 
     def _opened(self) -> sqlite3.Connection:
         try:
