@@ -100,6 +100,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def figures(session: nox.Session) -> None:
+    """Hold the delivery layers to their figures at full length; arguments go to pytest."""
+    install_package(session)
+    run_module(session, "pytest", "-m", "figures", *session.posargs)
+
+
+@nox.session
 def crash(session: nox.Session) -> None:
     """Kill real workers in the middle of their work and count the mails; arguments go to pytest."""
     install_package(session)

@@ -13,7 +13,7 @@ from .frozen import Frozen
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
     class Piece(Protocol):
         """Octets that are kept, with the form that DATA carries (dots doubled)."""
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
         def blocks(self) -> Iterator[bytes]:
             """Yield them."""
             ...
+
+
+_SMALL = 32768  # octets: copying no more than these costs less than a piece of its own would in every write
 
 
 class Content(Frozen):
@@ -100,8 +103,44 @@ class Content(Frozen):
     @property
     def head(self) -> bytes:
         """The header block with its blank line."""
-        first = self.pieces[0].data  # type: ignore[union-attr]
-        return first[: first.index(b"\r\n\r\n") + 4]
+        first: bytes = self.pieces[0].data  # type: ignore[union-attr]
+        end = first.find(b"\r\n\r\n")
+        return first[: end + 4] if end >= 0 else self._cut()[0]
+
+    def _cut(self) -> tuple[bytes, bytes, int]:
+        """Return the header block, the octets behind it in the piece where it ends, and that piece's number."""
+        read = b""
+        for number, piece in enumerate(self.pieces):
+            if not hasattr(piece, "data"):
+                break
+            read += piece.data
+            end = read.find(b"\r\n\r\n")
+            if end >= 0:
+                return read[: end + 4], read[end + 4 :], number
+        raise ValueError("the content has no blank line behind its header")
+
+    def with_field(self, field: bytes) -> Content:
+        r"""Return this content with a header field (its line end included) in front of all others.
+
+        The pieces are shared, none is copied but a small first one.
+
+        >>> bytes(Content.of(b"Subject: x\r\n\r\n").with_field(b"X-A: 1\r\n"))
+        b'X-A: 1\r\nSubject: x\r\n\r\n'
+        """
+        first: Any = self.pieces[0]
+        if hasattr(first, "data") and len(first.data) <= _SMALL:
+            data = field + first.data
+            kind = Plain if first.data is first.stuffed else Octets
+            return self._changed((kind(data), *self.pieces[1:]))
+        return self._changed((Plain(field), *self.pieces))
+
+    def with_head(self, head: bytes) -> Content:
+        """Return this content with another header block, which ends with its blank line."""
+        _, behind, number = self._cut()
+        return self._changed((Octets(head + behind), *self.pieces[number + 1 :]))
+
+    def _changed(self, pieces: tuple[Piece | StreamedPiece, ...]) -> Content:
+        return Content(pieces, is_8bit=self.is_8bit, is_utf8=self.is_utf8)
 
     def __bytes__(self) -> bytes:
         return b"".join(self.chunks())
@@ -139,6 +178,20 @@ class Octets:
         if found is None:
             found = self._stuffed = dot_stuffed(self.data)
         return found
+
+
+class Plain:
+    """A piece without a dot at a line's start: both forms are the same octets."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    @property
+    def stuffed(self) -> bytes:
+        """The octets as DATA carries them."""
+        return self.data
 
 
 def dot_stuffed(data: bytes) -> bytes:

@@ -20,6 +20,9 @@
     │   ├── SenderRefused
     │   ├── RecipientsRefused
     │   ├── ContentRefused
+    │   ├── Withheld                   a layer of ours kept it back: suppressed, or outside the staging guard
+    │   │   └── RateLimited            …or more than its limit lets through now
+    │   ├── StoreUnavailable           a store that a layer must ask first (limits, suppressions): nothing was sent
     │   └── OutcomeUnknown             the mail may have been accepted: look before you send it again
     └── QueueError                     the queue itself
         ├── QueueFull
@@ -160,6 +163,18 @@ class RecipientsRefused(DeliveryError):
 
 class ContentRefused(DeliveryError):
     """The content was refused: its size, its form, or what a filter made of it."""
+
+
+class Withheld(DeliveryError):
+    """A layer kept the mail back by its own rule: nothing was sent."""
+
+
+class RateLimited(Withheld):
+    """The rate limit lets no mail through within the patience that was given: nothing was sent."""
+
+
+class StoreUnavailable(DeliveryError):
+    """A store that must be asked before a mail may go cannot be reached or read: nothing was sent."""
 
 
 class OutcomeUnknown(DeliveryError):

@@ -3,8 +3,8 @@
 The mailer makes a `Flow` for each sending; a single mail is a flow of one. It is the backend's source of parcels
 (`next`, `position`, `is_prompt`) and the caller's stream of receipts (`receive`, `close`).
 
-Rules of the file: it is pulled by who takes the receipts, so memory stays bounded; every message has exactly one receipt;
-nobody but `_pause` waits, and never inside a burst of the backend.
+Rules of the file: it is pulled by who takes the receipts, so memory stays bounded; every message has exactly one receipt,
+whatever a hook raises; nobody but `_pause` waits, and never inside a burst of the backend.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from heapq import heappop, heappush
 from time import monotonic
 
 from .backends.backend import deferred
-from .errors import InvalidValue, MailError
+from .errors import DeliveryError, InvalidValue, MailError
 from .feed import END, LATER
-from .layers.layer import Again, Layer, Stop
+from .layers.layer import Again, Layer, Stop, Wait
 from .receipt import Outcome, Receipt
 
 TYPE_CHECKING = False
@@ -32,20 +32,26 @@ if TYPE_CHECKING:
     from .runtime import IO
 
 _PROMPT = 0.001  # seconds: a producer that took less for the last message may be asked before the content is written
+_MOST_DUE = 1000  # mails that wait to be tried again; while there are as many, no further one is begun
+_MOST_LOCAL = (
+    100  # receipts of mails that never reached the backend; then the burst ends, so that somebody takes them
+)
 
 
 class _Job:
     """A mail that layers deal with: its whole envelope, what is settled, and how often it was tried."""
 
-    __slots__ = ("attempts", "envelope", "outcomes", "parcel", "position", "seconds")
+    __slots__ = ("admitted", "attempts", "began", "envelope", "error", "outcomes", "parcel", "position")
 
-    def __init__(self, parcel: Parcel, envelope: Envelope, position: int) -> None:
+    def __init__(self, parcel: Parcel, position: int) -> None:
         self.parcel = parcel
-        self.envelope = envelope
+        self.envelope: Envelope = parcel.envelope
         self.position = position
         self.outcomes: dict[str, Outcome] = {}
+        self.error: DeliveryError | None = None  # of the layer that stopped somebody
+        self.admitted = 0  # layers that have let this attempt pass
         self.attempts = 0
-        self.seconds = 0.0
+        self.began = 0.0
 
 
 class Flow:
@@ -53,7 +59,7 @@ class Flow:
 
     __slots__ = (
         "_admit", "_after", "_ahead", "_backend", "_before", "_due", "_feed", "_held", "_io", "_jobs", "_local", "_mailer",
-        "_pending", "_receipts", "_taken", "_wait", "is_ended", "is_prompt", "is_single", "position",
+        "_pending", "_receipts", "_taken", "is_ended", "is_prompt", "is_single", "position",
     )  # fmt: skip
 
     def __init__(
@@ -64,17 +70,16 @@ class Flow:
         self._feed = feed
         self._io = io
         layers: Sequence[Layer] = mailer.layers
-        self._before = [layer for layer in layers if type(layer).before is not Layer.before]
-        self._admit = [layer for layer in layers if type(layer).admit is not Layer.admit]
-        self._after = [layer for layer in reversed(layers) if type(layer).after is not Layer.after]
+        self._before = [layer.before for layer in layers if type(layer).before is not Layer.before]
+        self._admit = [layer.admit for layer in layers if type(layer).admit is not Layer.admit]
+        self._after = [layer.after for layer in reversed(layers) if type(layer).after is not Layer.after]
         self._receipts: Receipts | None = None
         self._pending: dict[int, Parcel] = {}  # given to the backend, in that order
         self._jobs: dict[int, _Job] | None = {} if layers else None
         self._local: deque[Receipt] = deque()  # decided here
         self._ahead: Receipt | None = None  # the backend's, while those of earlier positions are given
         self._due: list[tuple[float, int, _Job]] = []  # to be tried again
-        self._held: _Job | None = None  # a layer said wait
-        self._wait = 0.0
+        self._held: list[tuple[float, int, _Job]] = []  # a layer said wait; several when several streams pull
         self._taken = -1
         self.position = -1
         self.is_prompt = feed.is_sequence
@@ -86,13 +91,14 @@ class Flow:
     async def next(self) -> Parcel | None:
         """Return the next parcel; None ends the burst."""
         while True:
-            job = None
-            if self._held is not None or self._due:
-                job = self._due_now()
-                if job is None and self._held is not None:
-                    return None
+            job = self._due_now() if self._held or self._due else None
             if job is None:
-                if self.is_ended:
+                if (
+                    self.is_ended
+                    or self._held
+                    or len(self._due) >= _MOST_DUE
+                    or len(self._local) >= _MOST_LOCAL
+                ):
                     return None
                 began = monotonic()
                 try:
@@ -116,63 +122,87 @@ class Flow:
                     continue
                 if not self._feed.is_sequence:
                     self.is_prompt = monotonic() - began < _PROMPT
-                if self._jobs is None:
+                jobs = self._jobs
+                if jobs is None:
                     self.position = position
                     self._pending[position] = parcel
                     return parcel
-                job = await self._prepared(parcel, position)
-                if job is None:
+                job = jobs[position] = _Job(parcel, position)
+                if self._before and not await self._prepared(job):
                     continue
-            if not await self._admitted(job):
-                return None
+            if self._admit:
+                wait = await self._admission(job)
+                if wait is not None:
+                    if wait.delay >= 0:
+                        return None
+                    continue
+                job.admitted = 0
+            if not job.attempts:
+                job.began = self._io.now()
             job.attempts += 1
-            self.position = job.position
-            self._pending[job.position] = job.parcel
-            return job.parcel
+            position = self.position = job.position
+            parcel = self._pending[position] = job.parcel
+            return parcel
 
     def _due_now(self) -> _Job | None:
+        """Return a mail whose time has come: one that was held, then one to be tried again."""
         now = self._io.now()
-        if self._held is not None:
-            if now < self._wait:
-                return None
-            job, self._held = self._held, None
-            return job
-        if self._due and self._due[0][0] <= now:
+        if self._held:
+            return heappop(self._held)[2] if self._held[0][0] <= now else None
+        if self._due[0][0] <= now:
             return heappop(self._due)[2]
         return None
 
-    async def _prepared(self, parcel: Parcel, position: int) -> _Job | None:
-        """Run the `before` hooks; None when nobody is left to send to."""
-        job = _Job(parcel, parcel.envelope, position)
-        assert self._jobs is not None
-        self._jobs[position] = job
-        for layer in self._before:
+    async def _prepared(self, job: _Job) -> bool:
+        """Run the `before` hooks; return whether anybody is left to send to."""
+        io = self._io
+        for before in self._before:
             try:
-                answer = await layer.before(job.parcel, self._io)
+                answer = await before(job.parcel, io)
             except InvalidValue as error:
-                answer = Stop(str(error), status="rejected")
-            if isinstance(answer, Stop):
-                left = () if answer.rest is None else answer.rest.envelope.recipients
-                outcome = Outcome(answer.status, reason=answer.reason)
-                for name in job.parcel.envelope.recipients:
-                    if name not in left:
-                        job.outcomes[name] = outcome
-                if answer.rest is None:
-                    self._local.append(self._merged(job, None))
-                    return None
-                job.parcel = answer.rest
-            else:
-                job.parcel = answer
-        return job
-
-    async def _admitted(self, job: _Job) -> bool:
-        for layer in self._admit:
-            wait = await layer.admit(job.parcel, self._io)
-            if wait is not None:
-                self._held = job
-                self._wait = self._io.now() + wait.delay
+                answer = Stop(str(error))
+            except DeliveryError as error:
+                answer = Stop(str(error), status="deferred", error=error)
+            if answer.__class__ is not Stop:
+                job.parcel = answer  # type: ignore[assignment]
+                continue
+            rest = answer.rest
+            self._stop(job, answer, () if rest is None else rest.envelope.recipients)
+            if rest is None:
+                self._local.append(self._merged(job, None))
                 return False
+            job.parcel = rest
+        if not job.outcomes:
+            job.envelope = job.parcel.envelope
         return True
+
+    async def _admission(self, job: _Job) -> Wait | None:
+        """Ask the layers that have not let this attempt pass yet; None when it may go, _OVER when it ends here."""
+        io = self._io
+        hooks = self._admit
+        while job.admitted < len(hooks):
+            try:
+                answer = await hooks[job.admitted](job.parcel, io)
+            except DeliveryError as error:
+                answer = Stop(str(error), status="deferred", error=error)
+            if answer is None:
+                job.admitted += 1
+            elif isinstance(answer, Wait):
+                heappush(self._held, (io.now() + answer.delay, job.position, job))
+                return answer
+            else:
+                self._stop(job, answer, ())
+                self._local.append(self._merged(job, None))
+                return _OVER
+        return None
+
+    def _stop(self, job: _Job, stop: Stop, left: Sequence[str]) -> None:
+        """Settle whom a layer stopped: everybody but those who are left."""
+        outcome = Outcome(stop.status, reason=stop.reason, phase="policy")
+        for name in job.parcel.envelope.recipients:
+            if name not in left:
+                job.outcomes[name] = outcome
+        job.error = stop.error or job.error
 
     # -- the caller's side -------------------------------------------------------------------------------------
 
@@ -186,7 +216,7 @@ class Flow:
                 ahead, self._ahead = self._ahead, None
                 return ahead
             if self._receipts is None:
-                if self.is_ended and self._held is None and not self._due:
+                if self.is_ended and not self._held and not self._due:
                     return local.popleft() if local else None
                 self._receipts = self._backend.deliver(self, self._io)
             receipt = await self._receipts.next()
@@ -213,71 +243,74 @@ class Flow:
 
     async def _settled(self, job: _Job, parcel: Parcel, receipt: Receipt) -> Receipt | None:
         """Run the `after` hooks; None when the mail is to be tried again."""
-        job.seconds += receipt.seconds
-        for layer in self._after:
-            answer = await layer.after(parcel, receipt, self._io)
-            if isinstance(answer, Again):
-                job.outcomes.update(
-                    (name, outcome)
-                    for name, outcome in receipt.recipients.items()
-                    if name not in answer.recipients
-                )
+        io = self._io
+        if job.attempts > 1:
+            receipt = receipt.replace(attempts=job.attempts, seconds=io.now() - job.began)
+        try:
+            for after in self._after:
+                answer = await after(parcel, receipt, io)
+                if answer.__class__ is not Again:
+                    receipt = answer  # type: ignore[assignment]
+                    continue
+                for name, outcome in receipt.recipients.items():
+                    if name not in answer.recipients:
+                        job.outcomes[name] = outcome
                 job.parcel = parcel.narrowed(answer.recipients)
-                heappush(self._due, (self._io.now() + answer.delay, job.position, job))
+                heappush(self._due, (io.now() + answer.delay, job.position, job))
                 return None
-            receipt = answer
+        except BaseException:
+            # What became of the mail is not lost with the hook.
+            self._local.append(self._merged(job, receipt))
+            raise
         return self._merged(job, receipt)
 
     def _merged(self, job: _Job, receipt: Receipt | None) -> Receipt:
         """Return one receipt for all attempts at a mail."""
         assert self._jobs is not None
         del self._jobs[job.position]
-        if receipt is not None and not job.outcomes and job.attempts == 1:
+        outcomes = job.outcomes
+        if receipt is not None and not outcomes:
             return receipt
-        outcomes = dict(job.outcomes)
         if receipt is not None:
             outcomes.update(receipt.recipients)
         ordered = {name: outcomes.pop(name) for name in job.envelope.recipients if name in outcomes}
         ordered.update(outcomes)
-        is_total = not any(outcome.status == "accepted" for outcome in ordered.values())
-        error = None if receipt is None else receipt.error
-        if is_total and error is None:
-            from .smtp.delivery import error_for
+        error: MailError | None = None
+        if not any(outcome.status == "accepted" for outcome in ordered.values()):
+            error = None if job.attempts else job.error
+            if error is None:
+                from .smtp.delivery import error_for
 
-            error = error_for(ordered)
+                error = error_for(ordered, () if receipt is None else receipt.conversation)
         return Receipt(
             job.parcel.message_id,
             job.envelope,
             ordered,
             position=job.position,
-            error=error if is_total else None,
+            error=error,
             attempts=job.attempts,
             notes=() if receipt is None else receipt.notes,
             conversation=() if receipt is None else receipt.conversation,
-            seconds=job.seconds,
+            seconds=self._io.now() - job.began if job.attempts else 0.0,
         )
 
     async def _pause(self) -> None:
         """Wait until something can go again: the one place that sleeps."""
-        waits = []
-        if self._held is not None:
-            waits.append(self._wait)
-        elif self._due:
-            waits.append(self._due[0][0])
-        if self._held is None and not self.is_ended:
-            if waits and self._io.is_async:
-                import asyncio
-
-                ready = asyncio.ensure_future(self._feed.ready())
-                try:
-                    await asyncio.wait((ready,), timeout=max(0.0, waits[0] - self._io.now()))
-                finally:
-                    ready.cancel()
-                return
+        io = self._io
+        when = self._held[0][0] if self._held else self._due[0][0] if self._due else None
+        if self._held or self.is_ended or len(self._due) >= _MOST_DUE:
+            if when is not None:
+                await io.sleep(max(0.0, when - io.now()))
+        elif when is None or not io.is_async:
             await self._feed.ready()
-            return
-        if waits:
-            await self._io.sleep(max(0.0, min(waits) - self._io.now()))
+        else:
+            import asyncio
+
+            ready = asyncio.ensure_future(self._feed.ready())
+            try:
+                await asyncio.wait((ready,), timeout=max(0.0, when - io.now()))
+            finally:
+                ready.cancel()
 
     async def close(self) -> list[Receipt]:
         """Stop: return the receipts of everything that was taken from the input and has none yet."""
@@ -292,8 +325,9 @@ class Flow:
                 parcel = self._pending.pop(receipt.position, None)
                 job = None if self._jobs is None else self._jobs.get(receipt.position)
                 receipts.append(receipt if parcel is None or job is None else self._merged(job, receipt))
-        left = [job for _, _, job in self._due] + ([] if self._held is None else [self._held])
-        self._due, self._held, self.is_ended = [], None, True
+        # Those that are left were held, waited to be tried again, or were in the hands of a hook that raised.
+        left = [] if self._jobs is None else list(self._jobs.values())
+        self._due, self._held, self.is_ended = [], [], True
         error = MailError("not sent: the sending was closed before")
         receipts += [self._merged(job, deferred(job.parcel, error, job.position)) for job in left]
         await self._feed.close()
@@ -302,6 +336,9 @@ class Flow:
     def not_attempted(self) -> int | None:
         """Return how many messages were not taken from the input, None when that cannot be known."""
         return None if self._feed.size is None else self._feed.size - self._taken - 1
+
+
+_OVER = Wait(-1.0)
 
 
 def single(item: Any) -> Any:

@@ -1,19 +1,20 @@
 """Where application code sends from: `Mailer`, a backend with a default sender and layers, sync and async.
 
 Rules of the file: both faces run the same coroutines; `send` raises only when nobody was accepted; a test kit may step in
-between mailer and backend (`intercept`), and nobody else.
+between mailer and backend (`interception`), and nobody else.
 """
 
 from __future__ import annotations
 
 from .address import Address
 from .backends.backend import Backend
+from .backends.interception import effective
 from .backends.url import backend_from_url
 from .envelope import Envelope
 from .errors import ConfigurationError, DeliveryError, InvalidMessage, MailError
 from .feed import AsyncFeed, Feed
 from .flow import Flow
-from .layers.layer import Layer
+from .layers.order import in_order
 from .message import Message
 from .parcel import Parcel
 from .runtime import AsyncioIO, BlockingIO, run_blocking
@@ -22,11 +23,12 @@ from .snapshot import snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable
+    from collections.abc import AsyncIterable, Iterable
     from email.message import EmailMessage
     from types import TracebackType
     from typing import Any, Self
 
+    from .layers.layer import Layer
     from .receipt import Receipt
     from .runtime import IO
 
@@ -34,10 +36,6 @@ if TYPE_CHECKING:
 
 _BLOCKING = BlockingIO()
 _ASYNCIO = AsyncioIO()
-
-intercept: Callable[[Mailer], Backend] | None = (
-    None  # set by the test kit: gives the backend that a mailer really uses
-)
 
 
 class Mailer:
@@ -67,7 +65,12 @@ class Mailer:
         password: str | None = None,
         on_unknown: str = "park",
     ) -> None:
+        around: list[Layer] = []
         if isinstance(backend, str):
+            if "(" in backend:
+                from .layers.url import layers_from_url
+
+                around, backend = layers_from_url(backend)
             backend = backend_from_url(backend, {"username": username, "password": password})
         elif not isinstance(backend, Backend):
             raise ConfigurationError(f"backend must be a URL or a Backend, not {type(backend).__name__}")
@@ -75,10 +78,7 @@ class Mailer:
             raise ConfigurationError("username and password go with a URL; a Backend has its own")
         self.backend: Backend = backend
         self.from_email = None if from_email is None else Address.of(from_email, "from_email")
-        self.layers = tuple(layers)
-        for layer in self.layers:
-            if not isinstance(layer, Layer):
-                raise ConfigurationError(f"layers: {layer!r} is no Layer")
+        self.layers = in_order((*layers, *around))
         if max_size is not None and (not isinstance(max_size, int) or max_size <= 0):
             raise ConfigurationError(f"max_size={max_size!r}: must be a number of octets, more than 0")
         self.max_size = max_size
@@ -169,7 +169,7 @@ class Mailer:
     # -- the mailer itself -------------------------------------------------------------------------------------
 
     def _effective(self) -> Backend:
-        return self.backend if intercept is None else intercept(self)
+        return effective(self)
 
     def verify(self) -> dict[str, Any]:
         """Connect, greet, authenticate and quit; return what the server offers. Raises a `DeliveryError`."""
@@ -181,12 +181,17 @@ class Mailer:
 
     def close(self) -> None:
         """Close the connections that sync sending has opened."""
-        run_blocking(self.backend.close(_BLOCKING))
+        run_blocking(self._close(_BLOCKING))
 
     async def aclose(self) -> None:
         """Close the connections that sending under asyncio has opened, and those of sync sending."""
-        await self.backend.close(_ASYNCIO)
-        await self.backend.close(_BLOCKING)
+        await self._close(_ASYNCIO)
+        await self._close(_BLOCKING)
+
+    async def _close(self, io: IO) -> None:
+        await self.backend.close(io)
+        for layer in self.layers:
+            await layer.close(io)
 
     def __enter__(self) -> Self:
         return self

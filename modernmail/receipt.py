@@ -103,7 +103,8 @@ class Outcome(Frozen):
 
     `status` is `"accepted"`, `"deferred"` (may be tried again), `"rejected"` (final) or `"unknown"` (may have been
     accepted). `reply` is the server's answer that decided it, None when we decided; then `reason` says why. `phase`
-    is how far the transaction got: `connect`, `mail`, `rcpt`, `data`, `content`, `done`, or `local`.
+    is how far the transaction got: `connect`, `mail`, `rcpt`, `data`, `content`, `done`, or `local`; `policy` when a
+    layer decided.
 
     >>> Outcome("rejected", reason="suppressed", phase="local").is_final
     True

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import modernmail
-import modernmail.mailer
 from modernmail import Address, Attachment, Mailer, Message, asend_mail, send_mail
+from modernmail.backends import interception
 from modernmail.errors import ConfigurationError, InvalidMessage
 from modernmail.layers import Layer
 from modernmail.testing import Outbox, ScriptedSMTPServer
@@ -273,9 +273,9 @@ def test_each_test_has_an_outbox_of_its_own(pytester: pytest.Pytester) -> None:
             assert len(outbox) == 0
         """
     )
-    before = modernmail.mailer.intercept
+    before = interception.intercept
     pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio").assert_outcomes(passed=5)
-    assert modernmail.mailer.intercept is before
+    assert interception.intercept is before
 
 
 @pytest.mark.parametrize(

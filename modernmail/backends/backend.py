@@ -17,6 +17,7 @@ from ..errors import (
     DeliveryError,
     InvalidValue,
     MailError,
+    OutcomeUnknown,
     SecurityFailed,
 )
 from ..receipt import Outcome, Receipt
@@ -62,6 +63,7 @@ class Backend:
     """
 
     hosts: tuple[str, ...] = ()
+    is_store: bool = False  # it keeps mail, and delivers it to nobody
 
     async def send(self, parcel: Parcel, io: IO) -> Receipt:
         """Deliver one parcel and return what became of it; a fault of this mail may be raised as `DeliveryError`."""
@@ -109,8 +111,14 @@ class OneByOne:
         except InvalidValue as error:
             receipt = unreadable(parcel, error)
         except BaseException as error:
-            status = Outcome("unknown", reason=f"{type(error).__name__} while it was sent", phase="content")
-            self._pulled = Receipt(parcel.message_id, parcel.envelope, status, position=position)
+            why = f"{type(error).__name__} while it was sent"
+            self._pulled = Receipt(
+                parcel.message_id,
+                parcel.envelope,
+                Outcome("unknown", reason=why, phase="content"),
+                position=position,
+                error=OutcomeUnknown(f"it is not known whether the mail was accepted: {why}"),
+            )
             raise
         return receipt if receipt.position == position else receipt.replace(position=position)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class ConsoleBackend(Backend):
     """Writes to `stream`, standard output as it is at the time of sending by default."""
 
+    is_store = True
+
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 

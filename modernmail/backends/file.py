@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class FileBackend(Backend):
     """Writes to a directory, which is made when it is missing."""
 
+    is_store = True
+
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = Path(directory)
 

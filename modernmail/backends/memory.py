@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class MemoryBackend(Backend):
     """Keeps every parcel in `outbox`, in the order of sending; `messages` are the same, parsed."""
 
+    is_store = True
+
     def __init__(self) -> None:
         self.outbox: list[Parcel] = []
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class NullBackend(Backend):
     """Reads the content to its end, so that a file that cannot be read is found here too, and keeps nothing."""
 
+    is_store = True
+
     async def send(self, parcel: Parcel, io: IO) -> Receipt:
         """Drop the parcel."""
         if parcel.content.is_streamed:

@@ -10,6 +10,7 @@ the URL that holds them.
 from __future__ import annotations
 
 from ..errors import ConfigurationError
+from .composite import CompositeURL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ def backend_from_url(url: str, overrides: Mapping[str, str | None] | None = None
 
     Raises `ConfigurationError`.
     """
+    if CompositeURL.matches(url):
+        return _composite(CompositeURL(url), overrides or {})
     parsed = BackendURL(url)
     for name, value in (overrides or {}).items():
         if value is not None:
@@ -137,6 +140,21 @@ def backend_from_url(url: str, overrides: Mapping[str, str | None] | None = None
             f"there is no backend for the scheme {parsed.scheme!r}; there are {there_are}"
         )
     return factory(parsed)
+
+
+def _composite(url: CompositeURL, overrides: Mapping[str, str | None]) -> Backend:
+    """Return the backend of backends that a URL stands for."""
+    if url.scheme not in _COMPOSITE:
+        there_are = ", ".join(f"{name}(…)" for name in _COMPOSITE)
+        raise ConfigurationError(
+            f"there is no backend of backends named {url.scheme}(…); there are {there_are}; "
+            "a layer stands around all of them, not inside"
+        )
+    if any(value is not None for value in overrides.values()):
+        raise ConfigurationError(
+            f"{url.scheme}(…): write user name and password into the URLs of its members"
+        )
+    return _COMPOSITE[url.scheme](url)
 
 
 def _installed(scheme: str) -> Factory | None:
@@ -199,3 +217,5 @@ _BUILT_IN: dict[str, Factory] = {
     "smtp": _smtp,
     "smtps": _smtp,
 }
+
+_COMPOSITE: dict[str, Callable[[CompositeURL], Backend]] = {}

@@ -18,6 +18,7 @@ from ..errors import (
     RecipientsRefused,
     SecurityFailed,
     SenderRefused,
+    Withheld,
 )
 from ..receipt import Outcome, Receipt, receipt_for_all
 
@@ -106,20 +107,23 @@ _KINDS: dict[str, type[DeliveryError]] = {
     "content": ContentRefused,
     "done": ContentRefused,
     "local": ContentRefused,
+    "policy": Withheld,
 }
 
 
 def error_for(outcomes: dict[str, Outcome], conversation: tuple[str, ...] = ()) -> DeliveryError:
     """Return the error of a mail that nobody accepted, of the kind that its outcomes tell."""
     found = list(outcomes.values())
-    first = next((outcome for outcome in found if outcome.status == "unknown"), found[0])
+    first = next((outcome for outcome in found if outcome.status == "unknown"), None) or next(
+        (outcome for outcome in found if outcome.reply is not None), found[0]
+    )
     who = ", ".join(outcomes) if len(outcomes) <= 3 else f"{len(outcomes)} recipients"
     why = str(first.reply) if first.reply is not None else first.reason
     if first.status == "unknown":
         text = f"it is not known whether the mail to {who} was accepted: {why}"
         return OutcomeUnknown(text, reply=first.reply, conversation=conversation)
     kind = _KINDS[first.phase]
-    if first.reply is None and first.status == "deferred" and kind is not ContentRefused:
+    if first.reply is None and first.status == "deferred" and kind not in (ContentRefused, Withheld):
         kind = ConnectFailed
     said = _VERBS[kind]
     is_transient = any(outcome.status == "deferred" for outcome in found)
@@ -133,6 +137,7 @@ _VERBS: dict[type[DeliveryError], str] = {
     SenderRefused: "the server refused the sender of the mail to",
     RecipientsRefused: "the server refused",
     ContentRefused: "the content was refused for",
+    Withheld: "the mail was held back from",
 }
 
 

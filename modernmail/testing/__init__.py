@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from modernmail.inbox.previews import PreviewMailer as PreviewMailer
 
+    from .contract import check_backend as check_backend
+    from .contract import check_layer as check_layer
     from .outbox import Outbox as Outbox
     from .scripted import Rule as Rule
     from .scripted import ScriptedSMTPServer as ScriptedSMTPServer
@@ -25,6 +27,8 @@ _HOMES = {
     "SMTPServer": ".servers",
     "ScriptedSMTPServer": ".scripted",
     "SentMail": ".sent_mail",
+    "check_backend": ".contract",
+    "check_layer": ".contract",
     "normalised": ".snapshots",
 }
 
@@ -36,6 +40,8 @@ __all__ = [
     "SMTPServer",
     "ScriptedSMTPServer",
     "SentMail",
+    "check_backend",
+    "check_layer",
     "normalised",
 ]
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from modernmail.backends.backend import Backend
-    from modernmail.mailer import Mailer
+    from modernmail.backends.interception import Owner
 
 
 class Guard:
@@ -25,15 +25,15 @@ class Guard:
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         self._allowed = tuple(allowed)
 
-    def __call__(self, mailer: Mailer) -> Backend:
-        """Return the mailer's own backend. Raises `ConfigurationError` for a host that is not allowed."""
-        for host in mailer.backend.hosts:
+    def __call__(self, owner: Owner) -> Backend:
+        """Return the owner's own backend. Raises `ConfigurationError` for a host that is not allowed."""
+        for host in owner.backend.hosts:
             if not is_loopback(host) and not self._allows(host):
                 raise ConfigurationError(
                     f"this test would send real mail to {host}: ask for the fixture outbox, "
                     "or name the host in the ini option modernmail_allowed_hosts"
                 )
-        return mailer.backend
+        return owner.backend
 
     def _allows(self, host: str) -> bool:
         from fnmatch import fnmatchcase

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import modernmail.mailer
 import modernmail.registry
+from modernmail.backends import interception
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from modernmail.backends.backend import Backend
-    from modernmail.mailer import Mailer
+    from modernmail.backends.interception import Owner
     from modernmail.tasks import Ticket
 
     from .expectations import Expectations
     from .outbox import Outbox
     from .servers import InboxServer, SMTPServer
 
-    Interceptor = Callable[[Mailer], Backend] | None
+    Interceptor = Callable[[Owner], Backend] | None
 
 _before = pytest.StashKey["Interceptor"]()
 
@@ -44,20 +44,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Stand guard from now on."""
-    config.stash[_before] = modernmail.mailer.intercept
+    config.stash[_before] = interception.intercept
     allowed: list[str] = config.getini("modernmail_allowed_hosts")
 
-    def guard(mailer: Mailer) -> Backend:
+    def guard(owner: Owner) -> Backend:
         from .guard import Guard
 
-        return Guard(allowed)(mailer)
+        return Guard(allowed)(owner)
 
-    modernmail.mailer.intercept = guard
+    interception.intercept = guard
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Let things be as they were."""
-    modernmail.mailer.intercept = config.stash[_before]
+    interception.intercept = config.stash[_before]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def outbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:
     from .outbox import Outbox
 
     found = Outbox()
-    monkeypatch.setattr(modernmail.mailer, "intercept", lambda _: found.backend)
+    monkeypatch.setattr(interception, "intercept", lambda _: found.backend)
     with _default_mailer("memory:"), _told_of_queued(found):
         yield found
 

@@ -1,0 +1,98 @@
+"""The arithmetic of a token bucket: pure, and the same in memory, in SQLite and in the script for Redis.
+
+A bucket refills at `rate` tokens a second up to `capacity`; a mail takes its `cost`. One that costs more than the
+capacity takes it from a full bucket and leaves a debt, so that the rate holds in the long run.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from ...frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class LimitStore(Protocol):
+        """Where tokens are kept. `is_local` says that `take` never blocks."""
+
+        is_local: bool
+
+        def take(self, name: str, limit: Limit, cost: int) -> float:
+            """Take `cost` tokens of the bucket `name` and return 0; when they are not there, the seconds until they are."""
+            ...
+
+
+# Wake-ups come late by some milliseconds: what they lose of the rate within this time is made up for.
+_LATENESS = 0.005
+
+
+class Limit(Frozen):
+    """`number` tokens for each `period` seconds, `burst` of them at once: then `rate` a second, up to `capacity`.
+
+    >>> limit = Limit(100, 1.0)
+    >>> limit.rate, limit.capacity
+    (100.0, 1.5)
+    """
+
+    __slots__ = ("burst", "capacity", "number", "period", "rate")
+    number: int
+    period: float
+    burst: int
+    rate: float
+    capacity: float
+
+    def __init__(self, number: int, period: float, burst: int = 1) -> None:
+        put = object.__setattr__
+        rate = number / period
+        put(self, "number", number)
+        put(self, "period", period)
+        put(self, "burst", burst)
+        put(self, "rate", rate)
+        put(self, "capacity", burst + rate * _LATENESS)
+
+    def __repr__(self) -> str:
+        return f"<Limit {self.number} in {self.period:g} s, {self.burst} at once>"
+
+
+def taken(limit: Limit, tokens: float, elapsed: float, cost: int) -> tuple[float, float]:
+    """Return the tokens that are left, and how many seconds to wait: 0.0 when `cost` of them were taken.
+
+    `elapsed` are the seconds since there were `tokens`; a clock that went back counts as none.
+
+    >>> limit = Limit(10, 1.0)
+    >>> taken(limit, 1.0, 0.0, 1)
+    (0.0, 0.0)
+    >>> tokens, wait = taken(limit, 0.0, 0.05, 1)
+    >>> round(tokens, 3), round(wait, 3)
+    (0.5, 0.05)
+    """
+    if elapsed > 0:
+        tokens += elapsed * limit.rate
+    capacity = limit.capacity
+    tokens = min(tokens, capacity)
+    need = min(float(cost), capacity)
+    if tokens >= need:
+        return tokens - cost, 0.0
+    return tokens, (need - tokens) / limit.rate
+
+
+class MemoryLimits:
+    """Tokens in this process: the rate is held by all mailers that share the layer."""
+
+    is_local = True
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, name: str, limit: Limit, cost: int) -> float:
+        """Take tokens, or return the seconds until they are there. The layer's lock is held."""
+        now = monotonic()
+        tokens, at = self._buckets.get(name, (limit.capacity, now))
+        tokens, wait = taken(limit, tokens, now - at, cost)
+        self._buckets[name] = (tokens, now)
+        return wait
+
+    def __repr__(self) -> str:
+        return "<MemoryLimits>"

@@ -1,0 +1,104 @@
+"""A SQLite file that several processes of one machine share: what limits and suppressions are kept in.
+
+Rules of the file: one connection a process, used by one thread at a time; a connection never crosses a fork; whatever
+SQLite cannot do is `StoreUnavailable`, so that nothing is sent that the store should have been asked about.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from threading import Lock
+
+from ..errors import ConfigurationError, StoreUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+_abandoned: list[
+    sqlite3.Connection
+] = []  # inherited by a fork: closing them here could drop the parent's locks
+
+
+class SQLiteFile:
+    """The file at `path`, made when it is missing; `schema` is run when it is opened."""
+
+    def __init__(self, path: str | os.PathLike[str], schema: str, *, timeout: float = 10.0) -> None:
+        self.path = os.fspath(path)
+        if not self.path or self.path == ":memory:":
+            raise ConfigurationError(
+                f"path={self.path!r}: must be a file, which other processes can open too"
+            )
+        self._schema = schema
+        self._timeout = timeout
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._pid = 0
+
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return `work(connection)`, done in one write transaction. Raises `StoreUnavailable`."""
+        with self._lock:
+            try:
+                connection = self._opened()
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    result = work(connection)
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise StoreUnavailable(
+                    f"the store {self.path} cannot be used: {error}", is_transient=True
+                ) from error
+            return result
+
+    def read(self, query: str, arguments: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """Return the rows that a query finds. Raises `StoreUnavailable`."""
+        with self._lock:
+            try:
+                return self._opened().execute(query, arguments).fetchall()
+            except sqlite3.Error as error:
+                raise StoreUnavailable(
+                    f"the store {self.path} cannot be read: {error}", is_transient=True
+                ) from error
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = self._connection
+        if connection is not None and self._pid == os.getpid():
+            return connection
+        if connection is not None:
+            _abandoned.append(connection)
+            self._connection = None
+        fresh = sqlite3.connect(
+            self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
+        )
+        try:
+            fresh.execute("PRAGMA journal_mode = WAL")
+            fresh.execute("PRAGMA synchronous = NORMAL")
+            for statement in self._schema.split(";"):
+                fresh.execute(statement)
+        except BaseException:
+            fresh.close()
+            raise
+        self._connection, self._pid = fresh, os.getpid()
+        return fresh
+
+    def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        with self._lock:
+            if self._connection is not None and self._pid == os.getpid():
+                self._connection.close()
+            self._connection = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_connection", None) is not None:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<SQLiteFile {self.path}>"
