@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
@@ -221,3 +222,29 @@ def test_other_replies_do_not_have_the_patience_of_the_content(face, chunking, s
         assert first.accepted == ("you@example.com",)
         # with BDAT the content went along, so who knows; without, it is begun anew on another connection
         assert second.count("unknown" if chunking == "on" else "accepted") == 1
+
+
+NOT_BOUNDED = pytest.mark.xfail(reason="?deadline= bounds the first reply of a group only", strict=True)
+
+
+@pytest.mark.parametrize("face", ["sync", "async"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("CONNECT", marks=NOT_BOUNDED),
+        pytest.param("EHLO", marks=NOT_BOUNDED),
+        "MAIL",
+        pytest.param("RCPT", marks=NOT_BOUNDED),
+        pytest.param("DATA", marks=NOT_BOUNDED),
+        "BODY",
+    ],
+)
+def test_the_deadline_of_a_send_bounds_all_of_it(face, step):
+    """A server that drips at any step is given up when the whole send's time is over, long before `timeout`."""
+    rule = Rule(step).drip("250-" + "x" * 200, every=0.05)
+    with ScriptedSMTPServer([rule]) as server:
+        url = server.url(timeout=1.8, final_timeout=1.8, deadline=0.3)
+        began = time.monotonic()
+        receipt = send(url, a_message(), face)
+        assert time.monotonic() - began < 1.3
+        assert receipt.count("unknown" if step == "BODY" else "deferred") == 1
