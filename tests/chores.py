@@ -91,3 +91,10 @@ def plain() -> None:
 def email_users(emails: list[str], subject: str, message: str) -> Receipt:
     """Send a mail, as the first example of the documentation does."""
     return send_mail(subject, message, None, emails)
+
+
+class Outer:
+    """A class that has one in it."""
+
+    class Inner(Exception):
+        """An exception that is not at the top of its module."""

@@ -20,9 +20,17 @@ from engines.worker import EngineWorker, wait_for
 
 import modernmail
 from modernmail import Message, tasks
-from modernmail.errors import ConfigurationError, IdempotencyConflict, InvalidTask, TaskResultDoesNotExist
-from modernmail.tasks import task_backends
+from modernmail.errors import (
+    ConfigurationError,
+    IdempotencyConflict,
+    InvalidTask,
+    QueueUnavailable,
+    TaskResultDoesNotExist,
+)
+from modernmail.tasks import Schedule, task_backends
 from modernmail.tasks.engine import EngineBackend
+from modernmail.tasks.signals import mail_finished
+from modernmail.tasks.slip import Slip
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -166,8 +174,6 @@ def test_long_waits_are_made_of_short_ones(engine: Engine, monkeypatch: pytest.M
 
 def test_a_task_that_has_ended_is_not_run_again(engine: Engine) -> None:
     """Engines deliver twice now and then: the record says that it is done."""
-    from modernmail.tasks.slip import Slip
-
     backend = engine.backend
     assert isinstance(backend, EngineBackend)
     result = chores.note.enqueue("once")
@@ -225,8 +231,6 @@ def test_a_killed_workers_mail_is_sent_by_the_next(engine: Engine, tmp_path: Pat
 
 def test_a_worker_killed_after_the_dot_leaves_unknown(engine: Engine, tmp_path: Path) -> None:
     """The record says that the content was out: the mail is not sent again by the next worker."""
-    from modernmail.tasks.slip import Slip
-
     modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
     ticket = mail().enqueue()
     backend = engine.backend
@@ -270,6 +274,88 @@ def test_mail_options_on_engines(engine: Engine) -> None:
     with pytest.raises(TaskResultDoesNotExist):
         tasks.get_ticket("nothing")
     modernmail.configure({})
+
+
+def test_mail_performed_in_this_process(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    """What a worker does with each delivery: defers, sends to who is left, drops what has ended, refuses the
+    rest."""
+    backend = engine.backend
+    assert isinstance(backend, EngineBackend)
+    backend.schedule = Schedule.from_text("0", patience=60)
+    ended: list[str] = []
+    mail_finished.connect(receiver := lambda **told: ended.append(told["ticket"].status))
+    script = [
+        Rule("RCPT", contains="later@", session=1).reply("450 4.2.1 later"),
+        Rule("BODY", contains="", session=3).commit().close(),
+    ]
+    with ScriptedSMTPServer(script) as server:
+        setting = {"url": server.url(), "from_email": "shop@example.com"}
+        modernmail.configure({"default": setting})
+        ticket = mail("now@example.com", "later@example.com").enqueue(priority=0)
+        for _ in range(2):
+            backend.perform(backend.look_up(ticket.id) or "")
+            modernmail.mailers["default"].close()
+        assert refreshed(ticket).recipients == {
+            "now@example.com": "accepted",
+            "later@example.com": "accepted",
+        }
+        assert ticket.attempts == 2
+        backend.perform(backend.look_up(ticket.id) or "")
+        assert len(server.commits) == 2
+        lost = mail().enqueue()
+        backend.perform(backend.look_up(lost.id) or "")
+        assert refreshed(lost).status == "unknown"
+        modernmail.configure({"default": {**setting, "on_unknown": "resend"}})
+        again = mail().enqueue()
+        text = backend.look_up(again.id) or ""
+        slip = Slip.from_text(text)
+        slip.progress["phase"] = "content"
+        backend.keep(slip)
+        backend.perform(text)
+        assert (refreshed(again).status, len(server.commits)) == ("accepted", 4)
+        broken = mail().enqueue()
+        slip = Slip.from_text(backend.look_up(broken.id) or "")
+        slip.payload["parcel"]["version"] = 99
+        backend.keep(slip)
+        backend.perform(slip.to_text())
+        assert refreshed(broken).status == "rejected"
+        modernmail.mailers["default"].close()
+    mail_finished.disconnect(receiver)
+    modernmail.configure({})
+    assert ended == ["accepted", "unknown", "accepted", "rejected"]
+    assert "its outcome is unknown" in caplog.text
+
+
+def test_a_broker_that_cannot_be_reached(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The enqueue fails with QueueUnavailable, which says which backend it was."""
+    if engine.name == "procrastinate":
+        engine.module.app.close()
+    else:
+        address = engine.module.app if engine.name == "celery" else engine.module.broker
+        refused = importlib.import_module(
+            "kombu.exceptions" if engine.name == "celery" else "dramatiq.errors"
+        )
+        error = (
+            refused.OperationalError("refused")
+            if engine.name == "celery"
+            else refused.ConnectionFailed("refused")
+        )
+
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        where = engine.backend._job if engine.name == "celery" else address  # type: ignore[attr-defined]
+        monkeypatch.setattr(where, "apply_async" if engine.name == "celery" else "enqueue", fail)
+    with pytest.raises(QueueUnavailable, match="the task backend 'default'"):
+        chores.add.enqueue(1)
+
+
+def test_other_queues_are_the_engines_own(engine: Engine) -> None:
+    """A queue's name goes through to the engine."""
+    result = chores.add.using(queue_name="newsletters").enqueue(1)
+    assert result.task.queue_name == "newsletters"
+    result.refresh()
+    assert result.status == "READY"
 
 
 def test_rollback_on_postgres(postgres_url: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import os
 import subprocess
@@ -328,3 +329,158 @@ def test_aclose_gives_up_after_its_drain(caplog: pytest.LogCaptureFixture) -> No
 
     asyncio.run(main())
     assert "1 unfinished" in caplog.text
+
+
+def test_paths_of_things_that_are_not_there() -> None:
+    """An exception class that is gone, a receiver that cannot be called, and paths of the wrong form."""
+    from modernmail.tasks.modulepath import resolve
+    from modernmail.tasks.signals import Signal
+
+    with pytest.raises(ValueError, match=r"gone\.Error is not an exception class"):
+        tasks.TaskError("gone.Error", "").exception_class  # noqa: B018
+    with pytest.raises(ValueError, match=r"os\.path is not an exception class"):
+        tasks.TaskError("os.path", "").exception_class  # noqa: B018
+    assert tasks.TaskError("chores.Outer.Inner", "").exception_class is chores.Outer.Inner
+    with pytest.raises(ImportError, match="not of the form"):
+        resolve("nothing")
+    with pytest.raises(ModuleNotFoundError):
+        resolve("no_such_module.name")
+    with pytest.raises(TypeError, match="must be callable"):
+        task_enqueued.connect("x")  # type: ignore[type-var]
+    signal = Signal("nothing", "value")
+    assert not signal.has_receivers
+    assert "0 receivers" in repr(signal)
+
+
+def test_results_show_what_they_are() -> None:
+    """`to_dict` is for logs, `repr` for people; results of other kinds are not equal."""
+    tasks.configure("immediate:")
+    result = chores.fail.enqueue()
+    facts = result.to_dict()
+    assert (facts["task"], facts["status"], facts["attempts"]) == ("chores.fail", "FAILED", 1)
+    assert facts["errors"][0]["exception"] == "builtins.ValueError"
+    assert facts["finished_at"] == result.finished_at.isoformat()
+    assert "FAILED" in repr(result)
+    assert result != facts
+    assert "immediate:" in str(task_backends["default"])
+    assert repr(tasks.default_task_backend) == repr(task_backends["default"])
+
+
+def test_a_backend_of_ones_own_needs_only_enqueue() -> None:
+    """What the contract gives for nothing: async faces, many at once, no results, no mail, no priorities."""
+
+    class Printed(tasks.TaskBackend):
+        def enqueue(self, task, args, kwargs) -> TaskResult[object]:
+            result = self.make_result(task, args, kwargs)
+            self.announce(result)
+            return result
+
+    tasks.configure(Printed())
+    assert len(asyncio.run(chores.note.aenqueue_many([(1,), (2,)]))) == 2
+    assert asyncio.run(chores.note.aenqueue(1)).args == [1]
+    for refused in (chores.note.using(priority=1), chores.add_later):
+        with pytest.raises(InvalidTask):
+            refused.enqueue(1)
+    with pytest.raises(InvalidTaskBackend, match="keeps no results"):
+        asyncio.run(chores.note.aget_result("x"))
+    with pytest.raises(InvalidTaskBackend, match="does not queue mail"):
+        task_backends["default"].enqueue_mail([], tasks.outbox.MailOptions())
+    with pytest.raises(InvalidTaskBackend, match="keeps no tickets"):
+        tasks.get_ticket("x")
+    asyncio.run(task_backends.aclose())
+    with pytest.raises(NotImplementedError):
+        tasks.TaskBackend().enqueue(chores.note, (), {})
+
+
+def test_values_of_odd_types_are_normalised() -> None:
+    """Subclasses of JSON's types and other sequences become plain; so do the keys."""
+    import collections
+    import enum
+
+    class Name(str):
+        __slots__ = ()
+
+    class Level(enum.IntEnum):
+        HIGH = 3
+
+    tasks.configure("dummy:")
+    value = {Name("k"): [Name("v"), Level.HIGH, collections.deque([1]), range(2), 1.5]}
+    stored = chores.note.enqueue(value).args[0]
+    assert stored == {"k": ["v", 3, [1], [0, 1], 1.5]}
+    assert [type(each) for each in stored["k"][:2]] == [str, int]
+    assert [type(key) for key in stored] == [str]
+
+
+def test_a_full_aio_queue_takes_no_mail_either() -> None:
+    """`enqueue` refuses at once, `aenqueue` after its deadline."""
+    import modernmail
+    from modernmail import Message
+
+    modernmail.configure({"default": {"url": "memory:", "from_email": "a@example.com"}})
+    tasks.configure("aio:?workers=1&size=1&wait=0.01")
+    message = Message("Hello", "Text", to=["you@example.com"])
+
+    async def main() -> None:
+        await chores.wait_for_gate.aenqueue()
+        await asyncio.sleep(0)
+        message.enqueue()
+        with pytest.raises(QueueFull, match="1 are queued"):
+            message.enqueue()
+        with pytest.raises(QueueFull):
+            await message.aenqueue()
+        chores.gate.set()
+        await task_backends.aclose()
+
+    asyncio.run(main())
+    modernmail.configure({})
+    asyncio.run(immediate_mail())
+
+
+async def immediate_mail() -> None:
+    """Send a mail at once, on the loop."""
+    import modernmail
+    from modernmail import Message
+
+    modernmail.configure({"default": {"url": "memory:", "from_email": "a@example.com"}})
+    ticket = await Message("Hello", "Text", to=["you@example.com"]).aenqueue(backend="immediate:")
+    assert ticket.status == "accepted"
+    assert "accepted" in repr(ticket)
+    modernmail.configure({})
+
+
+def test_a_loop_thread_ends_what_runs_on_it() -> None:
+    """Closing cancels what is left, and the next coroutine starts another loop."""
+    from modernmail.tasks.loopthread import LoopThread
+
+    loop = LoopThread()
+    started = threading.Event()
+    cancelled = threading.Event()
+
+    async def endless() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    def run() -> None:
+        with pytest.raises(concurrent.futures.CancelledError):
+            loop.run(endless())
+
+    waiting = threading.Thread(target=run, daemon=True)
+    waiting.start()
+    assert started.wait(10)
+    loop.close()
+    assert cancelled.wait(10)
+    loop.close()
+
+    async def fail_in_thread() -> str:
+        try:
+            await asyncio.to_thread(chores.fail.func)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    assert loop.run(fail_in_thread()) == "no luck"
+    loop.close()
