@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Disposition = Literal["attachment", "inline"]
 
+_DISPOSITIONS: dict[str, Disposition] = {"attachment": "attachment", "inline": "inline"}
+
 
 class Attachment(Frozen):
     """A part of a message, to be attached or embedded.
@@ -55,7 +57,8 @@ class Attachment(Frozen):
         disposition: Disposition = "attachment",
         content_id: str | None = None,
     ) -> None:
-        if disposition not in ("attachment", "inline"):
+        manner: Disposition | None = _DISPOSITIONS.get(text_of(disposition) or "")
+        if manner is None:
             raise InvalidAttachment("disposition", disposition, 'must be "attachment" or "inline"')
         name = None if filename is None else _last_part(filename)
         kind = MediaType(guess_media_type(name) if media_type is None else media_type)
@@ -66,7 +69,7 @@ class Attachment(Frozen):
         source, kind = _typed(_source_of(content, kind), kind, content, is_guess=media_type is None)
         put = object.__setattr__
         put(self, "filename", name)
-        put(self, "disposition", disposition)
+        put(self, "disposition", manner)
         put(self, "content_id", None if content_id is None else checked_content_id(content_id))
         put(self, "_source", source)
         put(self, "_type", kind)
@@ -219,16 +222,17 @@ def checked_content_id(text: str) -> str:
 def _source_of(content: Any, kind: MediaType) -> bytes | FileSource | Spool:
     if isinstance(content, bytes):
         return bytes(content)
-    if isinstance(content, str):
+    text = text_of(content)
+    if text is not None:
         charset = kind.get("charset") or "utf-8"
         try:
-            return str.__str__(content).encode(charset)
+            return text.encode(charset)
         except UnicodeEncodeError as error:
             code = ord(error.object[error.start])
             raise InvalidAttachment(
                 "content", content, f"U+{code:04X} at position {error.start} cannot be encoded as {charset}"
             ) from error
-        except LookupError as error:
+        except (LookupError, UnicodeError) as error:
             raise InvalidAttachment("media_type", str(kind), f"the charset {charset} is unknown") from error
     if isinstance(content, (bytearray, memoryview)):
         return bytes(content)
@@ -247,7 +251,7 @@ def _typed(
 ) -> tuple[bytes | FileSource | Spool, MediaType]:
     """Return the source with the media type that is true of it."""
     if kind.main == "text" and kind.get("charset") is None:
-        if isinstance(content, str) or _is_utf8(source):
+        if text_of(content) is not None or _is_utf8(source):
             return source, kind.with_parameter("charset", "utf-8")
         return source, MediaType(OCTETS)
     if kind.essence == "message/rfc822":

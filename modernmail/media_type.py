@@ -6,6 +6,7 @@ built-in one, never the machine's, so that the same name gives the same type eve
 
 from __future__ import annotations
 
+from .characters import text_of
 from .errors import InvalidAttachment
 from .frozen import Frozen
 
@@ -60,8 +61,10 @@ class MediaType(Frozen):
     parameters: tuple[tuple[str, str], ...]
 
     def __init__(self, text: str, argument: str = "media_type") -> None:
-        if not isinstance(text, str):
+        given = text_of(text)
+        if given is None:
             raise InvalidAttachment(argument, text, "must be a str such as 'application/pdf'")
+        text = given
         if not text.isprintable() and not text.replace("\t", " ").isprintable():
             raise InvalidAttachment(argument, text, "holds a control character or a lone surrogate")
         essence, semicolon, rest = text.partition(";")

@@ -135,8 +135,6 @@ class Parts:
         if media_type is None and filename is None and isinstance(content, bytes):
             media_type = _sniffed(content)
         part = Attachment(filename, content, media_type, disposition="inline", content_id=cid)
-        if any(other.content_id == part.content_id for other in self._attachments):
-            raise InvalidAttachment("cid", cid, "is taken: each embedded part needs a content-id of its own")
         self._add(part, "cid")
         return self
 
@@ -148,7 +146,12 @@ class Parts:
         kind = MediaType(media_type)
         if kind.main in ("multipart", "message"):
             raise InvalidMessage("media_type", media_type, "an alternative is one part with content")
-        if not isinstance(content, (str, bytes)):
+        text = text_of(content)
+        if text is not None:
+            content = text
+        elif isinstance(content, (bytes, bytearray, memoryview)):
+            content = bytes(content)
+        else:
             raise InvalidMessage("content", content, "must be str or bytes")
         charset = kind.get("charset")
         if isinstance(content, str):
@@ -171,6 +174,11 @@ class Parts:
 
     def _add(self, item: Any, argument: str) -> None:
         attachment = _attachment(item, argument)
+        cid = attachment.content_id
+        if cid is not None and any(other.content_id == cid for other in self._attachments):
+            raise InvalidAttachment(
+                argument, cid, "is taken: each embedded part needs a content-id of its own"
+            )
         self._touch(argument)
         self._attachments.append(attachment)
 

@@ -153,6 +153,9 @@ class _Expressing:
             low = field.name.lower()
             if low not in known and low != "mime-version" and (part is not self._root or low in _FILE_FIELDS):
                 raise _Verbatim(f"a part has the field {field.name}")
+        kind = parse_parameters(part.field("Content-Type"))[0]
+        if kind and kind != part.media_type:
+            raise _Verbatim(f"the media type {kind} cannot be read")
 
 
 def _is_body(part: Part) -> bool:

@@ -40,7 +40,7 @@ def verbatim_leaf(mail: ReadMail, fields: Fields) -> Leaf:
         head, octets = _rebuilt(root, fields, is_seven_bit=False, depth=0)
     else:
         head = "".join([field for field in as_they_stood if field is not None])
-    return Leaf(head, Body("7bit" if octets.isascii() else "8bit", octets))
+    return Leaf(root.media_type, head, Body("7bit" if octets.isascii() else "8bit", octets))
 
 
 def seven_bit(octets: bytes, depth: int = 0) -> bytes:

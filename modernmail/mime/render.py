@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from os import urandom
 
-from ..content import Content, Octets
+from ..content import Content, Octets, dot_stuffed
 from ..errors import InvalidHeader
-from .structure import Leaf, Multipart
+from .structure import Leaf, Multipart, field_names
 from .transfer import Body
 
 TYPE_CHECKING = False
@@ -53,12 +53,16 @@ def entity(root: Leaf | Multipart | None, *, is_pinned: bool = False) -> Entity:
         else:
             out.glue(b"\r\n")
     else:
-        boundary = f"=_{urandom(15).hex()}"
-        fields = multipart_field(root, boundary)
-        _walk(root, boundary, out)
-        out.glue(b"\r\n")
+        random = urandom(15).hex()
+        fields = multipart_field(root, boundary(random, 0))
+        _walk(root, random, 0, out)
     fields = f"MIME-Version: 1.0\r\n{fields}"
     return Entity(fields, out.finished(), is_8bit=out.is_8bit, is_pinned=is_pinned)
+
+
+def boundary(random: str, depth: int) -> str:
+    """Return the boundary at this depth of a tree: none begins another, since readers may compare beginnings alone."""
+    return f"=_{depth}_{random}"  # RFC 2046 5.1.1: the rest of the line need not match
 
 
 def multipart_field(part: Multipart, boundary: str) -> str:
@@ -67,19 +71,19 @@ def multipart_field(part: Multipart, boundary: str) -> str:
     return f'Content-Type: multipart/{part.subtype}{parameters};\r\n boundary="{boundary}"\r\n'
 
 
-def _walk(part: Multipart, boundary: str, out: _Pieces) -> None:
-    delimiter = f"--{boundary}\r\n"
-    for at, child in enumerate(part.parts):
+def _walk(part: Multipart, random: str, depth: int, out: _Pieces) -> None:
+    mark = boundary(random, depth)
+    delimiter = f"--{mark}\r\n"
+    for child in part.parts:
         if isinstance(child, Leaf):
             out.glue(f"{delimiter}{child.head}\r\n".encode())
             out.body(child)
         else:
-            inner = f"{boundary}.{at}"
-            out.glue(f"{delimiter}{multipart_field(child, inner)}\r\n".encode())
-            _walk(child, inner, out)
+            out.glue(f"{delimiter}{multipart_field(child, boundary(random, depth + 1))}\r\n".encode())
+            _walk(child, random, depth + 1, out)
         # The line end before a delimiter belongs to the delimiter (RFC 2046 5.1.1).
-        delimiter = f"\r\n--{boundary}\r\n"
-    out.glue(f"\r\n--{boundary}--".encode())
+        delimiter = f"\r\n--{mark}\r\n"
+    out.glue(f"\r\n--{mark}--\r\n".encode())
 
 
 class _Pieces:
@@ -95,7 +99,7 @@ class _Pieces:
 
     def glue(self, data: bytes) -> None:
         self._plain.append(data)
-        self._stuffed.append(data)
+        self._stuffed.append(dot_stuffed(data))  # the name of a field that is carried may begin with a dot
 
     def body(self, leaf: Leaf) -> None:
         body = leaf.body
@@ -135,11 +139,6 @@ class _Joined:
         self.stuffed = stuffed
 
 
-def field_names(fields: str) -> list[str]:
-    """Return the field names that begin lines of a header block, as a reader would find them."""
-    return [line[: line.find(":")] for line in fields.split("\r\n") if line and line[0] not in " \t"]
-
-
 def document(fields: str, names: Sequence[str], body: Entity, *, is_utf8: bool = False) -> Content:
     """Return the content: these header fields, then the tree.
 
@@ -160,7 +159,7 @@ def document(fields: str, names: Sequence[str], body: Entity, *, is_utf8: bool =
     only: Any = pieces[0]
     if len(pieces) == 1 and hasattr(only, "data") and len(only.data) < _SHARED:
         data = head + only.data
-        if only.data is only.stuffed and head[:1] != b".":
+        if only.data is only.stuffed and b"\r\n." not in head:
             return Content((_Joined(data, data),), is_8bit=body.is_8bit, is_utf8=is_utf8)
         return Content((Octets(data),), is_8bit=body.is_8bit, is_utf8=is_utf8)
     return Content((Octets(head), *pieces), is_8bit=body.is_8bit, is_utf8=is_utf8)

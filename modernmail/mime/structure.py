@@ -8,6 +8,7 @@ invented (a message with only an attachment has no empty text).
 
 from __future__ import annotations
 
+from ..errors import InvalidHeader
 from ..source import KEPT, FileSource, Spool
 from .folding import with_parameters
 from .transfer import Body, StreamedBody, base64_body, text_body
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 
 class Leaf:
-    """A part with content: its header fields, laid out, and its body."""
+    """A part with content: its media type without parameters, its header fields, laid out, and its body."""
 
-    __slots__ = ("body", "head")
+    __slots__ = ("body", "essence", "head")
 
-    def __init__(self, head: str, body: Body | StreamedBody) -> None:
+    def __init__(self, essence: str, head: str, body: Body | StreamedBody) -> None:
+        self.essence = essence
         self.head = head
         self.body = body
 
@@ -43,6 +45,11 @@ class Multipart:
         self.parts = parts
         self.parameters = parameters
 
+    @property
+    def essence(self) -> str:
+        """Its media type without parameters."""
+        return f"multipart/{self.subtype}"
+
 
 _TEXT_HEADS: dict[tuple[str, str], str] = {}
 
@@ -53,11 +60,9 @@ def text_leaf(text: str, subtype: str, encoding: BodyEncoding) -> Leaf:
     key = (subtype, body.encoding)
     head = _TEXT_HEADS.get(key)
     if head is None:
-        head = (
-            f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {body.encoding}\r\n"
-        )
+        head = _head(f"Content-Type: text/{subtype}; charset=utf-8\r\n", _encoding(body))
         _TEXT_HEADS[key] = head
-    return Leaf(head, body)
+    return Leaf("text/plain" if subtype == "plain" else "text/html", head, body)
 
 
 def alternative_leaf(content: str | bytes, kind: MediaType, encoding: BodyEncoding) -> Leaf:
@@ -68,8 +73,8 @@ def alternative_leaf(content: str | bytes, kind: MediaType, encoding: BodyEncodi
             kind = kind.with_parameter("charset", "utf-8")
     else:
         body = base64_body(content)
-    head = with_parameters("Content-Type", kind.essence, kind.parameters)
-    return Leaf(f"{head}Content-Transfer-Encoding: {body.encoding}\r\n", body)
+    head = _head(with_parameters("Content-Type", kind.essence, kind.parameters), _encoding(body))
+    return Leaf(kind.essence, head, body)
 
 
 def attachment_leaf(attachment: Attachment) -> Leaf:
@@ -95,20 +100,40 @@ def attachment_leaf(attachment: Attachment) -> Leaf:
 
 def _attachment_leaf(attachment: Attachment, source: bytes | FileSource | Spool) -> Leaf:
     kind = attachment.kind
-    head = with_parameters("Content-Type", kind.essence, kind.parameters)
     body: Body | StreamedBody
     if kind.essence == "message/rfc822" and isinstance(source, bytes):
         body = Body("7bit", source)  # RFC 2046 5.2.1; `Attachment` has checked that it can stand as it is
     else:
         body = base64_body(source) if isinstance(source, bytes) else StreamedBody(source)
-    head += f"Content-Transfer-Encoding: {body.encoding}\r\n"
     name = attachment.filename
-    head += with_parameters(
-        "Content-Disposition", attachment.disposition, [] if name is None else [("filename", name)]
-    )
+    parameters = () if name is None else (("filename", name),)
+    fields = [
+        with_parameters("Content-Type", kind.essence, kind.parameters),
+        _encoding(body),
+        with_parameters("Content-Disposition", attachment.disposition, parameters),
+    ]
     if attachment.content_id is not None:
-        head += f"Content-ID: <{attachment.content_id}>\r\n"
-    return Leaf(head, body)
+        fields.append(f"Content-ID: <{attachment.content_id}>\r\n")
+    return Leaf(kind.essence, _head(*fields), body)
+
+
+def _encoding(body: Body | StreamedBody) -> str:
+    return f"Content-Transfer-Encoding: {body.encoding}\r\n"
+
+
+def _head(*fields: str) -> str:
+    """Return the header block of a part, after the check that it holds these fields and no other."""
+    head = "".join(fields)
+    meant = [field[: field.find(":")] for field in fields]
+    found = field_names(head)
+    if found != meant:
+        raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(meant)}")
+    return head
+
+
+def field_names(fields: str) -> list[str]:
+    """Return the field names that begin lines of a header block, as a reader would find them."""
+    return [line[: line.find(":")] for line in fields.split("\r\n") if line and line[0] not in " \t"]
 
 
 def arranged(
@@ -133,12 +158,7 @@ def arranged(
             attached = [*embedded, *attached]
         else:
             # RFC 2387 3.1: type= is required and names the type of the root
-            kind = (
-                "multipart/alternative"
-                if isinstance(root, Multipart)
-                else root.head[14 : root.head.index(";")]
-            )
-            root = Multipart("related", [root, *embedded], (("type", kind),))
+            root = Multipart("related", [root, *embedded], (("type", root.essence),))
     if attached:
         parts = [*attached] if root is None else [root, *attached]
         root = parts[0] if len(parts) == 1 else Multipart("mixed", parts)

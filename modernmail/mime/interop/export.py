@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from os import urandom
 
-from ..render import multipart_field
+from ..render import boundary, multipart_field
 from ..structure import Leaf
 from ..transfer import Body
 from .mail import WIRE, WIRE_UTF8, WireLines, WireMessage
@@ -35,10 +35,11 @@ def email_message(
     whole = [*fields, "MIME-Version: 1.0\r\n"]
     if root is None:
         root = Leaf(
+            "text/plain",
             "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n",
             Body("7bit", b""),
         )
-    part = _part(root, whole, policy, kind, f"=_{urandom(15).hex()}")
+    part = _part(root, whole, policy, kind, urandom(15).hex(), 0)
     if isinstance(root, Leaf) and isinstance(part._payload, str) and not part._payload.endswith("\r\n"):
         part._payload = WireLines(f"{part._payload}\r\n")
     message: EmailMessage = part
@@ -46,19 +47,19 @@ def email_message(
 
 
 def _part(
-    node: Leaf | Multipart, fields: Sequence[str], policy: Policy, kind: type[Any], boundary: str
+    node: Leaf | Multipart, fields: Sequence[str], policy: Policy, kind: type[Any], random: str, depth: int
 ) -> Any:
     if not isinstance(node, Leaf):
         part = kind(policy=policy)
-        _set(part, [*fields, multipart_field(node, boundary)], policy)
-        part._payload = [
-            _part(child, (), policy, kind, f"{boundary}.{at}") for at, child in enumerate(node.parts)
-        ]
+        _set(part, [*fields, multipart_field(node, boundary(random, depth))], policy)
+        part._payload = [_part(child, (), policy, kind, random, depth + 1) for child in node.parts]
         return part
     body = node.body
     data = body.data if isinstance(body, Body) else b"".join(body.blocks())
-    if node.head[:24].lower().startswith(_OF_PARTS):
+    if node.essence.startswith(_OF_PARTS):
         octets = "".join([*fields, node.head, "\r\n"]).encode("utf-8") + data
+        if policy is WIRE and not octets.isascii():
+            policy = WIRE_UTF8  # somebody else's mail, which may hold anything
         return BytesParser(_class=kind, policy=policy).parsebytes(octets)
     part = kind(policy=policy)
     _set(part, [*fields, *_FIELD_END.split(node.head[:-2])], policy)
@@ -67,7 +68,7 @@ def _part(
 
 
 _FIELD_END = re.compile(r"\r\n(?![ \t])")
-_OF_PARTS = ("content-type: message/", "content-type: multipart/")
+_OF_PARTS = ("message/", "multipart/")
 
 
 def _set(part: Any, fields: Sequence[str], policy: Policy) -> None:

@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from os import urandom
 
 from ...errors import InvalidMessage
+from ..carried import BLIND
 from .policy import WirePolicy
 
 TYPE_CHECKING = False
@@ -44,10 +45,16 @@ class WireLines(str):
 def octets_of(message: StandardMessage[Any, Any]) -> bytes:
     """Return any standard message as octets, its header fields folded by us, CRLF at the ends of lines.
 
+    For our own reading: the blind copies of the message itself, not those of messages within, stand at the beginning.
     Raises `InvalidMessage` when the standard library cannot write it.
     """
     try:
-        return flattened(message, WIRE_UTF8)
+        blind = [
+            name + WIRE_UTF8.fold("To", value)[2:]
+            for name, value in message.raw_items()
+            if name.lower() in BLIND
+        ]
+        return "".join(blind).encode("utf-8") + flattened(message, WIRE_UTF8)
     except (TypeError, LookupError, AttributeError, UnicodeError) as error:
         raise InvalidMessage("message", message, f"cannot be written: {error}") from error
 
