@@ -148,6 +148,16 @@ def test_memory_keeps_parcels_in_order() -> None:
     assert backend.outbox == []
 
 
+def test_memory_shows_messages() -> None:
+    """`messages` are the same mails as one would write them."""
+    mailer = Mailer("memory:")
+    mailer.send(hello(attachments=[("a.pdf", b"%PDF", "application/pdf")]))
+    (found,) = mailer.backend.messages  # type: ignore[attr-defined]
+    assert isinstance(found, Message)
+    assert (found.subject, found.to) == ("Grüße", hello().to)
+    assert [attachment.filename for attachment in found.attachments] == ["a.pdf"]
+
+
 def test_memory_keeps_what_was_sent_not_what_the_file_became(tmp_path: Path) -> None:
     """A large file is streamed; after the send it may change or vanish."""
     path = tmp_path / "large.bin"
