@@ -222,7 +222,10 @@ def _judge(receipt: Receipt) -> None:
         logging.getLogger("modernmail").warning("%s was not accepted for %s", receipt.message_id, refused)
         return
     error = receipt.error
-    assert error is not None
+    if error is None:  # a backend of somebody's own may leave it to us
+        from .smtp.delivery import error_for
+
+        error = error_for(dict(receipt.recipients))
     if isinstance(error, DeliveryError):
         error.receipt = receipt
     raise error

@@ -410,6 +410,18 @@ def test_an_unknown_outcome_raises() -> None:
     assert caught.value.receipt is not None
 
 
+def test_a_backend_may_leave_the_error_to_us() -> None:
+    """A receipt in which nobody was accepted raises, whether the backend put an error into it or not."""
+
+    def refuse(parcel: Parcel) -> Receipt:
+        return Receipt(parcel.message_id, parcel.envelope, Outcome("rejected", reason="full", phase="rcpt"))
+
+    with pytest.raises(RecipientsRefused, match="full") as caught:
+        Mailer(Own(refuse)).send(hello())
+    assert caught.value.receipt is not None
+    assert not caught.value.is_transient
+
+
 def test_the_contract_is_public() -> None:
     """What a third party needs is importable from the top."""
     assert modernmail.Backend is Backend
