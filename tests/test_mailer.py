@@ -546,7 +546,7 @@ def test_a_mailer_that_nobody_closed_leaves_quietly(tls: str | None) -> None:
     """Dropped, or kept to the end of the program, inside a loop or after it: no warning, no socket left."""
     with ScriptedSMTPServer(tls=tls) as server:
         done = subprocess.run(
-            [sys.executable, "-X", "dev", "-W", "error", "-c", LEFT_OPEN, server.url()],
+            [sys.executable, "-W", "error", "-c", LEFT_OPEN, server.url()],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         server.wait_until_idle()
