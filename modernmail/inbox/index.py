@@ -21,9 +21,14 @@ from .summary import Summary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from .search import Condition
     from .summary import Words
 
 VERSION = 1
+
+_BATCH = (
+    200  # mails whose words are indexed together: one at a time, the index would be written over and over
+)
 
 _SCHEMA = """
 CREATE TABLE mails (
@@ -46,6 +51,7 @@ CREATE TABLE mails (
     sender TEXT NOT NULL, addressees TEXT NOT NULL, subject_folded TEXT NOT NULL,  -- to compare with
     body TEXT NOT NULL DEFAULT ''      -- to compare with, where there is no FTS5
 );
+CREATE TABLE unindexed (seq INTEGER PRIMARY KEY, text TEXT NOT NULL);
 CREATE INDEX mails_unseen ON mails (seq) WHERE seen = 0;
 """
 _FTS = 'CREATE VIRTUAL TABLE words USING fts5(text, tokenize = "unicode61 remove_diacritics 2")'
@@ -60,6 +66,7 @@ class Index:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._unindexed = 0
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         try:
             self._open()
@@ -138,7 +145,10 @@ class Index:
         )
         seq = int(cursor.lastrowid or 0)
         if self.has_fts:
-            self._db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (seq, everything))
+            self._db.execute("INSERT INTO unindexed VALUES (?, ?)", (seq, everything))
+            self._unindexed += 1
+            if self._unindexed >= _BATCH:
+                self._index_words()
         return seq
 
     def delete(self, rows: Sequence[tuple[int, str]]) -> None:
@@ -146,38 +156,57 @@ class Index:
         numbers = [(seq,) for seq, _ in rows]
         self._db.executemany("DELETE FROM mails WHERE seq = ?", numbers)
         if self.has_fts:
+            self._db.executemany("DELETE FROM unindexed WHERE seq = ?", numbers)
             self._db.executemany("DELETE FROM words WHERE rowid = ?", numbers)
 
     def mark(self, query: str, *, seen: bool) -> None:
         """Mark what `query` finds as seen or unseen."""
-        where = parse_search(query, has_fts=self.has_fts)
+        where = self._where(query)
         sql = f"UPDATE mails SET seen = ? WHERE seen != ? AND ({where.sql})"  # noqa: S608 - values are parameters
         self._db.execute(sql, (seen, seen, *where.parameters))
+
+    def _index_words(self) -> None:
+        """Move the texts that wait into the index of words: many at once cost little more than one."""
+        self._db.execute("INSERT INTO words (rowid, text) SELECT seq, text FROM unindexed")
+        self._db.execute("DELETE FROM unindexed")
+        self._unindexed = 0
+
+    def _where(self, query: str) -> Condition:
+        """Return the condition of a search, with the words indexed if it looks for words."""
+        where = parse_search(query, has_fts=self.has_fts)
+        if self.has_fts and where.has_words:
+            if self._db.in_transaction:
+                self._index_words()
+            elif self._db.execute("SELECT 1 FROM unindexed LIMIT 1").fetchone():
+                self.begin()
+                self._index_words()
+                self.commit()
+        return where
 
     # -- reading
 
     def find(self, query: str, *, limit: int, start: int = 0, after: int = 0) -> list[Summary]:
         """Return the newest mails that `query` finds, `start` of them left out, none up to number `after`."""
-        where = parse_search(query, has_fts=self.has_fts)
+        where = self._where(query)
         sql = f"SELECT {_SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608 - values are parameters
         return [_summary(row) for row in self._db.execute(sql, (after, *where.parameters, limit, start))]
 
     def first(self, query: str, *, after: int) -> Summary | None:
         """Return the oldest mail past number `after` that `query` finds, or None."""
-        where = parse_search(query, has_fts=self.has_fts)
+        where = self._where(query)
         sql = f"SELECT {_SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
         row = self._db.execute(sql, (after, *where.parameters)).fetchone()
         return None if row is None else _summary(row)
 
     def count(self, query: str = "") -> int:
         """Return how many mails `query` finds."""
-        where = parse_search(query, has_fts=self.has_fts)
+        where = self._where(query)
         sql = f"SELECT count(*) FROM mails WHERE {where.sql}"  # noqa: S608 - values are parameters
         return int(self._db.execute(sql, where.parameters).fetchone()[0])
 
     def rows(self, query: str = "") -> list[tuple[int, str]]:
         """Return number and id of what `query` finds, oldest first."""
-        where = parse_search(query, has_fts=self.has_fts)
+        where = self._where(query)
         sql = f"SELECT seq, id FROM mails WHERE {where.sql} ORDER BY seq"  # noqa: S608 - values are parameters
         return self._db.execute(sql, where.parameters).fetchall()
 
@@ -202,7 +231,7 @@ class Index:
 
     def neighbours(self, seq: int, query: str) -> tuple[str | None, str | None]:
         """Return the ids of the next newer and the next older mail that `query` finds."""
-        where = parse_search(query, has_fts=self.has_fts)
+        where = self._where(query)
         newer = f"SELECT id FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
         older = f"SELECT id FROM mails WHERE seq < ? AND {where.sql} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - values are parameters
         found = [self._db.execute(sql, (seq, *where.parameters)).fetchone() for sql in (newer, older)]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TIME_DIGITS = 8
 _RANDOM_DIGITS = 14
+_RANDOM_BITS = 83  # what 14 digits hold
 
 
 def new_id(milliseconds: int | None = None) -> str:
@@ -20,12 +21,16 @@ def new_id(milliseconds: int | None = None) -> str:
     >>> len(new_id()), new_id(1) < new_id(2)
     (22, True)
     """
-    left = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
+    moment = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
+    return _digits(moment, _TIME_DIGITS) + _digits(secrets.randbits(_RANDOM_BITS), _RANDOM_DIGITS)
+
+
+def _digits(number: int, count: int) -> str:
     digits = []
-    for _ in range(_TIME_DIGITS):
-        left, digit = divmod(left, 62)
+    for _ in range(count):
+        number, digit = divmod(number, 62)
         digits.append(_DIGITS[digit])
-    return "".join(reversed(digits)) + "".join(secrets.choice(_DIGITS) for _ in range(_RANDOM_DIGITS))
+    return "".join(reversed(digits))
 
 
 def _now() -> datetime:

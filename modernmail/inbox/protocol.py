@@ -83,6 +83,7 @@ class CaptureProtocol(SMTP):
         self._transaction: _Transaction | None = None
         self._user: str | None = None
         self._held = b""
+        self._quiet_since = 0.0
 
     @property
     def offers_auth(self) -> bool:
@@ -122,6 +123,19 @@ class CaptureProtocol(SMTP):
         if self.transport is not None:
             cast("asyncio.Transport", self.transport).abort()
         return self._handler_coroutine
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Begin to wait anew: note when, and let the timer that runs look there; one a command would cost more."""
+        self._quiet_since = self.loop.time()
+        if self._timeout_handle is None or duration is not None:
+            super()._reset_timeout(duration)
+
+    def _timeout_cb(self) -> None:
+        left = self._quiet_since + self._timeout_duration - self.loop.time()
+        if left > 0:
+            self._timeout_handle = self.loop.call_later(left, self._timeout_cb)
+        else:
+            super()._timeout_cb()  # type: ignore[no-untyped-call]
 
     def _check_credentials(self, mechanism: str, login: bytes, password: bytes) -> bool:
         user = login.decode("utf-8", "replace")

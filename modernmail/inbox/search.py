@@ -29,6 +29,11 @@ class Condition(NamedTuple):
     sql: str
     parameters: tuple[str | float, ...] = ()
 
+    @property
+    def has_words(self) -> bool:
+        """Whether it looks into the index of words."""
+        return "FROM words" in self.sql
+
 
 def parse_search(query: str, *, has_fts: bool = True) -> Condition:
     """Return the condition that `query` means; an empty query means every mail. Raises `InvalidSearch`.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import smtplib
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from modernmail.inbox import CapturedMail, CaptureServer, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from services.certificates import CertificateAuthority
 
 M1 = b"Subject: Hi\r\nFrom: shop@example.com\r\n\r\nHello\r\n"
 
@@ -373,3 +376,111 @@ def test_ids_sort_by_time() -> None:
     ids = [mail.id for mail in store]
     assert len(set(ids)) == 3
     assert [mail_id[:8] for mail_id in ids] == sorted(mail_id[:8] for mail_id in ids)
+
+
+def tls_context(authority: CertificateAuthority) -> ssl.SSLContext:
+    """A server's TLS, by the test authority."""
+    certificate = authority.issue()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.chain_file, certificate.key_file)
+    return context
+
+
+def test_starttls(certificate_authority: CertificateAuthority) -> None:
+    """STARTTLS is offered and kept with the mail; what was said before it counts no more; a login waits for it."""
+    store = MemoryStore()
+    trusted = ssl.create_default_context(cafile=certificate_authority.ca_file)
+    options = {
+        "tls": tls_context(certificate_authority),
+        "require_tls": True,
+        "credentials": {"zoe": "right"},
+    }
+    with CaptureServer.threaded(store, **options) as server, smtplib.SMTP(server.host, server.port) as client:
+        client.ehlo()
+        assert "starttls" in client.esmtp_features
+        assert "auth" not in client.esmtp_features
+        assert client.mail("a@example.com")[0] == 530
+        client.starttls(context=trusted)
+        client.ehlo()
+        assert "starttls" not in client.esmtp_features
+        assert client.mail("a@example.com")[0] == 530
+        assert client.rcpt("b@example.com")[0] == 530
+        assert client.docmd("DATA")[0] == 530
+        client.login("zoe", "right")
+        client.sendmail("a@example.com", ["b@example.com"], M1)
+    (mail,) = store
+    assert mail.tls is not None
+    assert mail.tls.startswith("TLSv1.")
+    assert mail.user == "zoe"
+
+
+def test_a_mail_begun_before_starttls_is_forgotten(certificate_authority: CertificateAuthority) -> None:
+    """A transaction does not survive STARTTLS."""
+    trusted = ssl.create_default_context(cafile=certificate_authority.ca_file)
+    context = tls_context(certificate_authority)
+    with (
+        CaptureServer.threaded(MemoryStore(), tls=context) as server,
+        smtplib.SMTP(server.host, server.port) as client,
+    ):
+        client.ehlo()
+        assert client.mail("a@example.com")[0] == 250
+        client.starttls(context=trusted)
+        client.ehlo()
+        assert client.rcpt("b@example.com")[0] == 503
+
+
+def test_helo_and_unknown_commands() -> None:
+    """HELO greets and resets; an unknown command is 500 and the session goes on."""
+    with talking(MemoryStore()) as talk:
+        talk.say(b"MAIL FROM:<a@example.com>\r\n")
+        assert talk.say(b"HELO old.example\r\nRCPT TO:<b@example.com>\r\n", 2)[1].startswith("503")
+        assert talk.say(b"HELLO\r\n")[0].startswith("500")
+        assert talk.say(b"MAIL FROM:<a@example.com>\r\n")[0][:3] == "250"
+
+
+def test_the_address_of_a_server() -> None:
+    """`localhost` is 127.0.0.1, IPv6 stands in brackets, and closing what never ran does nothing."""
+    assert CaptureServer(MemoryStore(), "localhost", 25).url == "smtp://127.0.0.1:25"
+    assert CaptureServer(MemoryStore(), "::1", 25).url == "smtp://[::1]:25"
+    asyncio.run(CaptureServer(MemoryStore()).aclose())
+    assert not CaptureServer(MemoryStore()).knows("anybody", "")
+
+
+def test_without_the_extra_the_server_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without aiosmtpd, starting names the extra."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "aiosmtpd.smtp", None)
+    monkeypatch.delitem(sys.modules, "modernmail.inbox.protocol", raising=False)
+    with (
+        pytest.raises(ConfigurationError, match=r"needs aiosmtpd.*pip install 'modernmail\[inbox\]'"),
+        CaptureServer.threaded(MemoryStore()),
+    ):
+        pytest.fail("it started")
+
+
+def test_the_pages_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Starlette, the inbox names the extra."""
+    import sys
+
+    from modernmail.inbox import InboxServer
+
+    monkeypatch.setitem(sys.modules, "modernmail.inbox.web.app", None)
+    with (
+        pytest.raises(ConfigurationError, match=r"pip install 'modernmail\[inbox\]'"),
+        InboxServer.threaded(),
+    ):
+        pytest.fail("it started")
+
+
+def test_silence_ends_a_session() -> None:
+    """A client that says nothing for as long as the time-out is disconnected; one that talks is not."""
+    with CaptureServer.threaded(MemoryStore(), timeout=0.3) as server:
+        talk = Talk(server)
+        talk.replies()
+        for _ in range(8):
+            assert talk.say(b"NOOP\r\n")[0][:3] == "250"
+            threading.Event().wait(0.05)
+        assert talk.file.readline() == b""
+        talk.file.close()
+        talk.socket.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import smtplib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -382,9 +383,12 @@ def test_very_large_mail(tmp_path: Path) -> None:
         + b"\r\n--q\r\nContent-Disposition: attachment; filename=a.bin"
         b"\r\n\r\n" + file[: 50 * 1024 * 1024] + b"\r\n--q--\r\n"
     )
-    with DiskStore(tmp_path) as store, InboxServer.threaded(store) as server:
+    limit = {"max_size": 100 * 1024 * 1024}
+    with DiskStore(tmp_path) as store, InboxServer.threaded(store, smtp=limit) as server:
         client = Client(server)
-        summary = store.add(CapturedMail("", ("a@example.com",), content))
+        with smtplib.SMTP(server.capture.host, server.capture.port) as sender:
+            sender.sendmail("b@example.com", ["a@example.com"], content)
+        (summary,) = store.find()
         frame = client.get(f"/messages/{summary.id}/html")
         assert len(frame.body) < 5_000_000
         assert "Only the beginning is shown" in client.get(f"/messages/{summary.id}?view=source").text
@@ -467,3 +471,96 @@ def test_closing_ends_open_streams() -> None:
         stream.readline()
     assert b"event: change" in stream.read()
     connection.close()
+
+
+def test_more_listeners_than_one_and_none(store: Any) -> None:
+    """The store is watched while somebody listens, for all of them at once, and not afterwards."""
+    import asyncio
+
+    from modernmail.inbox.web.watch import Watch
+
+    async def main() -> list[str | None]:
+        watch = Watch(store)
+        async with watch.listen() as one, watch.listen() as two:
+            store.add(mail(Message("x", "y", to=["a@example.com"])))
+            heard = [await asyncio.wait_for(one.get(), 10), await asyncio.wait_for(two.get(), 10)]
+            for _ in range(150):
+                watch.tell("blocked x")
+            assert one.qsize() == 100
+            await watch.end()
+            heard += [await one.get(), await two.get()]
+        async with watch.listen() as late:
+            heard.append(await late.get())
+        return heard
+
+    assert asyncio.run(main()) == ["changed", "changed", None, None, None]
+
+
+def test_blocked_lists_are_bounded() -> None:
+    """What was blocked is kept once each, for the last thousand mails, five hundred addresses each."""
+    from modernmail.csp import Report
+    from modernmail.inbox.web.blocked import Blocked
+
+    blocked = Blocked()
+    for number in range(600):
+        blocked.add("first", Report({"blocked-uri": f"https://x.example/{number}"}))
+    assert not blocked.add("first", Report({"blocked-uri": "https://x.example/1"}))
+    assert len(blocked.of("first")) == 500
+    for number in range(1_000):
+        blocked.add(f"mail {number}", Report({"blocked-uri": "https://x.example/"}))
+    assert blocked.of("first") == []
+
+
+def test_inline_images_are_bounded(store: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail that shows one large inline image a thousand times shows as many as fit; other parts are no images."""
+    monkeypatch.setattr("modernmail.inbox.web.preview.LARGEST_INLINE", 300)
+    html = "<img src=cid:logo>" * 5 + "<img src=cid:none><img src=cid:page>"
+    message = Message("x", "y", html, to=["a@example.com"]).embed("logo", PNG, "image/png")
+    summary = store.add(mail(message.embed("page", b"<p>", "text/html")))
+    shown = client.get(f"/messages/{summary.id}/html").text
+    assert shown.count("data:image/png") == 2
+    assert shown.count("cid:logo") == 3
+    assert "cid:page" in shown
+
+
+def test_a_form_is_bounded(client: Client) -> None:
+    """A form of a megabyte is refused."""
+    assert client.ask("POST", "/delete", b"q=" + b"x" * 100_000).status == 413
+
+
+def test_mail_without_html(store: Any, client: Client) -> None:
+    """A preview of nothing is an empty page; a text view of nothing says so."""
+    text = store.add(mail(Message("x", "y", to=["a@example.com"])))
+    assert client.get(f"/messages/{text.id}/html").text == '<base target="_blank">'
+    html = store.add(mail(Message("x", html="<p>y", to=["a@example.com"])))
+    assert client.get(f"/messages/{html.id}?view=text").text.count("view-html") == 1
+
+
+def test_what_differs_between_envelope_and_header(store: Any, client: Client) -> None:
+    """A recipient of the header alone, a Bcc field, another return path and a null path are marked."""
+    content = b"From: a@example.com\r\nTo: b@example.com, gone@example.com\r\nBcc: seen@example.com\r\n\r\nx"
+    one = store.add(CapturedMail("bounce@example.net", ("b@example.com", "seen@example.com"), content))
+    page = client.get(f"/messages/{one.id}?view=headers").text
+    for remark in ("bounces go elsewhere", "in the header only: not sent there", "everybody can read it"):
+        assert remark in page
+    two = store.add(
+        CapturedMail(
+            "", ("b@example.com",), content, options=("SIZE=1",), recipient_options=(("NOTIFY=NEVER",),)
+        )
+    )
+    page = client.get(f"/messages/{two.id}?view=headers").text
+    assert "&lt;&gt;" in page
+    assert "SIZE=1, NOTIFY=NEVER (b@example.com)" in page
+
+
+def test_days_and_years() -> None:
+    """The list shows the time of today, the day of this year, and the year before that."""
+    from datetime import datetime, timedelta
+
+    from modernmail.inbox.web.shown import moment
+
+    now = datetime.now().astimezone()
+    assert moment(now) == f"{now:%H:%M}"
+    assert moment(datetime(2001, 2, 3).astimezone()) == "3 Feb 2001"
+    other = now - timedelta(days=1)
+    assert moment(other).startswith(f"{other.day} {other:%b}")

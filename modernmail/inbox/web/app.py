@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -75,7 +76,7 @@ class Inbox:
         self.previews = previews
         self.blocked = Blocked()
         self.watch = Watch(store)
-        self.violations: list[Report] = []
+        self.violations: deque[Report] = deque(maxlen=100)
 
     async def release(self, mail: CapturedMail, recipients: list[str]) -> Receipt:
         """Send a caught mail to real recipients."""

@@ -28,11 +28,14 @@ class Watch:
         """Give a queue of what happens: `"changed"`, `"blocked ID"`, and None at the end."""
         queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=100)
         self._waiting.add(queue)
-        if self._ended:
-            queue.put_nowait(None)
-        elif self._task is None:
-            self._task = asyncio.create_task(self._look())
         try:
+            if self._ended:
+                queue.put_nowait(None)
+            elif self._task is None:
+                # What happens from here on is told: whoever listens looks at the store after this.
+                version = await asyncio.to_thread(lambda: self._store.version)
+                if self._task is None and not self._ended:
+                    self._task = asyncio.create_task(self._look(version))
             yield queue
         finally:
             self._waiting.discard(queue)
@@ -40,12 +43,11 @@ class Watch:
                 self._task.cancel()
                 self._task = None
 
-    def tell(self, event: str | None) -> None:
+    def tell(self, event: str) -> None:
         """Give everybody `event`; who does not keep up misses some, and hears of the next."""
         for queue in self._waiting:
-            if not queue.full() or event is None:
-                with contextlib.suppress(asyncio.QueueFull):
-                    queue.put_nowait(event)
+            if not queue.full():
+                queue.put_nowait(event)
 
     async def end(self) -> None:
         """Let all that listen go."""
@@ -60,8 +62,7 @@ class Watch:
                 await self._task
             self._task = None
 
-    async def _look(self) -> None:
-        version = await asyncio.to_thread(lambda: self._store.version)
+    async def _look(self, version: tuple[int, int]) -> None:
         while True:
             await asyncio.sleep(_INTERVAL)
             now = await asyncio.to_thread(lambda: self._store.version)
