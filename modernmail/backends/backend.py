@@ -36,8 +36,15 @@ if TYPE_CHECKING:
         comes at once, so that it may be pulled before the one before is written.
         """
 
-        position: int
-        is_prompt: bool
+        @property
+        def position(self) -> int:
+            """The place in the input of the parcel given last."""
+            ...
+
+        @property
+        def is_prompt(self) -> bool:
+            """Whether the next parcel comes at once."""
+            ...
 
         async def next(self) -> Parcel | None:
             """Return the next parcel; None ends the burst."""

@@ -218,4 +218,28 @@ _BUILT_IN: dict[str, Factory] = {
     "smtps": _smtp,
 }
 
-_COMPOSITE: dict[str, Callable[[CompositeURL], Backend]] = {}
+
+def _failover(url: CompositeURL) -> Backend:
+    from .failover import Failover
+
+    return Failover(map(backend_from_url, url.members), **_period(url))
+
+
+def _roundrobin(url: CompositeURL) -> Backend:
+    from .roundrobin import RoundRobin
+
+    return RoundRobin(map(backend_from_url, url.members), **_period(url))
+
+
+def _period(url: CompositeURL) -> dict[str, float]:
+    url.refuse_options(("retry_period",))
+    text = url.options.get("retry_period")
+    if text is None:
+        return {}
+    try:
+        return {"retry_period": float(text)}
+    except ValueError:
+        raise ConfigurationError(f"retry_period={text!r}: must be seconds, 0 or more") from None
+
+
+_COMPOSITE: dict[str, Callable[[CompositeURL], Backend]] = {"failover": _failover, "roundrobin": _roundrobin}

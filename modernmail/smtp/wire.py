@@ -23,8 +23,15 @@ if TYPE_CHECKING:
     class Source(Protocol):
         """Where parcels come from; `backends.backend.Parcels` says what its attributes mean."""
 
-        position: int
-        is_prompt: bool
+        @property
+        def position(self) -> int:
+            """The place in the input of the parcel given last."""
+            ...
+
+        @property
+        def is_prompt(self) -> bool:
+            """Whether the next parcel comes at once."""
+            ...
 
         async def next(self) -> Parcel | None:
             """Return the next parcel; None ends the burst."""
