@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import socket
 import subprocess
 import sys
 import threading
@@ -101,6 +103,35 @@ def test_sync_and_async_say_the_same() -> None:
         b"EHLO me.example.com\r\n", b"MAIL FROM:<me@example.com> SIZE=" + said[0][1].split(b"=")[1],
         b"RCPT TO:<a@example.com>\r\n", b"RCPT TO:<b@example.com>\r\n", b"DATA\r\n", b"QUIT\r\n",
     ]  # fmt: skip
+
+
+@both
+def test_the_name_to_greet_with(deliver: Deliver) -> None:
+    """EHLO says the host's full name when it is one, otherwise an address literal; the URL may say another."""
+    said = []
+    for options in ({}, {"ehlo": "mail.bücher.example"}):
+        with ScriptedSMTPServer() as server:
+            deliver(Mailer(server.url(**options)), hello())
+            said.append(server.sessions[0].step("EHLO").line.split()[1].decode())
+    assert re.fullmatch(r"\[127\.0\.0\.1\]|[\w-]+(\.[\w-]+)+", said[0])
+    assert "localhost" not in said[0]
+    assert said[1] == "mail.xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    ("author", "domain"),
+    [
+        ("me@bücher.example", "xn--bcher-kva.example"),
+        ("me@Example.COM", "Example.COM"),
+        ("root", "localhost.invalid"),
+    ],
+)
+def test_the_message_id_has_the_authors_domain(author: str, domain: str) -> None:
+    """The right side is the From domain as A-label, never this host's name; a mailbox without a domain has none."""
+    receipt = Mailer("memory:").send(Message("x", from_email=author, to="zoe@example.com"))
+    assert receipt.message_id is not None
+    assert receipt.message_id.endswith(f"@{domain}>")
+    assert socket.gethostname() not in receipt.message_id
 
 
 def test_the_connection_is_kept() -> None:
