@@ -34,6 +34,10 @@ class LoopThread:
         value = function(*args, **kwargs)
         return self.run(value) if asyncio.iscoroutine(value) else value
 
+    def start(self) -> None:
+        """Start the loop now: at the end of a program it may be too late for a new thread."""
+        self._started()
+
     def close(self) -> None:
         """End the loop, cancelling what still runs on it."""
         with self._lock:
@@ -85,5 +89,10 @@ class _Threads(ThreadPoolExecutor):
             else:
                 future.set_result(value)
 
-        threading.Thread(target=run, name="modernmail-call", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="modernmail-call", daemon=True).start()
+        except RuntimeError:
+            # Python 3.12.0 and 3.12.1 start no thread once the main one has ended: the loop waits for this
+            # call.
+            run()
         return future

@@ -124,6 +124,8 @@ class ThreadBackend(TaskBackend):
         def run() -> float | None:
             return run_blocking(attempt(result, type(self), self._worker, self._loop.call))
 
+        if result.task.is_async:
+            self._loop.start()
         self.crew.reserve()
         # Announced before it is queued: a quick task would otherwise be finished before it was known to be
         # enqueued.

@@ -89,6 +89,7 @@ class Worker:
         self._aborting = threading.Event()
         self._busy: Counter[str] = Counter()  # hands, by lane
         self._limits: dict[str, int] = {}  # hands that a lane can use
+        self._mailers: dict[str, Mailer] = {}
         self._pauses: dict[str, Pause] = {}
         self._mail = MailStore(backend)
         self._loop = LoopThread()
@@ -111,6 +112,9 @@ class Worker:
         self._stopping.set()
         pulse.join()
         self._loop.close()
+        if not self._aborting.is_set():
+            for mailer in self._mailers.values():
+                mailer.close()
 
     def stop(self) -> None:
         """Take no more jobs, finish what has begun, give the rest back; a second call gives up at once."""
@@ -232,7 +236,7 @@ class Worker:
             self._report({"phase": "resumed", "mailer": lane[5:]})
 
     def _mailer(self, name: str) -> Mailer:
-        mailer = mailers[name]
+        mailer = self._mailers[name] = mailers[name]
         pool = getattr(getattr(mailer.backend, "settings", None), "pool", self.concurrency)
         self._limits[MAIL + name] = pool
         return mailer

@@ -101,6 +101,7 @@ def crash(folder: Path, mails: int, every: float, delay: float, limit: float) ->
     modernmail.configure({})
 
 
+@pytest.mark.once
 def test_no_mail_is_lost_and_none_is_sent_twice(tmp_path: Path) -> None:
     """The short form: 400 mails, three workers, one killed every 0.7 seconds."""
     crash(tmp_path, mails=400, every=0.7, delay=0.01, limit=90)

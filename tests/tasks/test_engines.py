@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 # The guests' own; what is ours is held to no warnings everywhere else.
 pytestmark = [
+    pytest.mark.once,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -157,6 +157,11 @@ class Database:
             if connection is not None:
                 connection.close()
 
+    def __del__(self) -> None:
+        connection = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.close()
+
     def is_open_on(self, connection: sqlite3.Connection) -> bool:
         """True when a connection of the caller's has this very file as its main database."""
         for _, name, file in connection.execute("PRAGMA database_list"):

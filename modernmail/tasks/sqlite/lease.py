@@ -46,12 +46,12 @@ _MARK = """UPDATE modernmail_job
     WHERE id = ? AND (lease = ? OR (phase = 'unknown' AND holder = ?))"""
 # One statement is one transaction: the usual case, the outcome of one mail with the commit point of the next.
 _MARK_AND_COMMIT = """UPDATE modernmail_job
-    SET phase = CASE id WHEN ?1 THEN ?2 ELSE 'content' END,
-        finished_at = CASE id WHEN ?1 THEN ?3 ELSE finished_at END,
-        outcome = CASE id WHEN ?1 THEN ?4 ELSE outcome END,
-        lease = CASE id WHEN ?1 THEN NULL ELSE lease END
-    WHERE id IN (?1, ?6) AND lease = ?5 AND (id = ?1 OR (phase = 'leased'
-        AND EXISTS (SELECT 1 FROM modernmail_lease WHERE token = ?5 AND boot = ?7 AND until > ?8)))
+    SET phase = CASE id WHEN ? THEN ? ELSE 'content' END,
+        finished_at = CASE id WHEN ? THEN ? ELSE finished_at END,
+        outcome = CASE id WHEN ? THEN ? ELSE outcome END,
+        lease = CASE id WHEN ? THEN NULL ELSE lease END
+    WHERE id IN (?, ?) AND lease = ? AND (id = ? OR (phase = 'leased'
+        AND EXISTS (SELECT 1 FROM modernmail_lease WHERE token = ? AND boot = ? AND until > ?)))
     RETURNING id"""
 _DROP = "DELETE FROM modernmail_content WHERE job = ?"
 _RELEASE = """UPDATE modernmail_job SET phase = 'queued', lease = NULL, attempts = attempts - 1
@@ -132,8 +132,9 @@ class Lease:
         if len(marks) == 1 and marks[0].run_after is None and marks[0].lease == token:
             mark = marks[0]
             now = time.time() if mark.is_end else None
-            first = (mark.id, mark.phase, now, mark.outcome, token)
-            changed = self.database.change(_MARK_AND_COMMIT, (*first, number, self._boot, time.monotonic()))
+            done = mark.id
+            values = (done, mark.phase, done, now, done, mark.outcome, done, done, number, token, done)
+            changed = self.database.change(_MARK_AND_COMMIT, (*values, token, self._boot, time.monotonic()))
             if (mark.id,) not in changed:
                 self.finish(marks)  # perhaps it is unknown by now, and this its late outcome
             return (number,) in changed
