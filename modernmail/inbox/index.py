@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -68,10 +69,11 @@ class Index:
         self._path = path
         self._unindexed = 0
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        self.close = weakref.finalize(self, self._db.close)  # an index that nobody closed closes itself
         try:
             self._open()
         except sqlite3.DatabaseError as error:
-            self._db.close()
+            self.close()
             raise ConfigurationError(f"{path} is no inbox: {error}") from error
 
     def _open(self) -> None:
@@ -94,10 +96,6 @@ class Index:
             )
         table = "SELECT 1 FROM sqlite_master WHERE name = 'words'"
         self.has_fts = self._db.execute(table).fetchone() is not None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
 
     # -- writing; `begin` first, then `commit` or `rollback`
 
