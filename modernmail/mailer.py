@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .layers.layer import Layer
     from .receipt import Receipt
     from .runtime import IO
+    from .smtp.settings import TokenProvider
 
     Mail = Message | Parcel | EmailMessage
 
@@ -41,8 +42,9 @@ _ASYNCIO = AsyncioIO()
 class Mailer:
     """Sends mail by one backend.
 
-    `backend` is a URL (`smtp://user:password@mail.example.com`) or a `Backend`. `from_email` is the sender of messages
-    that have none. `layers` stand between message and backend, first to last before a delivery, last to first after it.
+    `backend` is a URL (`smtp://user:password@mail.example.com`) or a `Backend`. `username` and `password` beside a URL are
+    literal; `token` is a function that gives an OAuth2 token for that user. `from_email` is the sender of messages that
+    have none. `layers` stand between message and backend, first to last before a delivery, last to first after it.
     `max_size` refuses larger content, in octets. `on_unknown` says what the outbox does with a queued mail that may have
     been accepted: `"park"` it, or `"resend"`. Use it as a context manager, or call `close()`.
 
@@ -63,6 +65,7 @@ class Mailer:
         max_size: int | None = None,
         username: str | None = None,
         password: str | None = None,
+        token: TokenProvider | None = None,
         on_unknown: str = "park",
     ) -> None:
         around: list[Layer] = []
@@ -71,11 +74,12 @@ class Mailer:
                 from .layers.url import layers_from_url
 
                 around, backend = layers_from_url(backend)
-            backend = backend_from_url(backend, {"username": username, "password": password})
+            login = {"username": username, "password": password, "token": token}
+            backend = backend_from_url(backend, login)
         elif not isinstance(backend, Backend):
             raise ConfigurationError(f"backend must be a URL or a Backend, not {type(backend).__name__}")
-        elif username is not None or password is not None:
-            raise ConfigurationError("username and password go with a URL; a Backend has its own")
+        elif username is not None or password is not None or token is not None:
+            raise ConfigurationError("username, password and token go with a URL; a Backend has its own")
         self.backend: Backend = backend
         self.from_email = None if from_email is None else Address.of(from_email, "from_email")
         self.layers = in_order((*layers, *around))

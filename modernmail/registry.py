@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    Setting = str | Mapping[str, str | None]
+    Setting = str | Mapping[str, Any]
 
-_KEYS = ("url", "username", "password", "from_email", "on_unknown")
+_KEYS = ("url", "username", "password", "token", "from_email", "on_unknown", "layers", "max_size")
 
 
 class Mailers:
@@ -112,7 +112,7 @@ mailers = Mailers()
 
 
 def configure(settings: Mapping[str, Setting]) -> None:
-    """Say which mailers there are: a mapping of name to URL, or to a mapping with `url`, `username`, `password`, `from_email`.
+    """Say which mailers there are: a mapping of name to URL, or to a mapping with `url` and further arguments of `Mailer`.
 
     User name and password in a mapping are literal; in a URL they are percent-encoded. What was configured before is
     forgotten. Raises `ConfigurationError`; a URL is looked at when its mailer is first used.

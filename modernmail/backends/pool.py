@@ -114,7 +114,7 @@ class Pool:
             if not is_served:
                 self._forget(signal)
                 raise ConnectFailed(
-                    f"all {self._settings.pool} connections to {self._settings.host} were busy for {patience:g} s",
+                    f"all {self._settings.pool} connections to {self._settings.where} were busy for {patience:g} s",
                     is_transient=True,
                 )
 

@@ -13,6 +13,7 @@ from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, Securit
 from ..receipt import Outcome
 from ..smtp.chunking import ChunkedPipeline
 from ..smtp.delivery import Delivery
+from ..smtp.lmtp import LMTPPipeline
 from ..smtp.pipeline import Pipeline
 from .backend import Backend
 from .pool import Pool
@@ -36,7 +37,7 @@ class SMTPBackend(Backend):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.hosts = (settings.host,)
+        self.hosts = () if settings.socket_path is not None else (settings.host,)
         self._pools: dict[bool, Pool] = {}
         self._context: Any = None
 
@@ -93,7 +94,7 @@ class SMTPBackend(Backend):
             await pool.close()
 
     def __repr__(self) -> str:
-        return f"<SMTPBackend {self.settings.host}:{self.settings.port}>"
+        return f"<{'LMTP' if self.settings.is_lmtp else 'SMTP'}Backend {self.settings.where}>"
 
 
 class SMTPReceipts:
@@ -170,7 +171,8 @@ class SMTPReceipts:
         again = tuple(self._waiting)
         self._waiting.clear()
         settings, offered = self._backend.settings, wire.extensions
-        kind = ChunkedPipeline if settings.chunking and offered.chunking and offered.pipelining else Pipeline
+        is_chunked = settings.chunking and offered.chunking and offered.pipelining
+        kind = LMTPPipeline if settings.is_lmtp else ChunkedPipeline if is_chunked else Pipeline
         self._pipeline = kind(wire, self._parcels, self._io, settings, again)
         return True
 

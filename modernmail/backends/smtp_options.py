@@ -1,4 +1,4 @@
-"""The options of `smtp://` and `smtps://` as `Settings`: each with its own words when it is wrong."""
+"""The options of `smtp://`, `smtps://` and `lmtp://` as `Settings`: each with its own words when it is wrong."""
 
 from __future__ import annotations
 
@@ -16,15 +16,21 @@ OPTIONS = (
     "ca", "chunking", "deadline", "ehlo", "final_timeout", "idle", "max_messages", "max_recipients", "pool", "timeout",
     "tls", "verify", "window",
 )  # fmt: skip
+_LMTP_OPTIONS = tuple(option for option in OPTIONS if option not in ("chunking", "window"))
 
 
 def settings_from(url: BackendURL) -> Settings:
     """Return the settings that a URL spells. Raises `ConfigurationError`, naming the option."""
-    url.refuse_options(OPTIONS)
-    if not url.host:
-        raise ConfigurationError(f"{url.scheme}:// needs a host, such as {url.scheme}://mail.example.com")
-    if url.path not in ("", "/"):
-        raise ConfigurationError(f"{url.scheme}:// takes no path")
+    is_lmtp = url.scheme == "lmtp"
+    url.refuse_options(_LMTP_OPTIONS if is_lmtp else OPTIONS)
+    is_socket = is_lmtp and not url.host and url.path not in ("", "/")
+    if not url.host and not is_socket:
+        or_socket = ", or a socket, such as lmtp:///run/dovecot/lmtp" if is_lmtp else ""
+        raise ConfigurationError(
+            f"{url.scheme}:// needs a host, such as {url.scheme}://mail.example.com{or_socket}"
+        )
+    if url.path not in ("", "/") and not is_socket:
+        raise ConfigurationError(f"{url.scheme}:// takes no path{' beside a host' if is_lmtp else ''}")
     options = url.options
     values: dict[str, Any] = {}
     for name in ("timeout", "final_timeout", "deadline", "idle"):
@@ -57,11 +63,14 @@ def settings_from(url: BackendURL) -> Settings:
     elif tls not in (None, "required", "opportunistic", "off"):
         raise ConfigurationError(f"tls={tls!r}: must be required, opportunistic or off")
     return Settings(
-        _host(url.host),
+        "localhost" if is_socket else _host(url.host),
         url.port,
         tls=tls,
         username=url.username or None,
         password=url.password or None,
+        token=url.token,
+        is_lmtp=is_lmtp,
+        socket_path=url.path if is_socket else None,
         **values,
     )
 

@@ -15,7 +15,9 @@ from .composite import CompositeURL
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
+    from ..smtp.settings import TokenProvider
     from .backend import Backend
 
     Factory = Callable[["BackendURL"], Backend]
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 class BackendURL:
     """The parts of a backend's URL: `scheme`, `username`, `password`, `host`, `port`, `path`, `options`.
 
-    User and password are percent-decoded. `repr` shows neither.
+    User and password are percent-decoded; `token` is the provider of OAuth2 tokens that was given beside the URL. `repr`
+    shows none of them.
 
     >>> url = BackendURL("smtp://me:s%3Acret@mail.example.com:2525?timeout=5")
     >>> url.host, url.port, url.password, url.options
@@ -63,6 +66,7 @@ class BackendURL:
             )
         self.username = None if parts.username is None else _decoded(parts.username)
         self.password = None if parts.password is None else _decoded(parts.password)
+        self.token: TokenProvider | None = None
         self.host = _decoded(host) if host else ""
         self.path = _decoded(parts.path)
         self.options: dict[str, str] = {}
@@ -80,8 +84,8 @@ class BackendURL:
 
     def refuse_host(self) -> None:
         """Raise `ConfigurationError` when a host, a user or a port is given to a backend that has none."""
-        if self.host or self.username or self.port:
-            raise ConfigurationError(f"{self.scheme}: takes no host, user or port")
+        if self.host or self.username or self.port or self.token:
+            raise ConfigurationError(f"{self.scheme}: takes no host, user, port or token")
 
     def __repr__(self) -> str:
         port = f":{self.port}" if self.port else ""
@@ -122,8 +126,8 @@ def register_backend(scheme: str, factory: Factory) -> None:
     _factories[scheme.lower()] = factory
 
 
-def backend_from_url(url: str, overrides: Mapping[str, str | None] | None = None) -> Backend:
-    """Return the backend a URL stands for; `overrides` are a literal `username` and `password`.
+def backend_from_url(url: str, overrides: Mapping[str, Any] | None = None) -> Backend:
+    """Return the backend a URL stands for; `overrides` are a literal `username` and `password`, and a `token` provider.
 
     Raises `ConfigurationError`.
     """
@@ -142,7 +146,7 @@ def backend_from_url(url: str, overrides: Mapping[str, str | None] | None = None
     return factory(parsed)
 
 
-def _composite(url: CompositeURL, overrides: Mapping[str, str | None]) -> Backend:
+def _composite(url: CompositeURL, overrides: Mapping[str, Any]) -> Backend:
     """Return the backend of backends that a URL stands for."""
     if url.scheme not in _COMPOSITE:
         there_are = ", ".join(f"{name}(…)" for name in _COMPOSITE)
@@ -152,7 +156,8 @@ def _composite(url: CompositeURL, overrides: Mapping[str, str | None]) -> Backen
         )
     if any(value is not None for value in overrides.values()):
         raise ConfigurationError(
-            f"{url.scheme}(…): write user name and password into the URLs of its members"
+            f"{url.scheme}(…): user name and password go into the URLs of its members; "
+            "members with a token provider are made in code"
         )
     return _COMPOSITE[url.scheme](url)
 
@@ -202,6 +207,12 @@ def _file(url: BackendURL) -> Backend:
     return FileBackend(url.path)
 
 
+def _sendmail(url: BackendURL) -> Backend:
+    from .sendmail import sendmail_from_url
+
+    return sendmail_from_url(url)
+
+
 def _smtp(url: BackendURL) -> Backend:
     from .smtp import SMTPBackend
     from .smtp_options import settings_from
@@ -212,8 +223,10 @@ def _smtp(url: BackendURL) -> Backend:
 _BUILT_IN: dict[str, Factory] = {
     "console": _console,
     "file": _file,
+    "lmtp": _smtp,
     "memory": _memory,
     "null": _null,
+    "sendmail": _sendmail,
     "smtp": _smtp,
     "smtps": _smtp,
 }

@@ -38,7 +38,7 @@ def check(url: str | None) -> None:
         seconds = perf_counter() - began
         settings = getattr(mailer.backend, "settings", None)
     console = out()
-    where = "it" if settings is None else f"{settings.host}:{settings.port}"
+    where = "it" if settings is None else settings.where
     console.print(
         Text.assemble(
             ("✓ ", "bold green"), f"{printable(where)} takes mail ", (f"({seconds * 1000:.0f} ms)", "dim")

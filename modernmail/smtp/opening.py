@@ -79,14 +79,14 @@ async def open_session(opener: Opener, settings: Settings) -> Extensions:
 
 
 def _where(settings: Settings) -> str:
-    return f"{settings.host}:{settings.port}"
+    return settings.where
 
 
 async def _hello(opener: Opener, settings: Settings) -> Extensions:
     reply = await opener.ehlo()
     if reply.is_positive:
         return Extensions.of(reply)
-    if reply.code in (500, 502, 504, 550):
+    if reply.code in (500, 502, 504, 550) and not settings.is_lmtp:
         # RFC 5321 3.2: a server that does not know EHLO may still know HELO
         reply = await opener.helo()
         if reply.is_positive:

@@ -270,7 +270,8 @@ class Pipeline:
         ):
             following = await self._following(current)
         group = b"" if following is None else following.group
-        count = 1 if following is None else 1 + following.count
+        own = self._count(current)
+        count = own if following is None else own + following.count
         try:
             wire.check()
         except WireFault as fault:
@@ -291,10 +292,10 @@ class Pipeline:
             self._cut(current, following, f"{type(error).__name__} before the reply to the content")
             raise
         self._current = None
-        self._settle_content(current, replies[0])
+        self._settle_content(current, replies)
         if following is not None:
             try:
-                following.judge(replies, 1)
+                following.judge(replies, own)
             except WireFault as fault:
                 await wire.close(polite=False)
                 self._failed_opening(following, fault, [])
@@ -340,10 +341,15 @@ class Pipeline:
             await self._wire.close(polite=False)
             raise
 
-    def _settle_content(self, current: Transaction, reply: Reply) -> None:
+    def _count(self, current: Transaction) -> int:
+        """Return how many replies the end of this content has."""
+        return 1
+
+    def _settle_content(self, current: Transaction, replies: list[Reply]) -> None:
+        """Judge the reply to the content, the first of these."""
         if not current.accepted:
             return  # the reply to a lone dot tells nothing
-        delivery = current.delivery
+        delivery, reply = current.delivery, replies[0]
         if reply.code == 250 and not delivery.outcomes and not delivery.remaining:
             self._done.append(delivery.accepted_at_once(reply, self._io.now()))
             return
@@ -355,9 +361,9 @@ class Pipeline:
         self._current = None
         replies = self._wire.replies
         if current.is_sent and replies:
-            self._settle_content(current, replies[0])
+            self._settle_content(current, replies)
         elif replies and replies[0].code >= 400:
-            self._settle_content(current, replies[0])  # the server did not wait for the end
+            self._settle_content(current, replies[:1])  # the server did not wait for the end
         elif current.accepted:
             current.lost(_reason(fault, current, replies))
             current.delivery.conversation = conversation(current, replies, fault)
@@ -400,7 +406,7 @@ class Pipeline:
         self._current = None
         replies = self._wire.replies
         if current.is_sent and replies:
-            self._settle_content(current, replies[0])
+            self._settle_content(current, replies)
         elif current.accepted:
             current.lost(reason)
             self._give_up(current.delivery, self.fault)

@@ -41,11 +41,12 @@ class Settings(Frozen):
 
     Times are seconds. `timeout` bounds connecting and each ordinary reply, `final_timeout` the reply to the content
     (RFC 5321 4.5.3.2.6 asks for ten minutes), `deadline` one whole send when set. `pool` is the number of connections.
+    `is_lmtp` speaks LMTP (RFC 2033), `socket_path` connects to a Unix socket instead of host and port.
     """
 
     __slots__ = (
-        "ca", "chunking", "deadline", "ehlo", "final_timeout", "host", "idle", "is_loopback", "max_messages",
-        "max_recipients", "password", "pool", "port", "timeout", "tls", "token", "username", "verify", "window",
+        "ca", "chunking", "deadline", "ehlo", "final_timeout", "host", "idle", "is_lmtp", "is_loopback", "max_messages",
+        "max_recipients", "password", "pool", "port", "socket_path", "timeout", "tls", "token", "username", "verify", "window",
     )  # fmt: skip
     host: str
     port: int
@@ -66,6 +67,8 @@ class Settings(Frozen):
     chunking: bool
     window: int
     is_loopback: bool
+    is_lmtp: bool
+    socket_path: str | None
 
     def __init__(
         self,
@@ -88,21 +91,25 @@ class Settings(Frozen):
         max_recipients: int = 100,
         chunking: bool = False,
         window: int = 1,
+        is_lmtp: bool = False,
+        socket_path: str | None = None,
     ) -> None:
-        loopback = is_loopback(host)
+        loopback = socket_path is not None or is_loopback(host)
         if tls is None:
             tls = "off" if loopback else "required"
             explicit_off = False
         else:
             explicit_off = tls == "off"
         if port is None:
-            port = 465 if tls == "implicit" else 25 if loopback else 587
+            port = 24 if is_lmtp else 465 if tls == "implicit" else 25 if loopback else 587
         if username is not None and password is None and token is None:
             raise ConfigurationError(
                 "a username needs a password (smtp://user:password@host) or a token provider"
             )
         if password is not None and username is None:
             raise ConfigurationError("a password needs a username (smtp://user:password@host)")
+        if token is not None and username is None:
+            raise ConfigurationError("a token provider needs a username: whose token it is")
         if password is not None and token is not None:
             raise ConfigurationError("give a password or a token provider, not both")
         if username is not None and tls == "off" and not explicit_off:
@@ -112,11 +119,17 @@ class Settings(Frozen):
             "host": host, "port": port, "tls": tls, "verify": verify, "ca": ca, "username": username, "password": password,
             "token": token, "ehlo": ehlo, "timeout": timeout, "final_timeout": final_timeout, "deadline": deadline,
             "pool": pool, "max_messages": max_messages, "idle": idle, "max_recipients": max_recipients,
-            "chunking": chunking, "window": window, "is_loopback": loopback,
+            "chunking": chunking, "window": window, "is_loopback": loopback, "is_lmtp": is_lmtp,
+            "socket_path": socket_path,
         }  # fmt: skip
         put = object.__setattr__
         for name, value in values.items():
             put(self, name, value)
 
+    @property
+    def where(self) -> str:
+        """What errors call the server: host and port, or the path of its socket."""
+        return self.socket_path or f"{self.host}:{self.port}"
+
     def __repr__(self) -> str:
-        return f"<Settings {self.host}:{self.port} tls={self.tls}>"
+        return f"<Settings {self.where} tls={self.tls}>"

@@ -94,9 +94,9 @@ class Transaction:
         if kind is not None:
             error = kind(f"the server wants more before it takes mail: {reply}", reply=reply)
             self.delivery.error = error
-            self.settle(self.addresses, _refused(reply, "mail", status="deferred"))
+            self.settle(self.addresses, refused(reply, "mail", status="deferred"))
         else:
-            self.settle(self.addresses, _refused(reply, "mail"))
+            self.settle(self.addresses, refused(reply, "mail"))
         return False
 
     def judge_recipients(self, replies: list[Reply]) -> None:
@@ -110,7 +110,7 @@ class Transaction:
                 # RFC 5321 4.5.3.1.10: too many recipients, 552 from old servers; the rest in a transaction of their own
                 again.append(address)
             else:
-                self.settle((address,), _refused(reply, "rcpt"))
+                self.settle((address,), refused(reply, "rcpt"))
         self.accepted = tuple(accepted)
         if again:
             self.delivery.remaining = (*again, *self.delivery.remaining)
@@ -120,7 +120,7 @@ class Transaction:
         if reply.code // 100 == 3:
             self.is_going = True
         elif self.accepted:
-            self.settle(self.accepted, _refused(reply, "data"))
+            self.settle(self.accepted, refused(reply, "data"))
             self.accepted = ()
 
     def judge_content(self, reply: Reply) -> None:
@@ -130,7 +130,7 @@ class Transaction:
         elif reply.code < 400:
             outcome = Outcome("unknown", reply=reply, phase="content")
         else:
-            outcome = _refused(reply, "content")
+            outcome = refused(reply, "content")
         self.settle(self.accepted, outcome)
         self.needs_reset = False
 
@@ -146,7 +146,7 @@ class Transaction:
             if reply.code < 400:
                 open_.append(address)
             else:
-                self.settle((address,), _refused(reply, "rcpt"))
+                self.settle((address,), refused(reply, "rcpt"))
         return tuple(address for address in self.addresses if address in open_)
 
     def lost(self, reason: str) -> None:
@@ -166,7 +166,8 @@ class Transaction:
         self.delivery.settle(addresses, outcome)
 
 
-def _refused(reply: Reply, phase: str, *, status: str | None = None) -> Outcome:
+def refused(reply: Reply, phase: str, *, status: str | None = None) -> Outcome:
+    """Return the outcome of a 4xx or 5xx reply; a lower one is a `WireFault`."""
     if reply.code < 400:
         raise WireFault("protocol", f"{reply.code} cannot answer {phase.upper()}")
     if status == "deferred" or reply.code < 500:

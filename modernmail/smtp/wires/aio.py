@@ -351,9 +351,11 @@ class _Opener:
         self._settings = settings
         self._context = context or (None if settings.tls == "off" else tls_context(settings))
         self.is_tls = settings.tls == "implicit"
+        where: dict[str, Any] = {"hostname": settings.host, "port": settings.port}
+        if settings.socket_path is not None:
+            where = {"socket_path": settings.socket_path}
         self.client = _Client(
-            hostname=settings.host,
-            port=settings.port,
+            **where,
             timeout=settings.timeout,
             use_tls=self.is_tls,
             start_tls=False,
@@ -379,7 +381,7 @@ class _Opener:
             raise WireFault("closed", "the server closed the connection")
         if getattr(protocol, "_buffer", b""):
             raise WireFault("protocol", "the server said more than it was asked")
-        sockname = transport.get_extra_info("sockname")
+        sockname = None if self._settings.socket_path else transport.get_extra_info("sockname")
         self.client.local_hostname = ehlo_name(self._settings, sockname[0] if sockname else None)
         self._tap = _Tap(protocol, transport)
         transport.set_protocol(self._tap)
@@ -397,6 +399,11 @@ class _Opener:
             raise tap.fault or WireFault("protocol", "the server said more than it was asked")
 
     async def ehlo(self) -> Reply:
+        if self._settings.is_lmtp:
+            name = self.client.local_hostname or "localhost"
+            response = await self.client.execute_command(b"LHLO", name.encode("ascii"))  # RFC 2033 4.1
+            self.client.last_ehlo_response = response  # what its STARTTLS asks for
+            return await self._said(response)
         try:
             return await self._said(await self.client.ehlo())
         except aiosmtplib.SMTPHeloError as error:
@@ -452,7 +459,7 @@ async def open_asyncio(settings: Settings, context: ssl.SSLContext | None = None
     Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.
     """
     opener = _Opener(settings, context)
-    where = f"{settings.host}:{settings.port}"
+    where = settings.where
     try:
         extensions = await _surely(opener, settings)
         transport = opener.client.transport

@@ -212,9 +212,13 @@ class _Client(smtplib.SMTP):
         self.pending: list[Reply] = []
         self.last: Reply | None = None
         super().__init__(timeout=settings.timeout, local_hostname="localhost")
+        if settings.is_lmtp:
+            self.ehlo_msg = "LHLO"  # RFC 2033 4.1
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         """Connect within the timeout altogether, however many addresses the host has."""
+        if self.bounds.socket_path is not None:
+            return _unix_socket(self.bounds.socket_path, timeout)
         deadline = monotonic() + timeout
         failure: OSError | None = None
         for family, kind, protocol, _, where in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
@@ -261,6 +265,17 @@ class _Client(smtplib.SMTP):
         return reply.code, b"\n".join(reply.lines)
 
 
+def _unix_socket(path: str, timeout: float) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 class _Opener:
     """smtplib behind the contract of `open_session`."""
 
@@ -275,7 +290,8 @@ class _Opener:
         self.client.connect(self._settings.host, self._settings.port)
         sock = self.client.sock
         assert sock is not None
-        self.client.local_hostname = ehlo_name(self._settings, sock.getsockname()[0])
+        is_unix = self._settings.socket_path is not None
+        self.client.local_hostname = ehlo_name(self._settings, None if is_unix else sock.getsockname()[0])
         return self._reply()
 
     def _reply(self) -> Reply:
@@ -326,7 +342,7 @@ async def open_blocking(settings: Settings, context: ssl.SSLContext | None = Non
     Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.
     """
     opener = _Opener(settings, context)
-    where = f"{settings.host}:{settings.port}"
+    where = settings.where
     try:
         try:
             extensions = await open_session(opener, settings)

@@ -30,6 +30,7 @@ class Offer:
     starttls: bool = False
     require_tls: bool = False
     require_auth: bool = False
+    lmtp: bool = False
 
     def has(self, name: str) -> bool:
         """Return whether the extension is offered."""
@@ -92,13 +93,22 @@ class Protocol:
     def _connect(self, _: bytes) -> Answer:
         return Answer(f"220 {self.offer.hostname} ESMTP scripted")
 
+    def _lhlo(self, line: bytes) -> Answer:
+        return self._hello(line) if self.offer.lmtp else Answer("500 5.5.1 no such command")
+
     def _ehlo(self, line: bytes) -> Answer:
+        # RFC 2033 4.1: an LMTP server has no EHLO and no HELO
+        return Answer("500 5.5.1 this is LMTP") if self.offer.lmtp else self._hello(line)
+
+    def _hello(self, line: bytes) -> Answer:
         if len(line.split()) < 2:
             return Answer("501 5.5.4 say who you are", self._greet)
         lines = self.offer.lines(tls=self.tls)
         return Answer("\r\n".join([f"250-{text}" for text in lines[:-1]] + [f"250 {lines[-1]}"]), self._greet)
 
     def _helo(self, _: bytes) -> Answer:
+        if self.offer.lmtp:
+            return Answer("500 5.5.1 this is LMTP")
         return Answer(f"250 {self.offer.hostname}", self._greet)
 
     def _greet(self) -> None:
@@ -231,7 +241,11 @@ class Protocol:
             return Answer("554 5.5.1 no valid recipients")
         if self.offer.size and len(transaction.raw) > self.offer.size:
             return Answer("552 5.3.4 message too big")
-        return Answer(f"250 2.0.0 queued as S{self.session.number}T{len(self.session.transactions)}")
+        queued = f"queued as S{self.session.number}T{len(self.session.transactions)}"
+        if self.offer.lmtp:
+            # RFC 2033 4.2: one reply for each recipient, in the order of RCPT
+            return Answer("\r\n".join(f"250 2.0.0 <{name}> {queued}" for name in transaction.recipients))
+        return Answer(f"250 2.0.0 {queued}")
 
     def _rset(self, _: bytes) -> Answer:
         return Answer("250 2.0.0 forgotten", self.reset)

@@ -12,7 +12,7 @@ or as JSON (`Rule.from_json`), the form in which whole corpora of faults are kep
     {"on": "RCPT", "nth": 2, "do": [["reply", "450 4.2.1 later"]]}
 
 The first rule that matches a step replaces what the server would have done. The steps are CONNECT (or
-GREETING), TLS (before a handshake), EHLO, HELO, STARTTLS, AUTH, AUTHDATA (each further line of an AUTH
+GREETING), TLS (before a handshake), EHLO, HELO, LHLO, STARTTLS, AUTH, AUTHDATA (each further line of an AUTH
 exchange), MAIL, RCPT, DATA, BODY (the final dot has come; also `BDAT … LAST` when no rule is on BDAT), BDAT
 (each chunk), RSET, NOOP, VRFY, HELP, QUIT, UNKNOWN (any other verb) and ANY (all of them but CONNECT and
 TLS).
@@ -33,7 +33,7 @@ FLOOD_CAP = 64 * 1024 * 1024  # bytes that one flood may send, whatever the scri
 _ALIASES = {"GREETING": "CONNECT", "*": "ANY", "LAST": "BODY"}
 STEPS = frozenset(
     {
-        *("CONNECT", "TLS", "EHLO", "HELO", "STARTTLS", "AUTH", "AUTHDATA"),
+        *("CONNECT", "TLS", "EHLO", "HELO", "LHLO", "STARTTLS", "AUTH", "AUTHDATA"),
         *("MAIL", "RCPT", "DATA", "BODY", "BDAT"),
         *("RSET", "NOOP", "VRFY", "HELP", "QUIT", "UNKNOWN", "ANY"),
     }

@@ -39,8 +39,8 @@ class ScriptedSMTPServer:
     lived up to. `tls` is None, `"starttls"` or `"implicit"`; `certificate` is a kind (`trusted`,
     `untrusted`, `self-signed`, `expired`, `not-yet-valid`, `wrong-host`) or a `(certificate file, key
     file)` pair. `credentials` maps users to passwords or tokens and offers AUTH with `mechanisms`.
-    `delivery` says how replies reach the client: `whole`, by `line`, or by `byte`. `time_scale` multiplies
-    the script's seconds. After `lifetime` seconds everything ends by itself.
+    `lmtp` speaks LMTP (RFC 2033) instead. `delivery` says how replies reach the client: `whole`, by `line`,
+    or by `byte`. `time_scale` multiplies the script's seconds. After `lifetime` seconds everything ends by itself.
 
     Use it as a context manager, from a sync or an async test: it runs in threads of its own, never in your
     event loop. On leaving, its threads and sockets are gone, and a fault of the script itself is raised.
@@ -65,6 +65,7 @@ class ScriptedSMTPServer:
         mechanisms: Iterable[str] = ("PLAIN", "LOGIN"),
         require_tls: bool = False,
         require_auth: bool = False,
+        lmtp: bool = False,
         delivery: str = "whole",
         time_scale: float = 1.0,
         lifetime: float = 300.0,
@@ -86,6 +87,7 @@ class ScriptedSMTPServer:
             starttls=tls == "starttls",
             require_tls=require_tls,
             require_auth=require_auth,
+            lmtp=lmtp,
         )
         self._tls, self._certificate = tls, certificate
         self._delivery, self._time_scale, self._lifetime = delivery, time_scale, lifetime
@@ -119,7 +121,7 @@ class ScriptedSMTPServer:
         if self._tls == "starttls":
             query["tls"] = "required"
         query = {name: value for name, value in (query | options).items() if value is not None}
-        scheme = "smtps" if self._tls == "implicit" else "smtp"
+        scheme = "lmtp" if self._offer.lmtp else "smtps" if self._tls == "implicit" else "smtp"
         return f"{scheme}://{login}127.0.0.1:{self.port}{'?' if query else ''}{urlencode(query)}"
 
     def wait_for(self, predicate: Callable[[ScriptedSMTPServer], object], timeout: float = 10.0) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # RFC 2920 3.1: these may stand only at the end of a group
-_LAST_OF_GROUP = frozenset({"EHLO", "HELO", "STARTTLS", "AUTH", "DATA", "NOOP", "VRFY", "QUIT"})
+_LAST_OF_GROUP = frozenset({"EHLO", "HELO", "LHLO", "STARTTLS", "AUTH", "DATA", "NOOP", "VRFY", "QUIT"})
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
 

@@ -1,0 +1,227 @@
+"""sendmail: an argument list, a safe one, and what the exit code means."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from services.postfix import INSTALL, Postfix
+from services.process import service_folder
+from services.programs import require
+
+from modernmail import Envelope, Mailer, Message
+from modernmail.backends.sendmail import SendmailBackend
+from modernmail.errors import (
+    ConfigurationError,
+    ConnectFailed,
+    ContentRefused,
+    DeliveryError,
+    InvalidAttachment,
+    OutcomeUnknown,
+    RecipientsRefused,
+)
+from modernmail.testing.contract import BACKEND_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from modernmail import Backend
+
+ANN, BOB = "ann@example.com", "bob@example.com"
+
+_RECORDER = """#!{python}
+import json, sys, time
+from pathlib import Path
+{first}
+data = sys.stdin.buffer.read()
+path = Path({folder!r}) / f"{{time.time_ns()}}.json"
+path.write_text(json.dumps([sys.argv[1:], data.decode("latin-1")]))
+{last}
+"""
+
+
+class Program:
+    """A sendmail that writes down what it is given; `first` and `last` are what it does besides."""
+
+    def __init__(self, folder: Path, first: str = "", last: str = "") -> None:
+        self.folder = folder / "calls"
+        self.folder.mkdir()
+        self.path = folder / "sendmail"
+        self.path.write_text(
+            _RECORDER.format(python=sys.executable, folder=str(self.folder), first=first, last=last)
+        )
+        self.path.chmod(0o755)
+
+    @property
+    def calls(self) -> list[tuple[list[str], bytes]]:
+        """The arguments and the standard input of each run."""
+        found = [json.loads(path.read_text()) for path in sorted(self.folder.iterdir())]
+        return [(arguments, data.encode("latin-1")) for arguments, data in found]
+
+
+def message(*to: str) -> Message:
+    """Return a small mail."""
+    return Message("Grüße", ".\nText\n..\n", from_email="me@example.com", to=list(to or (ANN,)))
+
+
+@pytest.mark.parametrize("rule", BACKEND_RULES, ids=lambda rule: rule.__name__.strip("_"))
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_contract(
+    rule: Callable[[Callable[[], Backend], Sequence[str], str], None], mode: str, tmp_path: Path
+) -> None:
+    """It keeps the contract of a backend."""
+    program = tmp_path / "sendmail"
+    program.write_text("#!/bin/sh\nexec cat > /dev/null\n")
+    program.chmod(0o755)
+    rule(lambda: SendmailBackend(program), [ANN, BOB], mode)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_the_program_gets(is_async: bool, tmp_path: Path) -> None:
+    """Arguments one by one, -- before the recipients, Bcc among them, and the mail with Unix line ends."""
+    program = Program(tmp_path)
+    mailer = Mailer(f"sendmail:{program.path}")
+    letter = message(ANN, "-oQ/tmp@example.com").copy(bcc="zoe@bücher.example")
+    letter.dsn(notify=["failure", "delay"], ret="headers", envid="id 1")
+    parcel = mailer.parcel(letter)
+    receipt = asyncio.run(mailer.asend(parcel)) if is_async else mailer.send(parcel)
+    assert receipt.is_complete
+    ((arguments, data),) = program.calls
+    assert arguments == [
+        *("-i", "-f", "me@example.com", "-N", "failure,delay", "-R", "hdrs", "-V", "id 1", "--"),
+        *(ANN, "-oQ/tmp@example.com", "zoe@xn--bcher-kva.example"),
+    ]
+    assert data == bytes(parcel.content).replace(b"\r\n", b"\n")
+
+
+def test_the_null_path(tmp_path: Path) -> None:
+    """A bounce has the null reverse-path."""
+    program = Program(tmp_path)
+    Mailer(SendmailBackend(program.path)).send(message(), envelope=Envelope("", [ANN]))
+    assert program.calls[0][0][:3] == ["-i", "-f", "<>"]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "|cat", "!sh", "-bv", "x/y", "x|y"])
+def test_a_name_that_could_be_a_file_is_refused(name: str, tmp_path: Path) -> None:
+    """Without a domain only plain names go to the program; it is not run otherwise."""
+    program = Program(tmp_path)
+    mailer = Mailer(SendmailBackend(program.path))
+    with pytest.raises(ContentRefused, match="no plain name"):
+        mailer.send(message(), envelope=Envelope("me@example.com", [name]))
+    mailer.send(message(), envelope=Envelope("me@example.com", ["root", "web-master+x"]))
+    assert len(program.calls) == 1
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    ("code", "error", "status"),
+    [
+        (75, RecipientsRefused, "deferred"),
+        (69, RecipientsRefused, "deferred"),
+        (1, ConnectFailed, "deferred"),
+        (67, ContentRefused, "rejected"),
+        (65, ContentRefused, "rejected"),
+    ],
+)
+def test_exit_codes(
+    code: int, error: type[DeliveryError], status: str, is_async: bool, tmp_path: Path
+) -> None:
+    """sysexits say what may be better later; what the program said is in the error."""
+    program = Program(tmp_path, last=f"print('queue file\\nwrite error'); sys.exit({code})")
+    mailer = Mailer(SendmailBackend(program.path))
+    with pytest.raises(error, match="queue file write error") as caught:
+        asyncio.run(mailer.asend(message())) if is_async else mailer.send(message())
+    assert caught.value.receipt is not None
+    assert caught.value.receipt.recipients[ANN].status == status
+    assert caught.value.is_transient is (status == "deferred")
+
+
+def test_ended_by_a_signal_is_unknown(tmp_path: Path) -> None:
+    """After the end of its input the program may have queued the mail, whatever became of it then."""
+    program = Program(tmp_path, last="import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(OutcomeUnknown, match="ended by signal 9"):
+        Mailer(SendmailBackend(program.path)).send(message())
+
+
+def test_one_that_takes_too_long(tmp_path: Path) -> None:
+    """One that does not end is stopped, the outcome unknown; one that does not even read has got nothing."""
+    slow = Program(tmp_path, last="time.sleep(60)")
+    with pytest.raises(OutcomeUnknown, match=r"did not end within 0\.5 s"):
+        Mailer(SendmailBackend(slow.path, timeout=0.5)).send(message())
+    deaf = tmp_path / "deaf"
+    deaf.write_text("#!/bin/sh\nexec sleep 60\n")
+    deaf.chmod(0o755)
+    large = message().attach("a.bin", bytes(300_000))
+    with pytest.raises(ConnectFailed, match=r"took no more data for 0\.3 s"):
+        Mailer(SendmailBackend(deaf, timeout=0.3)).send(large)
+
+
+def test_one_that_does_not_read_to_the_end(tmp_path: Path) -> None:
+    """The exit code decides, though the pipe broke."""
+    program = tmp_path / "sendmail"
+    program.write_text("#!/bin/sh\necho no room; exit 75\n")
+    program.chmod(0o755)
+    large = message().attach("a.bin", bytes(300_000))
+    with pytest.raises(RecipientsRefused, match="no room"):
+        Mailer(SendmailBackend(program)).send(large)
+
+
+def test_a_file_that_changed_sends_nothing(tmp_path: Path) -> None:
+    """A content that cannot be read to its end never has its end given: the program is stopped."""
+    program = Program(tmp_path)
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(2 << 20))
+    parcel = message().attach_file(path).parcel()
+    path.write_bytes(b"changed")
+    with pytest.raises((ContentRefused, InvalidAttachment)):
+        Mailer(SendmailBackend(program.path)).send(parcel)
+    assert not program.calls
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    """It is named, and nothing was sent."""
+    mailer = Mailer(SendmailBackend(tmp_path / "nothing"))
+    with pytest.raises(ConnectFailed, match="nothing cannot be run: No such file"):
+        mailer.send(message())
+    with pytest.raises(ConnectFailed, match="is not there"):
+        mailer.verify()
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sendmail:?timeout=soon", "timeout='soon'"),
+        ("sendmail:?timeout=0", "timeout=0"),
+        ("sendmail:sendmail", "must be an absolute path"),
+        ("sendmail://host/usr/sbin/sendmail", "takes no host"),
+        ("sendmail:?args=-t", "no option 'args'; there are timeout"),
+    ],
+)
+def test_mistakes_in_urls_are_named(url: str, why: str) -> None:
+    """Every mistake is a ConfigurationError that says what would be right."""
+    with pytest.raises(ConfigurationError, match=why):
+        Mailer(url)
+
+
+def test_postfix_takes_it() -> None:
+    """Postfix's own sendmail delivers the mail as it was sent."""
+    require("postfix", install=INSTALL, root=True)
+    sendmail = require("sendmail", install=INSTALL)
+    with service_folder("postfix") as folder, Postfix(folder) as server:
+        program = folder / "sendmail"
+        program.write_text(f'#!/bin/sh\nexec {sendmail} -C {server.configuration} "$@"\n')
+        program.chmod(0o755)
+        with Mailer(SendmailBackend(program)) as mailer:
+            parcel = mailer.parcel(message(ANN, BOB))
+            assert mailer.send(parcel).is_complete
+        delivered = server.delivered()
+        assert len(delivered) == 2
+        body = bytes(parcel.content).replace(b"\r\n", b"\n")
+        assert all(
+            mail.content.replace(b"\r\n", b"\n").endswith(body[body.index(b"Subject") :])
+            for mail in delivered
+        )
