@@ -1,5 +1,4 @@
-"""`@task` and `Task`: a module-level function that can be run later, elsewhere. Names and meanings of Django
-6."""
+"""`@task` and `Task`: a function that can be run later, elsewhere. Names and meanings of Django 6."""
 
 from __future__ import annotations
 
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from modernmail.errors import InvalidTask, TaskResultMismatch
 
+from .callables import check_function, takes_parameter
 from .modulepath import resolve
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Task(Generic[P, T]):
     connection: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_function(self.func, takes_context=self.takes_context)
+        check_function(self.func, takes_context=self.takes_context)
         if type(self.priority) is not int or not MIN_PRIORITY <= self.priority <= MAX_PRIORITY:
             raise InvalidTask("priority", self.priority, "must be a whole number between -100 and 100")
         for name in ("queue_name", "backend"):
@@ -173,7 +173,7 @@ class Task(Generic[P, T]):
         return module != "__main__" and isinstance(found, Task) and found.func is self.func
 
     def _within(self, kwargs: dict[str, Any]) -> Task[P, T]:
-        if "connection" not in kwargs or _takes(self.func, "connection"):
+        if "connection" not in kwargs or takes_parameter(self.func, "connection"):
             return self
         return self.using(connection=kwargs.pop("connection"))
 
@@ -217,24 +217,6 @@ def _arguments(call: Mapping[str, Any] | Sequence[Any]) -> tuple[Sequence[Any], 
             "calls", call, "each item is a mapping of keyword arguments or a sequence of positional ones"
         )
     return ((), call) if hasattr(call, "keys") else (call, {})  # type: ignore[return-value]
-
-
-def _takes(function: Callable[..., Any], name: str) -> bool:
-    parameters = inspect.signature(function).parameters.values()
-    return any(each.name == name or each.kind is each.VAR_KEYWORD for each in parameters)
-
-
-def _check_function(function: object, *, takes_context: bool) -> None:
-    if not inspect.isfunction(function):
-        raise InvalidTask("func", function, "must be a function defined with def or async def")
-    if function.__qualname__ != function.__name__ or function.__name__ == "<lambda>":
-        raise InvalidTask("func", function.__qualname__, "must be defined at the top level of a module")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise InvalidTask(
-            "func", function.__qualname__, "must return its value: a generator cannot be queued"
-        )
-    if takes_context and next(iter(inspect.signature(function).parameters), None) != "context":
-        raise InvalidTask("takes_context", function.__qualname__, "its first parameter must be named context")
 
 
 @overload

@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import MailError, QueueUnavailable
+from modernmail.errors import QueueUnavailable
 from modernmail.registry import mailers
 from modernmail.runtime import run_blocking
 
@@ -27,13 +27,14 @@ from .backend import new_worker_id
 from .delivery import Delivery, Paused
 from .loopthread import LoopThread
 from .mailjob import LANE as MAIL
+from .pulse import Pulse
 from .recipients import summary
 from .result import TaskError
 from .signals import mail_finished
 from .sqlite.backend import LANE, SQLiteBackend
 from .sqlite.lease import Lease, Mark
 from .sqlite.mail import MailStore
-from .sqlite.recovery import next_due, recover, wake
+from .sqlite.recovery import next_due, wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +51,6 @@ logger = logging.getLogger("modernmail.tasks")
 
 POLL = 0.1  # seconds between two looks at an empty queue that other processes may fill
 SORRY = 1.0  # seconds to wait for a queue that is unavailable
-PURGE = 60.0  # seconds between two rounds of forgetting old jobs
 
 
 class Worker:
@@ -92,12 +92,13 @@ class Worker:
         self._mailers: dict[str, Mailer] = {}
         self._pauses: dict[str, Pause] = {}
         self._mail = MailStore(backend)
+        self._pulse = Pulse(backend, self.lease, self._report)
         self._loop = LoopThread()
 
     def run(self) -> None:
         """Work until `stop` is called, or the queue is empty if that was asked for."""
         # The first look says at once, and loudly, that the file cannot be used.
-        self._recover()
+        self._pulse.recover()
         pulse = threading.Thread(target=self._beat, name="modernmail-pulse", daemon=True)
         pulse.start()
         hands = [
@@ -297,37 +298,10 @@ class Worker:
         if self.report is not None:
             self.report(line)
 
-    def _recover(self) -> None:
-        queued, unknown = recover(self.backend.database)
-        if queued or unknown:
-            logger.warning("from dead workers: %d jobs queued again, %d mails unknown", queued, unknown)
-        if unknown:
-            for ticket in self._mail.tickets("unknown"):
-                if (
-                    ticket.phase == "unknown"
-                    and getattr(self._mailer(ticket.mailer), "on_unknown", "") == "resend"
-                ):
-                    self._mail.resend(ticket.id)
-
     def _beat(self) -> None:
-        database = self.backend.database
-        purged = time.monotonic()
-        while not self._stopping.wait(self.lease.heartbeat) or (
-            self._is_busy and not self._aborting.is_set()
-        ):
+        heartbeat = self.lease.heartbeat
+        while not self._stopping.wait(heartbeat) or (self._is_busy and not self._aborting.is_set()):
             if self._stopping.is_set():
                 # What has begun is still being finished, and its lease must live on.
-                time.sleep(min(self.lease.heartbeat, 0.05))
-            try:
-                if not self.lease.renew():
-                    logger.warning("worker %s lost its lease: what it held goes to others", self.id)
-                queued, unknown = recover(database)
-                if queued or unknown:
-                    logger.warning(
-                        "from dead workers: %d jobs queued again, %d mails unknown", queued, unknown
-                    )
-                if time.monotonic() - purged > PURGE:
-                    purged = time.monotonic()
-                    self.backend.jobs.purge(time.time() - self.backend.ttl)
-            except MailError as error:
-                logger.error("worker %s: %s", self.id, error)
+                time.sleep(min(heartbeat, 0.05))
+            self._pulse.beat()

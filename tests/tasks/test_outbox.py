@@ -27,6 +27,7 @@ from modernmail.errors import (
 from modernmail.registry import mailers
 from modernmail.tasks.signals import mail_enqueued, mail_finished
 from modernmail.tasks.sqlite import SQLiteBackend
+from modernmail.tasks.sqlite.lease import Lease
 from modernmail.tasks.sqlite.mail import MailStore
 from modernmail.tasks.worker import Worker
 from modernmail.testing import Rule, ScriptedSMTPServer
@@ -497,8 +498,6 @@ def test_mail_held_at_an_earlier_boot_is_unknown(backend: SQLiteBackend) -> None
     """The mark of its commit point may have gone with the power: it is reported, not sent again; tasks are."""
     import chores
 
-    from modernmail.tasks.sqlite.lease import Lease
-
     ticket = mail().enqueue()
     task = chores.note.enqueue("again")
     lease = Lease(backend.database, "before the power went", 30)
@@ -631,3 +630,21 @@ def test_logging_names_no_secret(backend: SQLiteBackend, caplog: pytest.LogCaptu
         mail().enqueue()
         work(backend)
     assert "hush-hush" not in caplog.text
+
+
+def test_what_a_dead_worker_left_is_resent_where_its_mailer_says_so(backend: SQLiteBackend) -> None:
+    """Unknown after a crash: parked by default, sent again for a mailer with on_unknown="resend"."""
+    modernmail.configure({
+        "default": "memory:", "eager": {"url": "memory:", "on_unknown": "resend"},
+    })  # fmt: skip
+    parked, resent = (mail(from_email="a@example.com").enqueue(using=name) for name in ("default", "eager"))
+    lease = Lease(backend.database, "it dies", 30)
+    while jobs := lease.claim(lambda _: 1):
+        assert lease.commit_point(jobs[0].id, jobs[0].lease or "")
+    backend.database.execute("UPDATE modernmail_lease SET until = 0")
+    lines: list[dict[str, Any]] = []
+    work(backend, report=lines.append)
+    for ticket in (parked, resent):
+        ticket.refresh()
+    assert (parked.status, resent.status) == ("unknown", "accepted")
+    assert lines[0] == {"phase": "recovered", "queued": 0, "unknown": 2}

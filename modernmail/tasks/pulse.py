@@ -1,0 +1,68 @@
+"""What a worker does every few seconds beside its work: `Pulse`.
+
+It keeps the worker's claims alive, takes back what dead workers left, and has the queue forget what ended
+long ago.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from modernmail.errors import MailError
+from modernmail.registry import mailers
+
+from .sqlite.mail import MailStore
+from .sqlite.recovery import recover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .sqlite.backend import SQLiteBackend
+    from .sqlite.lease import Lease
+
+logger = logging.getLogger("modernmail.tasks")
+
+PURGE = 60.0  # seconds between two rounds of forgetting old jobs
+
+
+class Pulse:
+    """The regular duties of the worker that has this lease; `report` is told of what was taken back."""
+
+    def __init__(
+        self, backend: SQLiteBackend, lease: Lease, report: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self.backend = backend
+        self.lease = lease
+        self._report = report
+        self._mail = MailStore(backend)
+        self._purged = time.monotonic()
+
+    def beat(self) -> None:
+        """Do all that is due; an error of the queue is logged, and the next beat tries again."""
+        try:
+            if not self.lease.renew():
+                logger.warning("worker %s lost its lease: what it held goes to others", self.lease.worker)
+            self.recover()
+            if time.monotonic() - self._purged > PURGE:
+                self._purged = time.monotonic()
+                self.backend.jobs.purge(time.time() - self.backend.ttl)
+        except MailError as error:
+            logger.error("worker %s: %s", self.lease.worker, error)
+
+    def recover(self) -> None:
+        """Take back what is held under claims that ran out, and resend what is unknown where its mailer says
+        so."""
+        queued, unknown = recover(self.backend.database)
+        if queued or unknown:
+            logger.warning("from dead workers: %d jobs queued again, %d mails unknown", queued, unknown)
+            self._report({"phase": "recovered", "queued": queued, "unknown": unknown})
+        if unknown:
+            for ticket in self._mail.tickets("unknown"):
+                if ticket.phase == "unknown" and _is_resent(ticket.mailer):
+                    self._mail.resend(ticket.id)
+
+
+def _is_resent(mailer: str) -> bool:
+    return mailer in mailers and mailers[mailer].on_unknown == "resend"
