@@ -157,14 +157,26 @@ def test_dry_run_prints_the_wire_form(
 ) -> None:
     """`--dry-run` sends nothing: the exact octets are on standard output, the envelope on standard error."""
     assert (
-        main(["send", "--url", server.url(), *OURS, "--bcc", "b@example.com", "--text", ".dot", "--dry-run"])
+        main(
+            [
+                "send",
+                "--url",
+                server.url(),
+                *OURS,
+                "--bcc",
+                "blind@example.com",
+                "--text",
+                ".dot",
+                "--dry-run",
+            ]
+        )
         == 0
     )
     out, err = capfdbinary.readouterr()
     assert out.startswith(b"From: Me <me@example.com>\r\nTo: zoe@example.com\r\n")
     assert out.endswith(b"\r\n\r\n.dot\r\n")
-    assert b"b@example.com" not in out
-    assert err == b"from <me@example.com>\nto   <zoe@example.com>\nto   <b@example.com>\n"
+    assert b"blind@example.com" not in out
+    assert err == b"from <me@example.com>\nto   <zoe@example.com>\nto   <blind@example.com>\n"
     assert server.sessions == []
 
 
@@ -201,7 +213,10 @@ REFUSED = {
     ),
     "Bcc as a header": (["--url", "null:", *OURS, "--header", "Bcc: a@example.com"], "bcc"),
     "an unknown option": (["--frobnicate"], "--frobnicate"),
-    "an unknown scheme": (["--url", "ftp://example.com", *OURS], "'ftp'; there are console, file, memory"),
+    "an unknown scheme": (
+        ["--url", "ftp://example.com", *OURS],
+        "'ftp'; there are console, file, lmtp, memory",
+    ),
     "a malformed URL": (["--url", "smtp://zoe:s3cret@example.com:x", *OURS], "port"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,10 @@ class Server:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError):  # the client may go at any time
+            self._talk(connection)
+
+    def _talk(self, connection: socket.socket) -> None:
         if connection.family == socket.AF_INET:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection, connection.makefile("rwb") as file:
@@ -86,35 +91,32 @@ class Server:
 
             recipients: list[str] = []
             say(b"220 small LMTP")
-            try:
-                while line := file.readline():
-                    verb = line[:4].upper().strip()
-                    if verb == b"LHLO":
-                        self.hellos.append(line.strip())
-                        say(b"250-small", b"250-PIPELINING", b"250-8BITMIME", b"250 SMTPUTF8")
-                    elif verb == b"RCPT":
-                        recipients.append(line[line.index(b"<") + 1 : line.index(b">")].decode())
-                        say(b"250 2.1.5 ok")
-                    elif verb == b"DATA":
-                        say(b"354 go on")
-                        content = []
-                        while (line := file.readline()) != b".\r\n":
-                            if not line:
-                                return
-                            content.append(line[1:] if line.startswith(b".") else line)
-                        self.mails.append((recipients, b"".join(content)))
-                        say(*(b"250 2.0.0 <%b> saved" % name.encode() for name in recipients))
-                        recipients = []
-                    elif verb == b"QUIT":
-                        say(b"221 bye")
-                        return
-                    elif verb in (b"EHLO", b"HELO"):
-                        say(b"500 5.5.1 this is LMTP")
-                    else:
-                        recipients = []
-                        say(b"250 ok")
-            except OSError:
-                return
+            while line := file.readline():
+                verb = line[:4].upper().strip()
+                if verb == b"LHLO":
+                    self.hellos.append(line.strip())
+                    say(b"250-small", b"250-PIPELINING", b"250-8BITMIME", b"250 SMTPUTF8")
+                elif verb == b"RCPT":
+                    recipients.append(line[line.index(b"<") + 1 : line.index(b">")].decode())
+                    say(b"250 2.1.5 ok")
+                elif verb == b"DATA":
+                    say(b"354 go on")
+                    content = []
+                    while (line := file.readline()) != b".\r\n":
+                        if not line:
+                            return
+                        content.append(line[1:] if line.startswith(b".") else line)
+                    self.mails.append((recipients, b"".join(content)))
+                    say(*(b"250 2.0.0 <%b> saved" % name.encode() for name in recipients))
+                    recipients = []
+                elif verb == b"QUIT":
+                    say(b"221 bye")
+                    return
+                elif verb in (b"EHLO", b"HELO"):
+                    say(b"500 5.5.1 this is LMTP")
+                else:
+                    recipients = []
+                    say(b"250 ok")
 
     def close(self) -> None:
         """Stop listening, and wait until all who are connected have gone."""
