@@ -9,57 +9,23 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from modernmail.errors import ConfigurationError
-from modernmail.reading import Mailbox
 
+from . import schema
 from .mail import CapturedMail
 from .search import fold, parse_search
-from .summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from modernmail.reading import Mailbox
+
     from .search import Condition
-    from .summary import Words
+    from .summary import Summary, Words
 
-VERSION = 1
-
-_BATCH = (
-    200  # mails whose words are indexed together: one at a time, the index would be written over and over
-)
-
-_SCHEMA = """
-CREATE TABLE mails (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    received_at REAL NOT NULL,
-    size INTEGER NOT NULL,
-    return_path TEXT NOT NULL,
-    recipients TEXT NOT NULL,          -- JSON, as are the other lists
-    peer TEXT, helo TEXT, tls TEXT, user TEXT,
-    options TEXT NOT NULL,
-    recipient_options TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    mailboxes TEXT NOT NULL,           -- from, to, cc, reply_to: lists of (name, address)
-    message_id TEXT NOT NULL,
-    snippet TEXT NOT NULL,
-    attachments INTEGER NOT NULL,
-    tags TEXT NOT NULL,
-    seen INTEGER NOT NULL DEFAULT 0,
-    sender TEXT NOT NULL, addressees TEXT NOT NULL, subject_folded TEXT NOT NULL,  -- to compare with
-    body TEXT NOT NULL DEFAULT ''      -- to compare with, where there is no FTS5
-);
-CREATE TABLE unindexed (seq INTEGER PRIMARY KEY, text TEXT NOT NULL);
-CREATE INDEX mails_unseen ON mails (seq) WHERE seen = 0;
-"""
-_FTS = 'CREATE VIRTUAL TABLE words USING fts5(text, tokenize = "unicode61 remove_diacritics 2")'
-_SUMMARY = (
-    "seq, id, received_at, size, return_path, recipients, subject, mailboxes, message_id, snippet,"
-    " attachments, tags, seen"
-)
+_BATCH = 200  # mails whose words are indexed together: singly, the index would be written over and over
 
 
 class Index:
@@ -84,15 +50,15 @@ class Index:
         self._db.execute("BEGIN IMMEDIATE")  # two processes may open a new store at once
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            for statement in _SCHEMA.split(";\n"):
+            for statement in schema.SCHEMA.split(";\n"):
                 self._db.execute(statement)
-            if _has_fts():
-                self._db.execute(_FTS)
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            if schema.has_fts():
+                self._db.execute(schema.FTS)
+            self._db.execute(f"PRAGMA user_version = {schema.VERSION}")
         self._db.execute("COMMIT")
-        if version > VERSION:
+        if version > schema.VERSION:
             raise sqlite3.DatabaseError(
-                f"made by a newer release (version {version}; this one reads {VERSION})"
+                f"made by a newer release (version {version}; this one reads {schema.VERSION})"
             )
         table = "SELECT 1 FROM sqlite_master WHERE name = 'words'"
         self.has_fts = self._db.execute(table).fetchone() is not None
@@ -186,15 +152,17 @@ class Index:
     def find(self, query: str, *, limit: int, start: int = 0, after: int = 0) -> list[Summary]:
         """Return the newest mails that `query` finds, `start` of them left out, none up to number `after`."""
         where = self._where(query)
-        sql = f"SELECT {_SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608 - values are parameters
-        return [_summary(row) for row in self._db.execute(sql, (after, *where.parameters, limit, start))]
+        sql = f"SELECT {schema.SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608 - values are parameters
+        return [
+            schema.summary_of(row) for row in self._db.execute(sql, (after, *where.parameters, limit, start))
+        ]
 
     def first(self, query: str, *, after: int) -> Summary | None:
         """Return the oldest mail past number `after` that `query` finds, or None."""
         where = self._where(query)
-        sql = f"SELECT {_SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
+        sql = f"SELECT {schema.SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
         row = self._db.execute(sql, (after, *where.parameters)).fetchone()
-        return None if row is None else _summary(row)
+        return None if row is None else schema.summary_of(row)
 
     def count(self, query: str = "") -> int:
         """Return how many mails `query` finds."""
@@ -237,11 +205,11 @@ class Index:
 
     def get(self, mail_id: str) -> tuple[Summary, CapturedMail] | None:
         """Return the summary and the envelope (with no content) of a mail, or None."""
-        sql = f"SELECT {_SUMMARY}, peer, helo, tls, user, options, recipient_options FROM mails WHERE id = ?"  # noqa: S608 - a constant
+        sql = f"SELECT {schema.SUMMARY}, peer, helo, tls, user, options, recipient_options FROM mails WHERE id = ?"  # noqa: S608 - a constant
         row = self._db.execute(sql, (mail_id,)).fetchone()
         if row is None:
             return None
-        summary = _summary(row[:13])
+        summary = schema.summary_of(row[:13])
         peer, helo, tls, user, options, recipient_options = row[13:]
         mail = CapturedMail(
             return_path=summary.return_path,
@@ -273,38 +241,5 @@ class Index:
         return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
 
-def _has_fts() -> bool:
-    with sqlite3.connect(":memory:") as db:
-        options = {name for (name,) in db.execute("PRAGMA compile_options")}
-    db.close()
-    return "ENABLE_FTS5" in options
-
-
 def _words_of(mailboxes: Iterable[Mailbox]) -> str:
     return " ".join(f"{mailbox.name} {mailbox.address}" for mailbox in mailboxes)
-
-
-def _summary(row: tuple[object, ...]) -> Summary:
-    seq, mail_id, received_at, size, return_path, recipients, subject, mailboxes, message_id = row[:9]
-    snippet, attachments, tags, seen = row[9:]
-    senders, to, cc, reply_to = (
-        tuple(Mailbox(*mailbox) for mailbox in group) for group in json.loads(str(mailboxes))
-    )
-    return Summary(
-        seq=int(str(seq)),
-        id=str(mail_id),
-        received_at=datetime.fromtimestamp(float(str(received_at)), UTC),
-        size=int(str(size)),
-        return_path=str(return_path),
-        recipients=tuple(json.loads(str(recipients))),
-        subject=str(subject),
-        sender=senders[0] if senders else None,
-        to=to,
-        cc=cc,
-        reply_to=reply_to,
-        message_id=str(message_id),
-        snippet=str(snippet),
-        attachments=int(str(attachments)),
-        tags=tuple(json.loads(str(tags))),
-        unseen=not seen,
-    )

@@ -54,3 +54,19 @@ def _end_of_path(text: str) -> int | None:
             return position
         position += 1
     return None
+
+
+def parameter_names(options: tuple[str, ...], known: frozenset[str]) -> frozenset[str]:
+    """Return the names of the parameters; raises `InvalidPath` for one that is not known."""
+    names = frozenset(option.partition("=")[0].upper() for option in options)
+    if names - known:
+        raise InvalidPath("555 5.5.4 Parameter not known: " + ", ".join(sorted(names - known))[:100])
+    return names
+
+
+def check_ascii(path: str, *, utf8: bool) -> None:
+    """Raise `InvalidPath` for a path that needs SMTPUTF8 and comes without it, or is no text at all."""
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        raise InvalidPath("501 5.1.3 The address is not valid UTF-8")
+    if not utf8 and not path.isascii():
+        raise InvalidPath("553 5.6.7 This address needs SMTPUTF8")  # RFC 6531 3.5

@@ -8,7 +8,6 @@ the `inbox` extra.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -16,10 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiosmtpd.smtp import SMTP
 
+from .content import read_content
 from .mail import CapturedMail
-from .path import InvalidPath, parse_path
+from .path import InvalidPath, check_ascii, parameter_names, parse_path
 
 if TYPE_CHECKING:
+    import asyncio
+
     from aiosmtpd.smtp import Session
 
     from .capture import CaptureServer
@@ -184,8 +186,8 @@ class CaptureProtocol(SMTP):
             return
         try:
             path, options = parse_path("FROM", arg)
-            names = _parameter_names(options, _MAIL_PARAMETERS)
-            _check_ascii(path, utf8="SMTPUTF8" in names)
+            names = parameter_names(options, _MAIL_PARAMETERS)
+            check_ascii(path, utf8="SMTPUTF8" in names)
         except InvalidPath as error:
             await self._answer(error.reply)
             return
@@ -206,8 +208,8 @@ class CaptureProtocol(SMTP):
             return
         try:
             path, options = parse_path("TO", arg)
-            _parameter_names(options, _RCPT_PARAMETERS)
-            _check_ascii(path, utf8=transaction.utf8)
+            parameter_names(options, _RCPT_PARAMETERS)
+            check_ascii(path, utf8=transaction.utf8)
         except InvalidPath as error:
             await self._answer(error.reply)
             return
@@ -237,40 +239,12 @@ class CaptureProtocol(SMTP):
             await self._answer("503 5.5.1 RCPT comes first" if transaction else "503 5.5.1 MAIL comes first")
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        content = await self._read_content()
+        content = await read_content(self._reader, self._owner.max_size, self._reset_timeout)
         self._transaction = None
         if content is None:
             await self._answer(f"552 5.3.4 More than the {self._owner.max_size} octets this server takes")
             return
         await self._answer(await self._keep(transaction, content))
-
-    async def _read_content(self) -> bytes | None:
-        """Return the content with dot-stuffing undone, or None (all read, none kept) when it is too large.
-
-        Read in pieces that end in `.CRLF`, of any line length: only the sequence CRLF.CRLF ends the content
-        (RFC 5321 4.1.1.4), so a bare LF.LF cannot smuggle a second mail in.
-        """
-        pieces: list[bytes] = []
-        size, tail = 0, b"\r\n"  # the CRLF of the DATA command opens the first line
-        while True:
-            try:
-                piece = await self._reader.readuntil(b".\r\n")
-            except asyncio.LimitOverrunError as error:
-                piece = await self._reader.readexactly(error.consumed)
-                self._reset_timeout()
-            size += len(piece)
-            pieces.append(piece)
-            tail = (tail + piece[-5:])[-5:]
-            if size > self._owner.max_size + 3:
-                pieces.clear()
-            if tail == b"\r\n.\r\n":
-                break
-        if size > self._owner.max_size + 3:
-            return None
-        content = b"".join(pieces)[:-3]
-        if content.startswith(b"."):
-            content = content[1:]
-        return content.replace(b"\r\n.", b"\r\n")  # RFC 5321 4.5.2
 
     async def _keep(self, transaction: _Transaction, content: bytes) -> str:
         session = cast("Session", self.session)
@@ -292,17 +266,3 @@ class CaptureProtocol(SMTP):
             log.error("a mail of %d octets was not kept: %s", mail.size, error)
             return "452 4.3.1 Not enough room to keep this mail, nothing of it was kept"
         return f"250 2.0.0 Ok: queued as {mail.id}"
-
-
-def _parameter_names(options: tuple[str, ...], known: frozenset[str]) -> frozenset[str]:
-    names = frozenset(option.partition("=")[0].upper() for option in options)
-    if names - known:
-        raise InvalidPath("555 5.5.4 Parameter not known: " + ", ".join(sorted(names - known))[:100])
-    return names
-
-
-def _check_ascii(path: str, *, utf8: bool) -> None:
-    if any("\ud800" <= character <= "\udfff" for character in path):
-        raise InvalidPath("501 5.1.3 The address is not valid UTF-8")
-    if not utf8 and not path.isascii():
-        raise InvalidPath("553 5.6.7 This address needs SMTPUTF8")  # RFC 6531 3.5

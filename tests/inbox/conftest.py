@@ -1,4 +1,4 @@
-"""A browser for the inbox's pages."""
+"""A running inbox, a client of it, and a browser."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from services.chromium import FLAGS
+from web import Client
+
+from modernmail.inbox import InboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,3 +24,23 @@ def browser(chromium: Path) -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=str(chromium), args=list(FLAGS))
         yield running
         running.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[InboxServer]:
+    """A running inbox."""
+    with InboxServer.threaded() as running:
+        yield running
+
+
+@pytest.fixture
+def store(server: InboxServer) -> Any:
+    """Its store, empty."""
+    server.store.clear()
+    return server.store
+
+
+@pytest.fixture
+def client(server: InboxServer) -> Client:
+    """A client of it."""
+    return Client(server)

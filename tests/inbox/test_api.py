@@ -14,7 +14,6 @@ from modernmail.inbox import CapturedMail, DiskStore, InboxServer
 from modernmail.inbox.backend import captured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -26,26 +25,6 @@ def mail(subject: str = "Hi", to: str = "zoe+signup@example.com", **fields: Any)
     )
     message.attach("a.txt", "attached", "text/plain").embed("logo", b"GIF89a", "image/gif")
     return captured(Mailer("null:", from_email="Shop <shop@example.com>").parcel(message))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[InboxServer]:
-    """A running inbox."""
-    with InboxServer.threaded() as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: InboxServer) -> Any:
-    """Its store, empty."""
-    server.store.clear()
-    return server.store
-
-
-@pytest.fixture
-def client(server: InboxServer) -> Client:
-    """A client of it."""
-    return Client(server)
 
 
 # -- ours

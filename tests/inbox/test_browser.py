@@ -8,16 +8,13 @@ import time
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from modernmail import Mailer, Message, send_mail
 from modernmail.inbox import CapturedMail, InboxServer
 from modernmail.inbox.backend import captured
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DOCS = Path(__file__).parents[2] / "docs" / "images"
 
@@ -57,13 +54,6 @@ INVOICE = """<!doctype html>
 <p><a class="pay" href="https://shop.example/pay/42">Pay now</a></p>
 <img src="https://tracker.example/open.gif?id=42" alt="" width="1" height="1">
 </div></body></html>"""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[InboxServer]:
-    """A running inbox."""
-    with InboxServer.threaded() as running:
-        yield running
 
 
 @pytest.fixture

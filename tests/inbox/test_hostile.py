@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from email.message import EmailMessage
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from modernmail.inbox import CapturedMail, InboxServer
 from modernmail.inbox.web.preview import STRIPPED, inert
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 XSS = [
     "<script>window.top.xss=1;alert(1)</script>",
@@ -82,13 +79,6 @@ SWALLOWING = (
     "]]>",
     "<xml",
 )
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[InboxServer]:
-    """A running inbox."""
-    with InboxServer.threaded() as running:
-        yield running
 
 
 def watched(browser: Any) -> tuple[Any, list[str]]:

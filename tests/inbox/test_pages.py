@@ -19,7 +19,6 @@ from modernmail.inbox.web.guard import is_this_machine
 from modernmail.inbox.web.release import Release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PNG = base64.b64decode(
@@ -44,26 +43,6 @@ def invoice() -> Message:
         .embed("logo", PNG, "image/png")
         .attach("Rechnung für Zoë.pdf", b"%PDF-1.7", "application/pdf")
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[InboxServer]:
-    """A running inbox."""
-    with InboxServer.threaded() as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: InboxServer) -> Any:
-    """Its store, empty."""
-    server.store.clear()
-    return server.store
-
-
-@pytest.fixture
-def client(server: InboxServer) -> Client:
-    """A client of it."""
-    return Client(server)
 
 
 def test_the_empty_page_says_where_to_send(server: InboxServer, store: Any, client: Client) -> None:
@@ -557,7 +536,7 @@ def test_days_and_years() -> None:
     """The list shows the time of today, the day of this year, and the year before that."""
     from datetime import datetime, timedelta
 
-    from modernmail.inbox.web.shown import moment
+    from modernmail.inbox.web.wording import moment
 
     now = datetime.now().astimezone()
     assert moment(now) == f"{now:%H:%M}"

@@ -194,7 +194,7 @@ def test_searches_that_mean_nothing(store: Store, query: str, reason: str) -> No
 
 def test_search_without_fts5(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where SQLite has no FTS5, words are still found."""
-    monkeypatch.setattr("modernmail.inbox.index._has_fts", lambda: False)
+    monkeypatch.setattr("modernmail.inbox.schema.has_fts", lambda: False)
     with MemoryStore() as store:
         for each in SEARCHED:
             store.add(each)

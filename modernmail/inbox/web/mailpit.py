@@ -15,14 +15,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from modernmail.inbox.search import term
-from modernmail.reading import Mailbox, Part, read
+from modernmail.reading import read
 
 from .api import asked, fetch, number
-from .pages import file_response
+from .files import file_response
+from .mailpit_shapes import message_shape, summary_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
@@ -99,7 +98,7 @@ class Mailpit:
                 "messages_unread": self.store.count(f"{query} is:unread"),
                 "start": start,
                 "tags": self.store.tags(),
-                "messages": [_summary(summary) for summary in found],
+                "messages": [summary_shape(summary) for summary in found],
             }
 
         return JSONResponse(await asked(ask))
@@ -131,7 +130,7 @@ class Mailpit:
         """One message, which is read by being asked for."""
         summary, mail = await self._found(request)
         await asyncio.to_thread(self.store.mark, term("id", mail.id))
-        return JSONResponse(await asyncio.to_thread(_message, summary, mail))
+        return JSONResponse(await asyncio.to_thread(message_shape, summary, mail))
 
     async def headers(self, request: Request) -> Response:
         """The header fields by name."""
@@ -207,62 +206,3 @@ def _queries(body: dict[str, Any]) -> list[str]:
     if not isinstance(ids, list):
         raise HTTPException(400, "IDs: a list is what it takes")
     return [term("id", str(mail_id)) for mail_id in ids] if ids else [""]
-
-
-def _address(mailbox: Mailbox | None) -> dict[str, str]:
-    return {"Name": mailbox.name, "Address": mailbox.address} if mailbox else {"Name": "", "Address": ""}
-
-
-def _addresses(mailboxes: Iterable[Mailbox]) -> list[dict[str, str]]:
-    return [_address(mailbox) for mailbox in mailboxes]
-
-
-def _summary(summary: Summary) -> dict[str, Any]:
-    return {
-        "ID": summary.id,
-        "MessageID": summary.message_id,
-        "Read": not summary.unseen,
-        "From": _address(summary.sender),
-        "To": _addresses(summary.to),
-        "Cc": _addresses(summary.cc),
-        "Bcc": _addresses(Mailbox("", address) for address in summary.bcc),
-        "ReplyTo": _addresses(summary.reply_to),
-        "Subject": summary.subject,
-        "Created": summary.received_at.isoformat().replace("+00:00", "Z"),
-        "Tags": list(summary.tags),
-        "Size": summary.size,
-        "Attachments": summary.attachments,
-        "Snippet": summary.snippet,
-    }
-
-
-def _message(summary: Summary, mail: CapturedMail) -> dict[str, Any]:
-    found = read(mail.content)
-    shared = _summary(summary)
-    for name in ("Created", "Snippet"):  # clients of older releases look for Read here too
-        del shared[name]
-    return {
-        **shared,
-        "Date": (found.date or mail.received_at).isoformat().replace("+00:00", "Z"),
-        "ReturnPath": mail.return_path,
-        "Text": found.text or "",
-        "HTML": found.html or "",
-        "Attachments": [_attachment(part) for part in found.attachments],
-        "Inline": [_attachment(part) for part in found.inline],
-        "ListUnsubscribe": {
-            "Header": found.value("List-Unsubscribe"),
-            "Links": [],
-            "Errors": "",
-            "HeaderPost": "",
-        },
-    }
-
-
-def _attachment(part: Part) -> dict[str, Any]:
-    return {
-        "PartID": part.path or "0",
-        "FileName": part.filename,
-        "ContentType": part.media_type,
-        "ContentID": part.content_id,
-        "Size": len(part.content),
-    }

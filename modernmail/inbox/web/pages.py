@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
@@ -20,8 +20,10 @@ from modernmail.errors import InvalidSearch, MailError
 from modernmail.inbox.search import term
 from modernmail.inbox.store import MailNotFound
 
-from . import assets, shown
+from . import assets, shown, wording
 from .blocked import BlockedReports
+from .files import file_response
+from .forms import back, posted
 from .preview import policy, preview
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from .app import Inbox
 
 PAGE = 50  # mails in a list
-LARGEST_FORM = 64 * 1024  # octets
 
 _SHOWN_AS_IMAGE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
@@ -43,8 +44,8 @@ def _environment() -> Environment:
     templates = FileSystemLoader(Path(__file__).parent / "templates")
     environment = Environment(loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                               lstrip_blocks=True)  # fmt: skip
-    environment.filters.update(moment=shown.moment, full_moment=shown.full_moment, size=shown.size)
-    environment.filters.update(initial=shown.initial, hue=shown.hue)
+    environment.filters.update(moment=wording.moment, full_moment=wording.full_moment, size=wording.size)
+    environment.filters.update(initial=wording.initial, hue=wording.hue)
     environment.globals.update(asset=assets.address)
     return environment
 
@@ -206,27 +207,27 @@ class Pages:
     async def delete(self, request: Request) -> Response:
         """Forget the mail."""
         await asyncio.to_thread(self.store.delete, term("id", request.path_params["id"]))
-        return _back(request)
+        return back(request)
 
     async def delete_found(self, request: Request) -> Response:
         """Forget what a search finds, or everything."""
-        await asyncio.to_thread(self.store.delete, await _posted(request, "q"))
+        await asyncio.to_thread(self.store.delete, await posted(request, "q"))
         return RedirectResponse("/", 303)
 
     async def read_found(self, request: Request) -> Response:
         """Mark what a search finds, or everything, as read."""
-        await asyncio.to_thread(self.store.mark, await _posted(request, "q"))
-        return _back(request)
+        await asyncio.to_thread(self.store.mark, await posted(request, "q"))
+        return back(request)
 
     async def unread(self, request: Request) -> Response:
         """Mark the mail as unread again."""
         await asyncio.to_thread(self.store.mark, term("id", request.path_params["id"]), seen=False)
-        return _back(request)
+        return back(request)
 
     async def release(self, request: Request) -> Response:
         """Send the mail to real people, if that is allowed."""
         mail = await self._shown(request)
-        recipients = (await _posted(request, "to")).replace(",", " ").split()
+        recipients = (await posted(request, "to")).replace(",", " ").split()
         try:
             receipt = await self.inbox.release(mail.mail, recipients)
         except MailError as error:
@@ -248,32 +249,6 @@ class Pages:
         except MailNotFound as error:
             raise HTTPException(404, str(error)) from error
         return await asyncio.to_thread(shown.ShownMail, summary, mail)
-
-
-def file_response(content: bytes, media_type: str, name: str) -> Response:
-    """Return bytes that a browser saves and never shows."""
-    plain = "".join(
-        letter if (letter.isascii() and letter.isalnum()) or letter in "._- " else "_" for letter in name
-    )
-    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    known = media_type if media_type.isascii() and media_type.isprintable() else "application/octet-stream"
-    headers = {"Content-Disposition": disposition, "Content-Security-Policy": "sandbox; default-src 'none'"}
-    return Response(content, media_type=known, headers=headers)
-
-
-async def _posted(request: Request, name: str) -> str:
-    """Return a field of the form that was posted."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_FORM:
-            raise HTTPException(413, f"a form of more than {LARGEST_FORM} octets")
-    return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).get(name, [""])[0].strip()
-
-
-def _back(request: Request) -> Response:
-    query = request.query_params.get("q", "")
-    return RedirectResponse("/?" + urlencode({"q": query}) if query else "/", 303)
 
 
 def _number(request: Request, name: str) -> int:
