@@ -31,8 +31,7 @@ class EngineWorker:
         self.log = folder / f"{engine}-{name}.log"
         words = [word.replace("%%d", f"{os.getpid()}{name}") for word in COMMANDS[engine]]
         self._command = [sys.executable, *words]
-        path = f"{TESTS}:{TESTS.parent}" if (TESTS.parent / "modernmail").is_dir() else str(TESTS)
-        self._environment = {**os.environ, **environment, "PYTHONPATH": path}
+        self._environment = {**os.environ, **environment, "PYTHONPATH": str(TESTS)}
 
     def __enter__(self) -> Self:
         with self.log.open("wb") as log:

@@ -50,7 +50,7 @@ def process(url: str, server: ScriptedSMTPServer, *words: str, **more: Any) -> s
     """Start a worker as a process of its own."""
     tests = Path(chores.__file__).parent
     environment = {
-        **os.environ, "PYTHONPATH": f"{tests}:{tests.parent}", "MODERNMAIL_URL": server.url(),
+        **os.environ, "PYTHONPATH": str(tests), "MODERNMAIL_URL": server.url(),
         "MODERNMAIL_TASKS_URL": url,
     }  # fmt: skip
     command = [sys.executable, "-m", "modernmail.cli", "worker", *words]
@@ -96,7 +96,7 @@ def test_on_a_terminal_a_line_counts(url: str, tmp_path: Path) -> None:
         modernmail.configure({"default": server.url()})
         tests = Path(chores.__file__).parent
         environment = {
-            **os.environ, "PYTHONPATH": f"{tests}:{tests.parent}", "MODERNMAIL_URL": server.url(), "TERM": "xterm",
+            **os.environ, "PYTHONPATH": str(tests), "MODERNMAIL_URL": server.url(), "TERM": "xterm",
         }  # fmt: skip
         command = [sys.executable, "-m", "modernmail.cli", "worker", "--until-empty", "--tasks-url", url]
         assert (

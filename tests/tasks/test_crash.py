@@ -28,7 +28,7 @@ def start_worker(url: str, port: int, log: Path) -> subprocess.Popen[bytes]:
     """Start `modernmail worker` in a process group of its own."""
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{TESTS}:{TESTS.parent}",
+        "PYTHONPATH": str(TESTS),
         "MODERNMAIL_URL": f"smtp://127.0.0.1:{port}?timeout=10&final_timeout=10",
         "MODERNMAIL_TASKS_URL": url,
     }

@@ -17,6 +17,7 @@ pytest.importorskip("dramatiq")
 pytest.importorskip("procrastinate")
 
 from engines.worker import EngineWorker, wait_for
+from kombu import pools
 
 import modernmail
 from modernmail import Message, tasks
@@ -70,7 +71,9 @@ class Engine:
         for name in self.environment:
             os.environ.pop(name, None)
         if self.name == "celery":
+            self.module.app.pool.force_close_all()
             self.module.app.close()
+            pools.reset()
         elif self.name == "dramatiq":
             self.module.broker.close()
         else:
