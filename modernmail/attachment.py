@@ -188,9 +188,7 @@ def _last_part(filename: str) -> str:
     at = max(name.rfind("/"), name.rfind("\\")) + 1
     name = name[at:]
     if not name:
-        raise InvalidAttachment(
-            "filename", filename, "is empty" if not filename else "ends with a path separator"
-        )
+        raise InvalidAttachment("filename", filename, "ends with a path separator" if at else "is empty")
     reason = "" if name.isprintable() else refusal(name)
     if reason or "\t" in name:
         raise InvalidAttachment("filename", filename, reason or "holds a tab")

@@ -59,7 +59,8 @@ class Merge:
     def __init__(
         self, message: Message, rows: Rows, change: Callable[[Message, Row], Message | None] | None = None
     ) -> None:
-        if not hasattr(rows, "__iter__") or hasattr(rows, "casefold") or hasattr(rows, "keys"):
+        given: object = rows
+        if not hasattr(given, "__iter__") or isinstance(given, (str, bytes)) or hasattr(given, "keys"):
             raise InvalidMessage("rows", rows, "must be an iterable of mappings")
         self._template = message.copy()
         self._rows: Iterator[Row] = iter(rows)
@@ -88,7 +89,7 @@ class Merge:
     def _copy(self, row: Row) -> Message:
         if self._columns is None:
             self._begin(row)
-        elif row.keys() != self._columns:
+        elif not hasattr(row, "keys") or row.keys() != self._columns:
             self._check(row)
         copy = self._template.copy()
         copy._to = Address.many(row["to"], "to")

@@ -535,7 +535,8 @@ def test_nothing_that_comes_in_goes_out_unsafe(pieces: list[bytes], seed: bytes,
     check(bytes(message.as_email_message()))
     check(Message.from_bytes(wire).as_bytes())
     again = Message.from_dict(message.to_dict())
-    assert again.recipients == message.recipients
+    if not message._original.unread:  # type: ignore[union-attr]
+        assert again.recipients == message.recipients
     check(again.as_bytes())
 
 

@@ -159,7 +159,12 @@ def listed(name: str, items: list[str]) -> str:
             out.append(" ")
             column += 1
         if column + size - 1 > _WIDTH:
-            text = _folded_item(text, column)
+            folded = _folded_item(text, column)
+            if not at and column + len(folded.partition("\r")[0]) > _WIDTH:
+                # Legal, and the last resort: some readers take a field for empty whose first line is.
+                out[-1], column = "\r\n ", 1
+                folded = _folded_item(text, column)
+            text = folded
         out.append(text)
         column = len(text) - text.rfind("\n") - 1 + (column if "\n" not in text else 0)
     out.append("\r\n")
@@ -281,8 +286,12 @@ def _parameter(name: str, value: str) -> list[str]:
     if value.isascii() and "=?" not in value and len(name) + len(value) < _PIECE:
         if value and not value.translate(_NOT_TOKEN) and name != "filename":
             return [f"{name}={value}"]
-        # A quote or backslash, escaped, and a semicolon, quoted, are read wrongly by many: RFC 2231 is safe.
-        if value and value.isprintable() and not any(char in value for char in '"\\;'):
+        # A quote or backslash, escaped, a semicolon or outer blanks, quoted, are read wrongly by many: RFC 2231 is safe.
+        if (
+            value.strip(" ") == value != ""
+            and value.isprintable()
+            and not any(char in value for char in '"\\;')
+        ):
             return [f'{name}="{value}"']
     pieces = ["".join([_PERCENT[octet] for octet in char.encode("utf-8")]) for char in value]
     whole = "".join(pieces)

@@ -148,6 +148,7 @@ def document(fields: str, names: Sequence[str], body: Entity, *, is_utf8: bool =
     found = field_names(fields)
     if (
         found != names
+        or fields[-2:] != "\r\n"
         or fields.count("\n") != fields.count("\r\n")
         or fields.count("\r") != fields.count("\r\n")
     ):

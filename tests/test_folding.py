@@ -1,0 +1,201 @@
+"""Header fields on the wire: folded where it is legal, encoded where it must be, read back as they were."""
+
+from __future__ import annotations
+
+import email
+import re
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from lines import lines_run
+from mail import second, standard, standard_mailboxes, wire
+from test_message import mail
+
+from modernmail import Address, Attachment
+
+_WORD = re.compile(r"=\?utf-8\?[bq]\?[^?]*\?=")
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029"), max_size=300
+)
+WORDS = st.lists(
+    st.text("abcXYZ019.,;:!?=_-()<>@[]\\\"'/äßé日本😀", min_size=1, max_size=90), min_size=1, max_size=12
+).map(" ".join)
+
+
+def field(octets: bytes, name: str) -> str:
+    """Return a whole field as it stands, folds included."""
+    head = octets.partition(b"\r\n\r\n")[0].decode("utf-8")
+    found = [one for one in re.split(r"\r\n(?![ \t])", head) if one.lower().startswith(f"{name.lower()}:")]
+    assert len(found) == 1
+    return found[0]
+
+
+def check_lines(text: str) -> None:
+    """Assert that each line has at most 78 characters, or holds one piece that nothing may fold."""
+    for at, line in enumerate(text.split("\r\n")):
+        inside = line.partition(": ")[2] if not at else line[1:]
+        assert len(line) <= 78 or " " not in inside.strip(), line
+        assert len(line.encode()) <= 998
+        assert line.strip()
+
+
+@given(TEXT | WORDS)
+@example("=?utf-8?q?a?=")
+@example("a  b" * 30)
+@example("x" * 2000)
+@example(("é" * 60 + " ") * 4)
+@example("word " * 40 + "é")
+@example("é " + "word " * 40)
+@example("\u00a0")
+def test_a_subject_is_read_back(subject: str) -> None:
+    """Any text is read back exactly by both parsers, blanks at its ends aside; lines and encoded-words fit."""
+    octets = wire(mail(subject=subject))
+    expected = subject.strip(" \t")
+    if not expected:
+        return
+    written = field(octets, "Subject")
+    check_lines(written)
+    assert all(len(word) <= 75 for word in _WORD.findall(written))
+    decoded = email.header.make_header(
+        email.header.decode_header(written.partition(":")[2].replace("\r\n", "").strip())
+    )
+    assert str(decoded) == expected
+    assert str(standard(octets)["Subject"]) == expected
+    assert second(octets).headers["Subject"] == [expected]
+
+
+@given(
+    WORDS | TEXT,
+    st.sampled_from(["X", "X-Campaign", "X-A-Very-Long-Name-Of-A-Header-Field-That-Is-Almost-A-Line"]),
+)
+def test_a_text_field_is_read_back(text: str, name: str) -> None:
+    """An extra field is read back too, whatever the length of its name."""
+    octets = wire(mail(headers={name: text}), name)
+    written = field(octets, name)
+    check_lines(written)
+    assert str(standard(octets)[name]).strip() == text.strip(" \t").strip()
+
+
+NAMES = TEXT | WORDS | st.text(' "\\,<>@()[];:.=?_aé', max_size=60)
+LOCALS = st.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-z0-9]{1,10})?", fullmatch=True).filter(
+    lambda local: "=?" not in local
+)
+MAILBOXES = st.builds(lambda name, local: Address(name=name, addr_spec=f"{local}@example.com"), NAMES, LOCALS)
+
+
+@given(st.lists(MAILBOXES, min_size=1, max_size=8))
+@example([Address(name="evil@attacker.example, x", addr_spec="to@example.com")] * 2)
+@example([Address(name="Doe, " * 40, addr_spec="to@example.com")])
+@example([Address(name="=?utf-8?q?=0ABcc:x?=", addr_spec="to@example.com")])
+@example([Address(name="x" * 400, addr_spec="to@example.com")])
+def test_mailboxes_are_read_back(addresses: list[Address]) -> None:
+    """Names with whatever characters come back with their addresses, none more and none less; quotes survive folds."""
+    octets = wire(mail(to=addresses))
+    written = field(octets, "To")
+    check_lines(written.replace('"  ', '"__') if "  " in written else written)
+    for quoted in re.findall(r'"(?:[^"\\]|\\.)*"', written.replace("\r\n", "")):
+        assert not _WORD.search(quoted)
+    found = standard_mailboxes(octets, "To")
+    assert [spec for _, spec in found] == [address.ascii_addr_spec for address in addresses]
+    assert [name.strip() for name, _ in found] == [address.name.strip() for address in addresses]
+
+
+@pytest.mark.parametrize(
+    "name", ["Message-ID", "In-Reply-To", "References", "List-Unsubscribe", "List-Post", "List-Id"]
+)
+@pytest.mark.parametrize("size", [10, 70, 300, 900])
+def test_structured_fields_fold_between_items_only(name: str, size: int) -> None:
+    """Message-ids, URIs and list-ids are never encoded and never broken, however long."""
+    one = f"<{'x' * size}@example.com>"
+    items = [one]
+    if name in ("In-Reply-To", "References"):
+        items = [one] * 3
+    elif name.startswith("List-") and name != "List-Id":
+        items = [f"<https://example.com/{'u' * size}?a=1,2>", "<mailto:leave@example.com>"]
+    separator = ", " if name.startswith("List-") else " "
+    octets = wire(mail(headers={name: separator.join(items)}), name)
+    written = field(octets, name)
+    check_lines(written)
+    assert "=?" not in written
+    assert re.split(r",?\s+", written)[1:] == items
+
+
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029/\\"),
+        min_size=1,
+        max_size=200,
+    )
+)
+@example("a" * 300)
+@example("é" * 300)
+@example('quo"te\\;.txt'.replace("\\", ""))
+@example("=?utf-8?q?x?=.txt")
+@example("%41'b*.txt")
+@example("😀" * 40)
+def test_a_file_name_is_read_back(name: str) -> None:
+    """Any name comes back exactly from both parsers; no RFC 2231 section splits a character, lines fit."""
+    octets = mail(attachments=[Attachment(name, b"x", "application/x-a")]).as_bytes()
+    (part,) = standard(octets).iter_attachments()
+    assert part["Content-Disposition"].params["filename"] == name  # get_filename() strips it
+    (found,) = second(octets).attachments
+    assert found.filename == name
+    written = octets.decode().partition("Content-Disposition:")[2].partition("\r\n\r\n")[0]
+    assert written.isascii()
+    for line in written.split("\r\n"):
+        assert len(line) <= 78
+        value = line.strip(" ;").partition("=")[2].removeprefix("utf-8''")
+        if "*" in line.partition("=")[0]:
+            assert not re.match(r"%[89AB]", value), "a section begins inside a character"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a.txt", 'attachment; filename="a.txt"'),
+        ("a b.txt", 'attachment; filename="a b.txt"'),
+        ("é.txt", "attachment; filename*=utf-8''%C3%A9.txt"),
+        ('a"b', "attachment; filename*=utf-8''a%22b"),
+    ],
+)
+def test_how_file_names_are_written(value: str, expected: str) -> None:
+    """A plain name is quoted; one that many readers would misread goes by RFC 2231."""
+    octets = mail().attach(value, b"x").as_bytes()
+    assert f"Content-Disposition: {expected}\r\n".encode() in octets
+
+
+def test_parameters_of_media_types_are_read_back() -> None:
+    """Parameters with blanks, quotes or other scripts come back as they were."""
+    for value in ("REQUEST", "two words", 'a"b', "é", "x" * 200, "é" * 60):
+        escaped = value.replace('"', '\\"')
+        octets = mail().alternative("x", f'text/x-a; note="{escaped}"').as_bytes()
+        part = list(standard(octets).iter_parts())[1]
+        assert part.get_param("note") in (value, ("utf-8", "", value))
+        assert part["Content-Type"].params["note"] == value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: mail(subject="é" * n),
+        lambda n: mail(subject="word " * n),
+        lambda n: mail(subject="x" * n * 5),
+        lambda n: mail(subject="é word  " * n),
+        lambda n: mail(to=[Address(name="é, " * n, addr_spec="a@example.com")]),
+        lambda n: mail(to=[f"a{one}@example.com" for one in range(n)]),
+        lambda n: mail(headers={"References": " ".join(f"<{one}@example.com>" for one in range(n))}),
+        lambda n: mail(headers={"List-Unsubscribe": ", ".join(["<https://e.com/,,,>"] * n)}),
+        lambda n: mail(headers={"X-A": "\t" * n}),
+        lambda n: mail().attach("é" * n, b"x"),
+        lambda n: mail().attach("x" * n, b"x"),
+        lambda n: mail(text="x" * n * 10),
+        lambda n: mail(text="x\r" * n),
+        lambda n: mail(text="é \n" * n),
+    ],
+)
+def test_laying_out_takes_linear_time(make: Any) -> None:
+    """Twice the input takes at most about twice the steps."""
+    once, twice = (lines_run(message.as_bytes) for message in (make(500), make(1000)))
+    assert twice <= once * 2.2 + 20
