@@ -10,6 +10,8 @@ const search = document.getElementById("search");
 const live = document.getElementById("live");
 const stage = { width: "full", dark: false };
 let asked = 0;
+let listed = 0;
+let late = false; // the list is behind, since a menu in it is open
 
 // -- pieces of pages
 
@@ -38,29 +40,32 @@ async function show(url, { push = true } = {}) {
 }
 
 async function refreshList() {
-  const known = new Set(items().map((item) => item.dataset.id));
-  const top = list.scrollTop;
-  const focused = list.contains(document.activeElement) ? document.activeElement.closest(".item")?.dataset.id : null;
   const url = new URL("/", location.href);
   url.search = new URLSearchParams(location.search);
   for (const name of ["view", "remote"]) url.searchParams.delete(name);
   const wanted = search.value.trim();
   if (wanted) url.searchParams.set("q", wanted);
   else url.searchParams.delete("q");
+  const turn = ++listed;
   const html = await piece(url, "list");
-  const menu = list.querySelector(".menu[open]");
-  if (menu) return;
+  if (turn !== listed) return;
+  if (list.querySelector(".menu[open]")) { late = true; return; }
+  late = false;
+  // What somebody did while this was on its way still counts: their place, their focus.
+  const known = new Set(items().map((item) => item.dataset.id));
+  const top = list.scrollTop;
+  const focused = list.contains(document.activeElement) ? document.activeElement.closest(".item")?.dataset.id : null;
   list.innerHTML = html;
   list.scrollTop = top;
   if (known.size) for (const item of items()) if (!known.has(item.dataset.id)) item.classList.add("fresh");
-  select(opened());
-  if (focused) list.querySelector(`[data-id="${CSS.escape(focused)}"] a`)?.focus();
+  select(opened(), false);
+  if (focused) list.querySelector(`[data-id="${CSS.escape(focused)}"] a`)?.focus({ preventScroll: true });
 }
 
 function items() { return [...list.querySelectorAll(".item")]; }
 function opened() { return message.querySelector(".mail")?.dataset.id ?? null; }
 
-function select(id) {
+function select(id, follow = true) {
   for (const item of items()) {
     const is = item.dataset.id === id;
     item.classList.toggle("selected", is);
@@ -68,7 +73,7 @@ function select(id) {
     const link = item.querySelector("a");
     if (is) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
-    if (is) item.scrollIntoView({ block: "nearest" });
+    if (is && follow) item.scrollIntoView({ block: "nearest" });
   }
 }
 
@@ -101,6 +106,7 @@ function dress() {
 document.addEventListener("click", (event) => {
   const target = event.target.closest("a, button");
   for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  if (late && !list.querySelector(".menu[open]")) refreshList();
   if (!target) return;
   if (target.dataset.width) { stage.width = target.dataset.width; dress(); return; }
   if ("scheme" in target.dataset) { stage.dark = !stage.dark; dress(); return; }
