@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import QueueUnavailable
+from modernmail.errors import QueueError, QueueUnavailable
 from modernmail.registry import mailers
 from modernmail.runtime import run_blocking
 
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("modernmail.tasks")
 
 POLL = 0.1  # seconds between two looks at an empty queue that other processes may fill
+LOST = 5  # workers that a task may take with it
 SORRY = 1.0  # seconds to wait for a queue that is unavailable
 
 
@@ -245,6 +246,8 @@ class Worker:
     def _run_task(self, job: Job) -> None:
         try:
             result = self.backend.result_of(job)
+            if (lost := job.attempts - 1 - len(result.worker_ids)) >= LOST:
+                raise QueueError(f"its worker died {lost} times while it ran: it is not tried again")
         except Exception as error:
             # Whatever importing its module raises is the task's failure, not the worker's.
             logger.exception("task %s cannot be run", job.name)

@@ -28,6 +28,8 @@ from modernmail.tasks.signals import task_enqueued, task_finished
 from modernmail.tasks.sqlite import SQLiteBackend, schema
 from modernmail.tasks.sqlite.database import Database
 from modernmail.tasks.sqlite.job import NewJob
+from modernmail.tasks.sqlite.lease import Lease
+from modernmail.tasks.sqlite.recovery import recover
 from modernmail.tasks.worker import Worker
 
 if TYPE_CHECKING:
@@ -313,7 +315,6 @@ def test_a_stopped_worker_finishes_what_has_begun(backend: SQLiteBackend) -> Non
 
 def die(path: str) -> None:
     """Claim a job in a process of its own, and die without a word."""
-    from modernmail.tasks.sqlite.lease import Lease
 
     backend = SQLiteBackend(path, lease=0.5)
     assert Lease(backend.database, "dying", 0.5).claim(lambda _: 1)
@@ -545,3 +546,18 @@ def test_a_busy_process_makes_the_log_as_long_as_it_will_be(backend: SQLiteBacke
     assert backend.database.rows("SELECT count(*) FROM modernmail_content") == [(0,)]
     work(backend)
     assert len(chores.done) == 90
+
+
+def test_a_task_that_takes_its_workers_along_is_given_up(backend: SQLiteBackend) -> None:
+    """After five dead workers it fails, says so, and the next task is run."""
+    deadly = chores.note.enqueue("deadly")
+    lease = Lease(backend.database, "dying", 30)
+    for _ in range(5):
+        assert lease.claim(lambda _: 1)
+        backend.database.execute("UPDATE modernmail_lease SET until = 0")
+        assert recover(backend.database) == (1, 0)
+    chores.note.enqueue("next")
+    work(backend)
+    deadly.refresh()
+    assert (deadly.status, chores.done) == ("FAILED", ["next"])
+    assert "its worker died 5 times" in deadly.errors[0].traceback
