@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
 import pytest
@@ -213,6 +214,23 @@ def test_a_parcel_may_be_sent_again() -> None:
     assert contents[0] == contents[1]
     assert b"changed" not in contents[0]
     assert second.accepted == ("other@example.com",)
+
+
+@both
+def test_a_standard_message_is_taken(deliver: Deliver) -> None:
+    """An `email.message.EmailMessage` goes the same way; its Bcc is in the envelope and nowhere else."""
+    message = EmailMessage()
+    message["From"] = "Me <me@example.com>"
+    message["To"] = "zoe@example.com, Bob <bob@example.com>"
+    message["Bcc"] = "hidden@example.com"
+    message["Subject"] = "Grüße"
+    message.set_content("Hello\n")
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="a.pdf")
+    with ScriptedSMTPServer() as server:
+        receipt = deliver(Mailer(server.url()), message)  # type: ignore[arg-type]
+    assert receipt.accepted == ("zoe@example.com", "bob@example.com", "hidden@example.com")
+    assert b"hidden" not in server.commits[0].content
+    assert b"JVBERg==" in server.commits[0].content
 
 
 # -- refusals
