@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +26,11 @@ def browser(chromium: Path) -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=str(chromium), args=list(FLAGS))
         yield running
         running.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ResourceWarning
+        )  # Playwright leaves its driver's process unwaited for
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
