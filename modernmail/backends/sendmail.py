@@ -105,22 +105,31 @@ class _Job:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop(); a pipe could fill up and block both
         self._watch: threading.Timer | None = None
         self._is_late = False
+        self._lock = (
+            threading.Lock()
+        )  # under asyncio a thread may be about to start what a cancellation has stopped
+        self._is_stopped = False
 
     def write(self) -> None:
         """Start the program and give it the mail, except the end of its input."""
         program = self._backend.program
-        try:
-            process = self._process = subprocess.Popen(  # noqa: S603  # no shell; what it is given is checked
-                self._backend.arguments(self._parcel),
-                stdin=subprocess.PIPE,
-                stdout=self._said,
-                stderr=subprocess.STDOUT,
-            )
-        except OSError as error:
-            raise ConnectFailed(f"{program} cannot be run: {error.strerror}", is_transient=True) from error
-        self._watch = threading.Timer(self._backend.timeout, self._too_late)
-        self._watch.daemon = True
-        self._watch.start()
+        with self._lock:
+            if self._is_stopped:
+                raise ConnectFailed(f"stopped before {program} was run", is_transient=True)
+            try:
+                process = self._process = subprocess.Popen(  # noqa: S603  # no shell; what it is given is checked
+                    self._backend.arguments(self._parcel),
+                    stdin=subprocess.PIPE,
+                    stdout=self._said,
+                    stderr=subprocess.STDOUT,
+                )
+            except OSError as error:
+                raise ConnectFailed(
+                    f"{program} cannot be run: {error.strerror}", is_transient=True
+                ) from error
+            self._watch = threading.Timer(self._backend.timeout, self._too_late)
+            self._watch.daemon = True
+            self._watch.start()
         assert process.stdin is not None
         try:
             for chunk in _unix_lines(self._parcel.content.chunks()):
@@ -161,10 +170,12 @@ class _Job:
 
     def stop(self) -> None:
         """End the program, if it still runs, and let go of everything."""
-        process = self._process
-        if self._watch is not None:
-            self._watch.cancel()
-        self._said.close()
+        with self._lock:
+            self._is_stopped = True
+            process = self._process
+            if self._watch is not None:
+                self._watch.cancel()
+            self._said.close()
         if process is None:
             return
         if process.poll() is None:
