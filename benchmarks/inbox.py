@@ -1,7 +1,7 @@
 """The inbox: how many mails a second it catches, and how long its pages take with ten thousand of them.
 
 `nox -s bench -- inbox` (or `python benchmarks/inbox.py [--mails N] [--write]`); `--write` puts the table into
-docs/benchmarks-inbox.md. The inbox is `modernmail inbox` in a process of its own, with a folder; the client is
+docs/explanation/inbox-figures.md. The inbox is `modernmail inbox` in a process of its own, with a folder; the client is
 `Mailer.send_many`, pipelined, in this one. As a measure of the machine, the same mails go to aiosmtpd's own server
 with a handler that keeps nothing, and are written to as many files.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TEXT = "Hello world, this is a line of about sixty characters of text.\n" * 16
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks-inbox.md"
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "inbox-figures.md"
 SINK = """
 import asyncio
 from aiosmtpd.smtp import SMTP
@@ -170,7 +170,7 @@ def main() -> None:
     if given.write:
         machine = f"{os.cpu_count()} cores, {platform.system()}, CPython {platform.python_version()}"
         PAGE.write_text(
-            "# The inbox in numbers\n\n"
+            "# The inbox in figures\n\n"
             f"Measured by `benchmarks/inbox.py` on {datetime.now(UTC):%Y-%m-%d} ({machine}); times are of the whole request,"
             " on loopback.\n\n" + table(rows) + "\n"
         )
