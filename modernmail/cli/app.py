@@ -21,6 +21,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "check": Entry("check:check", "Connect to a server and say what it offers."),
     "demo": Entry("demo:demo", "Watch sample mails arrive in an inbox of its own."),
+    "dkim": Entry("dkim:dkim", "Make keys that sign your mail, and their DNS records."),
     "inbox": Entry("inbox:inbox", "Catch every mail while developing, and look at it in a browser."),
     "lint": Entry("lint:lint", "Say what mail programs will make of a mail."),
     "preview": Entry("preview:preview", "Look at the mails that functions make, with any parameters."),

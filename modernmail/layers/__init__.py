@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .archive import Archive as Archive
     from .defaults import Defaults as Defaults
     from .defaults import Overrides as Overrides
+    from .dkim import DKIM as DKIM
     from .limits.redis import RedisLimits as RedisLimits
     from .limits.sqlite import SQLiteLimits as SQLiteLimits
     from .ratelimit import RateLimit as RateLimit
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Archive": "archive",
+    "DKIM": "dkim",
     "Defaults": "defaults",
     "MemorySuppressions": "suppress",
     "Overrides": "defaults",
@@ -39,6 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "DKIM",
     "Again",
     "Archive",
     "Defaults",

@@ -14,6 +14,7 @@ from ..errors import ConfigurationError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
     from typing import Any
 
     from .layer import Layer
@@ -95,6 +96,17 @@ def _list(_option: str, text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
+def _paths(option: str, text: str) -> list[Path]:
+    from pathlib import Path
+
+    return [Path(item) for item in _list(option, text)]
+
+
+def _preset(option: str, text: str) -> str | list[str]:
+    """Return a preset's name, or a list of two or more."""
+    return _list(option, text) if "," in text else text
+
+
 def _limits(option: str, text: str) -> Any:
     scheme, colon, path = text.partition("://")
     if colon and scheme in ("redis", "rediss", "unix"):
@@ -121,6 +133,7 @@ def _suppressions(option: str, text: str) -> Any:
 
 _NEEDED: dict[str, tuple[str, ...]] = {
     "archive": ("backend",),
+    "dkim": ("domain", "selector", "key"),
     "ratelimit": ("limit",),
     "suppress": ("store",),
 }
@@ -128,6 +141,17 @@ _NEEDED: dict[str, tuple[str, ...]] = {
 # The name in a URL: the module, the class, and for each option the argument and how it is read.
 _BUILT_IN: dict[str, tuple[str, str, dict[str, tuple[str, Reader]]]] = {
     "archive": ("archive", "Archive", {"backend": ("backend", _text), "to": ("to", _text)}),
+    "dkim": (
+        "dkim.layer",
+        "dkim_of",
+        {
+            "domain": ("domain", _text),
+            "selector": ("selector", _list),
+            "key": ("key", _paths),
+            "headers": ("headers", _preset),
+            "lifetime": ("lifetime", _number),
+        },
+    ),
     "ratelimit": (
         "ratelimit",
         "RateLimit",
