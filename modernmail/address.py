@@ -14,7 +14,7 @@ from .mailbox import BLANKS, needs_quotes, quoted, split_addr_spec, split_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, NoReturn
+    from typing import Any, Final, NoReturn
 
 _KNOWN: dict[str, Address] = {}  # what was parsed of late: the same sender and recipients come again
 _KNOWN_MOST: Final = 4096
@@ -104,14 +104,16 @@ class Address:
         >>> [address.addr_spec for address in Address.many(["a@example.com", "B <b@example.com>"])]
         ['a@example.com', 'b@example.com']
         """
-        if isinstance(value, (str, Address)) or hasattr(value, "addr_spec") or hasattr(value, "casefold"):
-            return (Address.of(value, argument),)
-        iterate = getattr(value, "__iter__", None)
-        if iterate is None or hasattr(value, "keys") or isinstance(value, (bytes, bytearray, memoryview)):
-            reason = f"expected an address or a list of addresses, not {_kind(value)}"
-            raise InvalidAddress(argument, value, reason)
+        if type(value) is not list:
+            if isinstance(value, (str, Address)) or hasattr(value, "addr_spec") or hasattr(value, "casefold"):
+                return (Address.of(value, argument),)
+            iterates = hasattr(value, "__iter__") and not hasattr(value, "keys")
+            if not iterates or isinstance(value, (bytes, bytearray, memoryview)):
+                reason = f"expected an address or a list of addresses, not {_kind(value)}"
+                raise InvalidAddress(argument, value, reason)
         found = []
-        for position, item in enumerate(iterate()):
+        items: Any = value
+        for position, item in enumerate(items):
             try:
                 found.append(Address.of(item))
             except InvalidAddress as error:

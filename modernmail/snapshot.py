@@ -114,7 +114,7 @@ def tree_of(message: Message) -> tuple[Leaf | Multipart | None, bool]:
     text = None if message._text is None else text_leaf(message._text, "plain", encoding)
     html = None if message._html is None else text_leaf(message._html, "html", encoding)
     if not message._attachments and not message._alternatives:
-        return arranged(text, html, (), (), ()), False
+        return (text if html is None else html if text is None else arranged(text, html, (), (), ())), False
     embedded: list[Leaf] = []
     attached: list[Leaf] = []
     is_pinned = False

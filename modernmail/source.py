@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 KEPT = 1 << 20  # octets: content up to this size is encoded once and kept, a larger one is streamed
-BLOCK = 57 * 2048
+BLOCK = 57 * 1024
 
 
 class FileSource:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from os import urandom
 
-from ..content import Content, Octets, dot_stuffed
+from ..content import Content, Octets, content_of_one
 from ..errors import InvalidHeader
-from .structure import Leaf, Multipart, field_names
-from .transfer import Body
+from .structure import Leaf, Multipart
+from .transfer import Blocks, Body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from ..content import Piece, StreamedPiece
@@ -28,7 +27,7 @@ _SHARED = 16384  # octets: a body of at least this size stays a piece of its own
 class Entity:
     """A rendered tree: the MIME fields that belong to the message's header, and the pieces of its body."""
 
-    __slots__ = ("fields", "is_8bit", "is_pinned", "names", "pieces")
+    __slots__ = ("fields", "is_8bit", "is_pinned", "pieces")
 
     def __init__(
         self, fields: str, pieces: tuple[Piece | StreamedPiece, ...], *, is_8bit: bool, is_pinned: bool
@@ -37,27 +36,31 @@ class Entity:
         self.pieces = pieces
         self.is_8bit = is_8bit
         self.is_pinned = is_pinned  # a file was looked at: the next mail must look again
-        self.names = field_names(fields)
 
 
 def entity(root: Leaf | Multipart | None, *, is_pinned: bool = False) -> Entity:
     """Return the rendered tree; without any part, an empty text."""
     if root is None:
         return _NOTHING
-    out = _Pieces()
     if isinstance(root, Leaf):
-        fields = root.head
+        body = root.body
+        fields = f"{_VERSION}{root.head}"
+        if isinstance(body, Body) and len(body.data) < _SHARED:
+            data = body.data if body.data.endswith(b"\r\n") else body.data + b"\r\n"
+            return Entity(fields, (Octets(data),), is_8bit=body.encoding == "8bit", is_pinned=is_pinned)
+        out = _Pieces()
         out.body(root)
-        if isinstance(root.body, Body) and root.body.data.endswith(b"\r\n"):
-            pass
-        else:
+        if not isinstance(body, Body) or not body.data.endswith(b"\r\n"):
             out.glue(b"\r\n")
     else:
+        out = _Pieces()
         random = urandom(15).hex()
-        fields = multipart_field(root, boundary(random, 0))
+        fields = f"{_VERSION}{multipart_field(root, boundary(random, 0))}"
         _walk(root, random, 0, out)
-    fields = f"MIME-Version: 1.0\r\n{fields}"
     return Entity(fields, out.finished(), is_8bit=out.is_8bit, is_pinned=is_pinned)
+
+
+_VERSION = "MIME-Version: 1.0\r\n"
 
 
 def boundary(random: str, depth: int) -> str:
@@ -89,80 +92,60 @@ def _walk(part: Multipart, random: str, depth: int, out: _Pieces) -> None:
 class _Pieces:
     """Pieces as they come, the small ones joined."""
 
-    __slots__ = ("_plain", "_stuffed", "is_8bit", "pieces")
+    __slots__ = ("_small", "is_8bit", "pieces")
 
     def __init__(self) -> None:
         self.pieces: list[Piece | StreamedPiece] = []
-        self._plain: list[bytes] = []
-        self._stuffed: list[bytes] = []
+        self._small: list[bytes] = []
         self.is_8bit = False
 
     def glue(self, data: bytes) -> None:
-        self._plain.append(data)
-        self._stuffed.append(dot_stuffed(data))  # the name of a field that is carried may begin with a dot
+        self._small.append(data)
 
     def body(self, leaf: Leaf) -> None:
         body = leaf.body
-        if not isinstance(body, Body):
-            self._flush()
-            self.pieces.append(body)
-            return
-        self.is_8bit = self.is_8bit or body.encoding == "8bit"
-        if len(body.data) >= _SHARED:
-            self._flush()
-            self.pieces.append(body)
+        if isinstance(body, Body) and len(body.data) < _SHARED:
+            self._small.append(body.data)
         else:
-            self._plain.append(body.data)
-            self._stuffed.append(body.stuffed)
+            self._flush()
+            if isinstance(body, Blocks):
+                self.pieces.extend(body.pieces)
+            else:
+                self.pieces.append(body)
+        self.is_8bit = self.is_8bit or body.encoding == "8bit"
 
     def _flush(self) -> None:
-        if self._plain:
-            plain = b"".join(self._plain)
-            same = all(map(_is, self._plain, self._stuffed))
-            self.pieces.append(_Joined(plain, plain if same else b"".join(self._stuffed)))
-            self._plain, self._stuffed = [], []
+        if self._small:
+            self.pieces.append(Octets(b"".join(self._small)))
+            self._small = []
 
     def finished(self) -> tuple[Piece | StreamedPiece, ...]:
         self._flush()
         return tuple(self.pieces)
 
 
-def _is(one: object, other: object) -> bool:
-    return one is other
+_NO_NAME = ("", " ", "\t")
 
 
-class _Joined:
-    __slots__ = ("data", "stuffed")
-
-    def __init__(self, data: bytes, stuffed: bytes) -> None:
-        self.data = data
-        self.stuffed = stuffed
-
-
-def document(fields: str, names: Sequence[str], body: Entity, *, is_utf8: bool = False) -> Content:
+def document(fields: str, names: list[str], body: Entity, *, is_utf8: bool = False) -> Content:
     """Return the content: these header fields, then the tree.
 
     The last step before octets leave: the names that begin lines of the header block must be exactly `names`, each line
     must end with CRLF, and none may be longer than 998.
     """
-    found = field_names(fields)
-    if (
-        found != names
-        or fields[-2:] != "\r\n"
-        or fields.count("\n") != fields.count("\r\n")
-        or fields.count("\r") != fields.count("\r\n")
-    ):
+    lines = fields.split("\r\n")
+    ends = len(lines) - 1
+    found = [line.partition(":")[0] for line in lines if line[:1] not in _NO_NAME]
+    if found != names or lines[-1] or fields.count("\n") != ends or fields.count("\r") != ends:
         raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(names)}")
-    if len(fields) > 998 and max(map(len, fields.split("\r\n"))) > 998:
+    if len(fields) > 998 and max(map(len, lines)) > 998:
         raise InvalidHeader("headers", fields, "hold a line of more than 998 octets")
     head = f"{fields}{body.fields}\r\n".encode()
     pieces = body.pieces
-    only: Any = pieces[0]
-    if len(pieces) == 1 and hasattr(only, "data") and len(only.data) < _SHARED:
-        data = head + only.data
-        if only.data is only.stuffed and b"\r\n." not in head:
-            return Content((_Joined(data, data),), is_8bit=body.is_8bit, is_utf8=is_utf8)
-        return Content((Octets(data),), is_8bit=body.is_8bit, is_utf8=is_utf8)
+    if len(pieces) == 1:
+        only: Any = pieces[0]
+        if hasattr(only, "data") and len(only.data) < _SHARED:
+            return content_of_one(head + only.data, is_8bit=body.is_8bit, is_utf8=is_utf8)
     return Content((Octets(head), *pieces), is_8bit=body.is_8bit, is_utf8=is_utf8)
 
 

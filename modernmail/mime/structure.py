@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..errors import InvalidHeader
 from ..source import KEPT, FileSource, Spool
 from .folding import with_parameters
-from .transfer import Body, StreamedBody, base64_body, text_body
+from .transfer import Blocks, Body, StreamedBody, base64_body, text_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Leaf:
 
     __slots__ = ("body", "essence", "head")
 
-    def __init__(self, essence: str, head: str, body: Body | StreamedBody) -> None:
+    def __init__(self, essence: str, head: str, body: Body | Blocks | StreamedBody) -> None:
         self.essence = essence
         self.head = head
         self.body = body
@@ -67,6 +67,7 @@ def text_leaf(text: str, subtype: str, encoding: BodyEncoding) -> Leaf:
 
 def alternative_leaf(content: str | bytes, kind: MediaType, encoding: BodyEncoding) -> Leaf:
     """Return the leaf of one more alternative, such as a calendar; a charset in its media type is honoured."""
+    body: Body | Blocks
     if isinstance(content, str):
         body = text_body(content, encoding, "alternatives")
         if kind.get("charset") is None and kind.main == "text":
@@ -100,7 +101,7 @@ def attachment_leaf(attachment: Attachment) -> Leaf:
 
 def _attachment_leaf(attachment: Attachment, source: bytes | FileSource | Spool) -> Leaf:
     kind = attachment.kind
-    body: Body | StreamedBody
+    body: Body | Blocks | StreamedBody
     if kind.essence == "message/rfc822" and isinstance(source, bytes):
         body = Body("7bit", source)  # RFC 2046 5.2.1; `Attachment` has checked that it can stand as it is
     else:
@@ -117,7 +118,7 @@ def _attachment_leaf(attachment: Attachment, source: bytes | FileSource | Spool)
     return Leaf(kind.essence, _head(*fields), body)
 
 
-def _encoding(body: Body | StreamedBody) -> str:
+def _encoding(body: Body | Blocks | StreamedBody) -> str:
     return f"Content-Transfer-Encoding: {body.encoding}\r\n"
 
 

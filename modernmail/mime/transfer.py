@@ -12,7 +12,7 @@ from __future__ import annotations
 from binascii import b2a_base64, b2a_qp
 from struct import Struct
 
-from ..content import dot_stuffed
+from ..content import Octets
 from ..errors import InvalidMessage
 
 TYPE_CHECKING = False
@@ -28,27 +28,36 @@ ENCODINGS = ("auto", "base64", "quoted-printable", "8bit")
 _HARD = 998
 _ASCII = bytes(range(128))
 _LINE = 57  # octets that make a base64 line of 76 characters
-_CUT = Struct("76s" * 2048).unpack_from
-_CUT_SIZE = 76 * 2048
+_LINES = 512  # that are cut at a time
+_BLOCK = _LINE * _LINES
+_KEPT_WHOLE = 1 << 22  # octets; in one piece, a body costs a mail nothing more to carry
+_CUT = Struct("76s" * _LINES).unpack
 
 
-class Body:
-    """Encoded content of a part: its Content-Transfer-Encoding and its octets, which begin at a line's start.
+class Body(Octets):
+    """Encoded content of a part: its Content-Transfer-Encoding and its octets, which begin at a line's start."""
 
-    `stuffed` are the same octets as DATA carries them, with dots doubled (RFC 5321 4.5.2).
-    """
-
-    __slots__ = ("data", "encoding", "stuffed")
+    __slots__ = ("encoding",)
 
     def __init__(self, encoding: str, data: bytes, *, is_dotless: bool = False) -> None:
         self.encoding = encoding
         self.data = data
-        self.stuffed = data if is_dotless else dot_stuffed(data)
+        self._stuffed = data if is_dotless else None
 
-    @property
-    def size(self) -> int:
-        """Octets on the wire, dots not doubled."""
-        return len(self.data)
+
+class Blocks:
+    """Encoded content in blocks of lines, since to join a large one takes as long as to encode it."""
+
+    __slots__ = ("pieces",)
+    encoding = "base64"
+
+    def __init__(self, blocks: list[bytes]) -> None:
+        self.pieces = tuple([Octets(block, is_dotless=True) for block in blocks])
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the encoded content; blocks end with a line end, the last one aside."""
+        for piece in self.pieces:
+            yield piece.data
 
 
 class StreamedBody:
@@ -108,7 +117,7 @@ def _text_body(text: str, encoding: BodyEncoding, argument: str) -> Body:
     if encoding == "base64" or (
         encoding != "quoted-printable" and _base64_is_shorter(data, is_ascii=is_ascii)
     ):
-        return base64_body(data)
+        return Body("base64", base64_lines(data), is_dotless=True)
     return Body("quoted-printable", quoted_printable(data))
 
 
@@ -123,7 +132,7 @@ def _utf8(text: str, argument: str) -> bytes:
 
 def _has_bare_blanks(text: str) -> bool:
     """Return whether a line ends with a blank, which a transport may strip (RFC 2045 6.7 (3))."""
-    return " \n" in text or "\t\n" in text or text[-1:] in (" ", "\t")
+    return " \n" in text or ("\t" in text and "\t\n" in text) or text[-1:] in (" ", "\t")
 
 
 def has_long_line(data: bytes) -> bool:
@@ -165,20 +174,28 @@ def base64_size(size: int) -> int:
 
 def base64_lines(data: bytes) -> bytes:
     """Return base64 in lines of 76 characters, joined by CRLF, none at the end."""
+    return b2a_base64(data, newline=False) if len(data) <= _LINE else b"".join(_base64_blocks(data))
+
+
+def _base64_blocks(data: bytes) -> list[bytes]:
+    """Return base64 in blocks of whole lines, each ended by CRLF but the last."""
+    blocks: list[bytes] = []
+    # The last line is no part of a whole block, so that it has no line end.
+    whole = (len(data) - 1) // _BLOCK * _BLOCK
+    if whole:
+        # A block that stays in the processor's cache, cut into lines by one unpack: a third of the time of larger steps.
+        view = memoryview(data)
+        for at in range(0, whole, _BLOCK):
+            lines = _CUT(b2a_base64(view[at : at + _BLOCK], newline=False))
+            blocks.append(b"\r\n".join((*lines, b"")))
+        data = data[whole:]
     coded = b2a_base64(data, newline=False)
-    size = len(coded)
-    if size <= 76:
-        return coded
-    lines: list[bytes] = []
-    at = 0
-    # One unpack cuts 2048 lines at C speed.
-    while size - at >= _CUT_SIZE:
-        lines.extend(_CUT(coded, at))
-        at += _CUT_SIZE
-    lines.extend([coded[start : start + 76] for start in range(at, size, 76)])
-    return b"\r\n".join(lines)
+    blocks.append(b"\r\n".join([coded[at : at + 76] for at in range(0, len(coded), 76)]))
+    return blocks
 
 
-def base64_body(data: bytes) -> Body:
+def base64_body(data: bytes) -> Body | Blocks:
     """Return content as base64 lines."""
+    if len(data) > _KEPT_WHOLE:
+        return Blocks(_base64_blocks(data))
     return Body("base64", base64_lines(data), is_dotless=True)

@@ -10,7 +10,7 @@ from os import urandom
 from ..render import boundary, multipart_field
 from ..structure import Leaf
 from ..transfer import Body
-from .mail import WIRE, WIRE_UTF8, WireLines, WireMessage
+from .mail import WIRE, WIRE_UTF8, WireMessage
 from .policy import WirePolicy
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ def email_message(
         )
     part = _part(root, whole, policy, kind, urandom(15).hex(), 0)
     if isinstance(root, Leaf) and isinstance(part._payload, str) and not part._payload.endswith("\r\n"):
-        part._payload = WireLines(f"{part._payload}\r\n")
+        part._payload = part._in_wire_form = f"{part._payload}\r\n"
     message: EmailMessage = part
     return message
 
@@ -63,7 +63,7 @@ def _part(
         return BytesParser(_class=kind, policy=policy).parsebytes(octets)
     part = kind(policy=policy)
     _set(part, [*fields, *_FIELD_END.split(node.head[:-2])], policy)
-    part._payload = WireLines(data.decode("ascii", "surrogateescape"))
+    part._payload = part._in_wire_form = data.decode("ascii", "surrogateescape")
     return part
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from email.generator import BytesGenerator
 from email.message import EmailMessage
+from io import BytesIO
 from os import urandom
 
 from ...errors import InvalidMessage
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 class WireMessage(EmailMessage):
     """A standard `EmailMessage` under `WirePolicy`: header and body as safe as those of `Message.as_bytes()`."""
 
+    # The payload of which is known that its lines end with CRLF and that it holds no other CR or LF.
+    _in_wire_form: str | None = None
+
     def __init__(self, policy: Policy | None = None) -> None:
         super().__init__(policy=WIRE if policy is None else policy)
 
@@ -34,12 +38,6 @@ class WireMessage(EmailMessage):
 
 WIRE = WirePolicy(message_factory=WireMessage)
 WIRE_UTF8 = WIRE.clone(utf8=True)
-
-
-class WireLines(str):
-    """A payload of which is known that its lines end with CRLF and that it holds no other CR or LF."""
-
-    __slots__ = ()
 
 
 def octets_of(message: StandardMessage[Any, Any]) -> bytes:
@@ -64,28 +62,37 @@ def flattened(message: StandardMessage[Any, Any], policy: Policy, *, unixfrom: b
     chunks = _Chunks()
     generator = _Generator(chunks, mangle_from_=False, policy=policy)
     generator.flatten(message, unixfrom=unixfrom)
-    return b"".join(chunks.pieces)
+    return chunks.octets()
 
 
 class _Chunks:
-    """What the generator takes for a file and for a buffer: pieces that are joined once, at the end."""
+    """What the generator takes for a file and for a buffer: pieces that are put together once, at the end."""
 
     def __init__(self) -> None:
-        self.pieces: list[bytes] = []
+        self.pieces: list[bytes | str] = []  # a str is ASCII
 
-    def write(self, data: bytes | _Chunks) -> None:
-        if isinstance(data, bytes):
-            self.pieces.append(data)
-        else:
+    def write(self, data: bytes | str | _Chunks) -> None:
+        if isinstance(data, _Chunks):
             self.pieces += data.pieces
+        else:
+            self.pieces.append(data)
 
     def getvalue(self) -> _Chunks:
         return self
 
-    def split(self, separator: bytes) -> list[bytes]:
-        return b"".join(self.pieces).split(separator)
+    def octets(self) -> bytes:
+        """Return the whole; a large payload is encoded step by step, so that it stands twice in memory, not thrice."""
+        out = BytesIO()
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                out.write(piece)
+            else:
+                for at in range(0, len(piece), _STEP):
+                    out.write(piece[at : at + _STEP].encode("ascii"))
+        return out.getvalue()
 
 
+_STEP = 1 << 16
 _Standard: Any = BytesGenerator  # what is overridden is no part of its typed face
 
 
@@ -93,11 +100,15 @@ class _Generator(_Standard):  # type: ignore[misc]
     def _new_buffer(self) -> Any:
         return _Chunks()
 
-    def _write_lines(self, lines: str) -> None:
-        if type(lines) is WireLines and self._NL == "\r\n":
-            self.write(lines)
-        else:
-            super()._write_lines(lines)
+    def _handle_text(self, message: StandardMessage[Any, Any]) -> None:
+        payload = message._payload  # type: ignore[attr-defined]
+        known = getattr(message, "_in_wire_form", None)
+        if known is None or known is not payload or self._NL != "\r\n" or not payload.isascii():
+            super()._handle_text(message)
+            return
+        self._fp.write(payload)
+
+    _writeBody = _handle_text  # noqa: N815  # the name that the standard generator calls for all that is no text
 
     def _handle_multipart(self, message: StandardMessage[Any, Any]) -> None:
         payload = message._payload  # type: ignore[attr-defined]
@@ -118,5 +129,5 @@ class _Generator(_Standard):  # type: ignore[misc]
             chunks = _Chunks()
             self.clone(chunks).flatten(part, linesep=self._NL)
             # RFC 3464 2.1: an empty line between two blocks, which each block has at its end already
-            blocks.append(b"".join(chunks.pieces).removesuffix(self._encoded_NL))
+            blocks.append(chunks.octets().removesuffix(self._encoded_NL))
         self._fp.write(self._encoded_NL.join(blocks))
