@@ -127,10 +127,14 @@ def interop(session: nox.Session) -> None:
     run_module(session, "pytest", "-m", "interop", *session.posargs)
 
 
-@nox.session
+@nox.session(python="3.13")
 def bench(session: nox.Session) -> None:
-    """Run benchmarks by name (`nox -s bench -- compose send`); without a name, list them."""
+    """Run benchmarks by name (`nox -s bench -- compose send --write`), beside their peers; without a name, list them."""
     install_package(session)
+    session.install(*group("benchmarks"))
+    npm = Path(session.virtualenv.location)
+    if shutil.which("npm") and not (npm / "node_modules" / "nodemailer").is_dir():
+        session.run("npm", "install", "--silent", "--prefix", str(npm), "nodemailer", external=True)
     known = {path.stem: path for path in sorted(Path("benchmarks").glob("[!_]*.py"))}
     names = [name for name in session.posargs if not name.startswith("-")]
     options = [name for name in session.posargs if name.startswith("-")]
@@ -139,7 +143,7 @@ def bench(session: nox.Session) -> None:
     if not names:
         session.log("benchmarks: " + (", ".join(known) or "none yet"))
     for name in names:
-        session.run("python", str(known[name]), *options)
+        session.run("python", str(known[name]), *options, env={"MODERNMAIL_NPM": str(npm)})
 
 
 def install_package(session: nox.Session) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .mails import Mail
 
+OURS = "modernmail"
 SENDER = formataddr(FROM)
 
 
@@ -197,16 +198,16 @@ def peers() -> tuple[list[Peer], list[str]]:
 
     python = platform.python_version()
     found = [
-        Peer("modernmail", __version__, lambda mail: ours(mail).as_bytes()),
+        Peer(OURS, __version__, lambda mail: ours(mail).as_bytes()),
         Peer(
-            "modernmail, base64 bodies",
+            f"{OURS}, base64 bodies",
             __version__,
             lambda mail: ours(mail, body_encoding="base64").as_bytes(),
             ("M2",),
         ),
-        Peer("modernmail, files seen before", __version__, with_known_files(), ("M3", "M4")),
+        Peer(f"{OURS}, files seen before", __version__, with_known_files(), ("M3", "M4")),
         Peer(
-            "modernmail, by way of `EmailMessage`",
+            f"{OURS}, by way of `EmailMessage`",
             __version__,
             lambda mail: bytes(ours(mail).as_email_message()),
         ),
@@ -215,17 +216,26 @@ def peers() -> tuple[list[Peer], list[str]]:
     ]
     missing = []
     for name, package, make in (
-        ("Django", "django", _django),
+        ("Django", "django>=6", _django),
         ("redmail", "redmail", lambda: redmail),
         ("yagmail", "yagmail", lambda: yagmail),
         ("python-emails", "emails", lambda: python_emails),
         ("Flask-Mailman", "flask-mailman", _mailman),
     ):
-        try:
-            found.append(Peer(name, version(package), make()))
-        except PackageNotFoundError:
+        distribution, _, least = package.partition(">=")
+        there = _version(distribution)
+        if there is None or int(there.partition(".")[0]) < int(least or 0):
             missing.append(f"pip install {package}")
+        else:
+            found.append(Peer(name, there, make()))
     return found, missing
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def _django() -> Callable[[Mail], bytes]:
