@@ -16,6 +16,7 @@ from time import monotonic
 from .backends.backend import deferred
 from .errors import DeliveryError, InvalidValue, MailError
 from .feed import END, LATER
+from .insight.subscribers import teller_of
 from .layers.layer import Again, Layer, Stop, Wait
 from .receipt import Outcome, Receipt
 
@@ -85,6 +86,11 @@ class Flow:
         self.is_prompt = feed.is_sequence
         self.is_single = is_single
         self.is_ended = False
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts it sends to."""
+        return self._backend.hosts
 
     # -- the backend's side ------------------------------------------------------------------------------------
 
@@ -339,6 +345,18 @@ class Flow:
 
 
 _OVER = Wait(-1.0)
+
+
+def flow_of(
+    mailer: Mailer, backend: Backend, feed: Feed | AsyncFeed, io: IO, *, is_single: bool = False
+) -> Flow:
+    """Return a new sending of a mailer: one that tells what happens when somebody listens."""
+    teller = teller_of(mailer.subscribers)
+    if teller is None:
+        return Flow(mailer, backend, feed, io, is_single=is_single)
+    from .watched import WatchedFlow
+
+    return WatchedFlow(mailer, backend, feed, io, teller, is_single=is_single)
 
 
 def single(item: Any) -> Any:

@@ -13,11 +13,13 @@ from .backends.url import backend_from_url
 from .envelope import Envelope
 from .errors import ConfigurationError, DeliveryError, InvalidMessage, MailError
 from .feed import AsyncFeed, Feed
-from .flow import Flow
+from .flow import flow_of
+from .insight.log import log_receipt, logs_all
+from .insight.subscribers import Subscribers, teller_of
 from .layers.order import in_order
 from .message import Message
 from .parcel import Parcel
-from .runtime import AsyncioIO, BlockingIO, run_blocking
+from .runtime import AsyncioIO, BlockingIO, TellingIO, run_blocking
 from .sending import AsyncSending, Sending
 from .snapshot import snapshot
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from .insight.subscribers import Subscriber, Subscription
     from .layers.layer import Layer
     from .receipt import Receipt
     from .runtime import IO
@@ -89,6 +92,7 @@ class Mailer:
         if on_unknown not in ("park", "resend"):
             raise ConfigurationError(f"on_unknown must be 'park' or 'resend', not {on_unknown!r}")
         self.on_unknown = on_unknown
+        self.subscribers = Subscribers()
 
     # -- one mail ----------------------------------------------------------------------------------------------
 
@@ -108,7 +112,7 @@ class Mailer:
         return await self._send(message, envelope, _ASYNCIO)
 
     async def _send(self, message: Mail, envelope: Envelope | None, io: IO) -> Receipt:
-        flow = Flow(self, self._effective(), Feed((self.parcel(message, envelope),)), io, is_single=True)
+        flow = flow_of(self, self._effective(), Feed((self.parcel(message, envelope),)), io, is_single=True)
         try:
             receipt = await flow.receive()
             await flow.receive()
@@ -116,9 +120,13 @@ class Mailer:
             receipts = await flow.close()
             if receipts:
                 error.receipt = receipts[0]  # type: ignore[attr-defined]
+                log_receipt(receipts[0], self.backend.hosts)
             raise
         assert receipt is not None
-        if not receipt.is_complete:
+        is_complete = receipt.is_complete
+        if not is_complete or logs_all():
+            log_receipt(receipt, self.backend.hosts)
+        if not is_complete:
             _judge(receipt)
         return receipt
 
@@ -131,7 +139,7 @@ class Mailer:
         a `MailError` that stands in the place of a message; only `ConfigurationError`, `SecurityFailed` and
         `AuthenticationFailed` end the sending.
         """
-        return Sending(Flow(self, self._effective(), Feed(messages), _BLOCKING))
+        return Sending(flow_of(self, self._effective(), Feed(messages), _BLOCKING))
 
     def asend_many(
         self, messages: Iterable[Mail | MailError] | AsyncIterable[Mail | MailError]
@@ -141,7 +149,7 @@ class Mailer:
         With several connections receipts come as they complete; each has its `position` in the input.
         """
         feed = AsyncFeed(messages) if hasattr(messages, "__aiter__") else Feed(messages)
-        return AsyncSending(Flow(self, self._effective(), feed, _ASYNCIO))
+        return AsyncSending(flow_of(self, self._effective(), feed, _ASYNCIO))
 
     def parcel(self, message: Mail | MailError, envelope: Envelope | None = None) -> Parcel:
         """Return the parcel that would travel: a message is frozen, a parcel passes.
@@ -175,13 +183,21 @@ class Mailer:
     def _effective(self) -> Backend:
         return effective(self)
 
+    def subscribe(self, subscriber: Subscriber) -> Subscription:
+        """Call a function with each event of this mailer, and return its `Subscription`; as `insight.subscribe`."""
+        return self.subscribers.add(subscriber)
+
+    def _telling(self, io: IO) -> IO:
+        teller = teller_of(self.subscribers)
+        return io if teller is None else TellingIO(io, teller)
+
     def verify(self) -> dict[str, Any]:
         """Connect, greet, authenticate and quit; return what the server offers. Raises a `DeliveryError`."""
-        return run_blocking(self._effective().verify(_BLOCKING))
+        return run_blocking(self._effective().verify(self._telling(_BLOCKING)))
 
     async def averify(self) -> dict[str, Any]:
         """Connect, greet, authenticate and quit; return what the server offers. Raises a `DeliveryError`."""
-        return await self._effective().verify(_ASYNCIO)
+        return await self._effective().verify(self._telling(_ASYNCIO))
 
     def close(self) -> None:
         """Close the connections that sync sending has opened."""
@@ -193,6 +209,7 @@ class Mailer:
         await self._close(_BLOCKING)
 
     async def _close(self, io: IO) -> None:
+        io = self._telling(io)
         await self.backend.close(io)
         for layer in self.layers:
             await layer.close(io)
@@ -218,12 +235,8 @@ class Mailer:
 
 
 def _judge(receipt: Receipt) -> None:
-    """Raise the error of a mail that nobody accepted; log a warning when some were refused."""
+    """Raise the error of a mail that nobody accepted."""
     if receipt.accepted:
-        import logging
-
-        refused = ", ".join(f"{name} ({outcome})" for name, outcome in receipt.refused.items())
-        logging.getLogger("modernmail").warning("%s was not accepted for %s", receipt.message_id, refused)
         return
     error = receipt.error
     if error is None:  # a backend of somebody's own may leave it to us

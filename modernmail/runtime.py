@@ -3,7 +3,7 @@
 Everything above this floor that waits is an `async def` over an `IO`. Under asyncio it is awaited; in a sync program
 `run_blocking` runs it to its end without an event loop, because `BlockingIO` never suspends.
 
-Rules of the file: an `IO` holds no state of a delivery, except the commit point that its owner gave it; no other
+Rules of the file: an `IO` holds no state of a delivery, except the commit point that its owner gave it and whom to tell; no other
 module of the library asks which of the two it runs under, except the edges that open sockets.
 """
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Protocol, TypeVar
 
+    from .insight.subscribers import Teller
     from .parcel import Parcel
 
     T = TypeVar("T")
@@ -53,6 +54,11 @@ if TYPE_CHECKING:
         @property
         def commit_point(self) -> CommitPoint | None:
             """What to await just before the content is ended; None for nothing."""
+            ...
+
+        @property
+        def tell(self) -> Teller | None:
+            """Whom to tell of events; None when nobody listens."""
             ...
 
         def now(self) -> float:
@@ -161,6 +167,7 @@ class BlockingIO:
 
     __slots__ = ("commit_point",)
     is_async = False
+    tell: Teller | None = None
     now = staticmethod(time.monotonic)
 
     def __init__(self, commit_point: CommitPoint | None = None) -> None:
@@ -191,6 +198,7 @@ class AsyncioIO:
 
     __slots__ = ("commit_point",)
     is_async = True
+    tell: Teller | None = None
     now = staticmethod(time.monotonic)
 
     def __init__(self, commit_point: CommitPoint | None = None) -> None:
@@ -228,6 +236,23 @@ class AsyncioIO:
             # `asyncio.run` closes the async generators it knows, inside the loop: the one hook there is at its end.
             guards[function] = guard = _guard(function)
             await anext(guard)
+
+
+class TellingIO:
+    """Another `IO`, and somebody to tell of events: what a sending has while somebody listens."""
+
+    __slots__ = ("at_exit", "commit_point", "is_async", "lock", "now", "run", "signal", "sleep", "tell")
+
+    def __init__(self, io: IO, tell: Teller) -> None:
+        self.tell: Teller | None = tell
+        self.commit_point = io.commit_point
+        self.is_async = io.is_async
+        self.now = io.now
+        self.sleep = io.sleep
+        self.run: Any = io.run
+        self.lock = io.lock
+        self.signal = io.signal
+        self.at_exit = io.at_exit
 
 
 async def _guard(function: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:

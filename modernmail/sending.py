@@ -7,6 +7,7 @@ was pulled and not sent is in `unsent`; a sending that is dropped half-way gives
 from __future__ import annotations
 
 from .errors import MailError
+from .insight.log import log_receipt, logs_all
 from .runtime import run_blocking
 
 TYPE_CHECKING = False
@@ -39,13 +40,13 @@ class Tally:
         self.invalid = 0
         self.problems: list[Receipt] = []
 
-    def add(self, receipt: Receipt) -> None:
-        """Count one receipt."""
+    def add(self, receipt: Receipt) -> bool:
+        """Count one receipt; return whether everybody accepted the mail."""
         self.messages += 1
         if receipt.is_complete:
             assert receipt.envelope is not None
             self.accepted += len(receipt.envelope.addresses)
-            return
+            return True
         if receipt.envelope is None:
             self.invalid += 1
         self.accepted += receipt.count("accepted")
@@ -54,6 +55,7 @@ class Tally:
         self.unknown += receipt.count("unknown")
         if len(self.problems) < _KEPT:
             self.problems.append(receipt)
+        return False
 
     def __repr__(self) -> str:
         return (
@@ -67,6 +69,7 @@ class _Sending:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
+        self._logs_all = logs_all()
         self._is_begun = False
         self._is_over = False
         self.tally = Tally()
@@ -89,8 +92,8 @@ class _Sending:
             raise
         if receipt is None:
             self._is_over = True
-        else:
-            self.tally.add(receipt)
+        elif not self.tally.add(receipt) or self._logs_all:
+            log_receipt(receipt, self._flow.hosts)
         return receipt
 
     async def _finish(self) -> Tally:
@@ -104,7 +107,8 @@ class _Sending:
         self._is_begun = self._is_over = True
         self.unsent = tuple(await self._flow.close())
         for receipt in self.unsent:
-            self.tally.add(receipt)
+            if not self.tally.add(receipt) or self._logs_all:
+                log_receipt(receipt, self._flow.hosts)
 
     def __del__(self) -> None:
         if not self._is_begun:

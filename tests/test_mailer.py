@@ -267,9 +267,9 @@ def test_a_partial_refusal_is_in_the_receipt_and_in_the_log(
 
 
 @both
-def test_a_good_mail_logs_nothing(deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:
-    """All went well: silence."""
-    with ScriptedSMTPServer() as server, caplog.at_level(logging.DEBUG):
+def test_a_good_mail_warns_of_nothing(deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:
+    """All went well: silence, unless INFO is asked for."""
+    with ScriptedSMTPServer() as server, caplog.at_level(logging.WARNING):
         deliver(Mailer(server.url()), hello())
     assert [record for record in caplog.records if record.name.startswith("modernmail")] == []
 

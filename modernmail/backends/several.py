@@ -8,7 +8,7 @@ that was pulled has one receipt.
 from __future__ import annotations
 
 from collections import deque
-from time import monotonic
+from time import monotonic, time
 
 from ..errors import (
     AuthenticationFailed,
@@ -109,6 +109,13 @@ class SeveralReceipts:
 
     def _give(self, mail: _Mail) -> Parcel:
         assert self._at is not None
+        tell = self._io.tell
+        if tell is not None and mail.tried:
+            from ..insight.events import FailedOver
+
+            left, reason = mail.errors[-1]
+            name, here = mail.parcel.message_id, self._members[self._at].name
+            tell(FailedOver(time(), tell.sending, mail.position, name, left, here, str(reason)))
         mail.tried.append(self._at)
         self._going[mail.position] = mail
         self.position = mail.position

@@ -25,7 +25,8 @@ from modernmail.errors import (
     SecurityFailed,
 )
 from modernmail.feed import Feed
-from modernmail.flow import Flow
+from modernmail.flow import flow_of
+from modernmail.insight.log import log_receipt, logs_all
 from modernmail.runtime import BlockingIO, run_blocking
 
 from .mailjob import LANE, recipients_of, unpack
@@ -36,6 +37,7 @@ from .verdict import verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from modernmail.flow import Flow
     from modernmail.mailer import Mailer
     from modernmail.parcel import Parcel
     from modernmail.receipt import Receipt
@@ -130,14 +132,17 @@ class Delivery:
     def _flow(self, mailer: Mailer, jobs: list[Job]) -> None:
         """Send jobs until all are settled, beginning a new stream after one that was broken off."""
         waiting = iter(jobs)
+        logs_everything = logs_all()
         while True:
             self._begun.clear()
             self._current.clear()
             io = BlockingIO(self._commit)
-            flow = Flow(mailer, mailer._effective(), Feed(self._parcels(waiting)), io)
+            flow = flow_of(mailer, mailer._effective(), Feed(self._parcels(waiting)), io)
             try:
                 while (receipt := run_blocking(flow.receive())) is not None:
                     self._outcome(mailer, receipt)
+                    if logs_everything or not receipt.is_complete:
+                        log_receipt(receipt, flow.hosts)
             except NotOurs as error:
                 # The rest of the stream goes on with a fresh one.
                 logger.warning("%s", error)

@@ -22,7 +22,8 @@ from modernmail.errors import (
     SecurityFailed,
 )
 from modernmail.feed import Feed
-from modernmail.flow import Flow
+from modernmail.flow import flow_of
+from modernmail.insight.log import log_receipt, logs_all
 from modernmail.parcel import Parcel
 from modernmail.registry import mailers
 from modernmail.runtime import BlockingIO, run_blocking
@@ -144,13 +145,16 @@ def _sent(backend: EngineBackend, slip: Slip, parcel: Parcel) -> Receipt:
             backend.keep(slip)
 
     mailer = mailers[slip.name]
-    flow = Flow(mailer, mailer._effective(), Feed((parcel,)), BlockingIO(commit), is_single=True)
+    flow = flow_of(mailer, mailer._effective(), Feed((parcel,)), BlockingIO(commit), is_single=True)
     try:
         receipt = run_blocking(flow.receive())
         run_blocking(flow.receive())
     finally:
         left = run_blocking(flow.close())
-    return receipt or left[0]
+    receipt = receipt or left[0]
+    if logs_all() or not receipt.is_complete:
+        log_receipt(receipt, flow.hosts)
+    return receipt
 
 
 def _ended(backend: EngineBackend, slip: Slip, found: Verdict) -> float | None:

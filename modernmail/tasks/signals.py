@@ -8,10 +8,17 @@ task in which the thing happened. What a receiver raises is logged and goes no f
 from __future__ import annotations
 
 import logging
+from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from modernmail.insight.subscribers import Subscribers, everybody, teller_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from modernmail.insight.events import Event
+
+    from .ticket import Ticket
 
     Receiver = TypeVar("Receiver", bound=Callable[..., object])
 
@@ -68,8 +75,40 @@ class Signal:
         return f"<Signal {self.name}: {len(self._receivers)} receivers>"
 
 
+class MailSignal(Signal):
+    """A signal about a mail, which is an event for those who listen to all mailers, too."""
+
+    __slots__ = ()
+
+    @property
+    def has_receivers(self) -> bool:
+        """True when somebody listens."""
+        return bool(self._receivers or everybody.those)
+
+    def send(self, sender: type[Any], told: Any) -> None:
+        """Call each receiver, then each subscriber that there is something to tell."""
+        super().send(sender, told)
+        teller = teller_of(_NOBODY)
+        if teller is not None:
+            event = _event(told, is_new=self is mail_enqueued)
+            if event is not None:
+                teller(event)
+
+
+def _event(ticket: Ticket, *, is_new: bool) -> Event | None:
+    from modernmail.insight.events import GivenUp, Queued
+
+    about = (time(), ticket.id, ticket.message_id, ticket.mailer)
+    if is_new:
+        return Queued(*about, len(ticket.envelope.addresses))
+    without = tuple(name for name, status in ticket.recipients.items() if status != "accepted")
+    return GivenUp(*about, ticket.phase, ticket.attempts, without) if without else None
+
+
+_NOBODY = Subscribers()  # the queue knows mailers by their names only
+
 task_enqueued = Signal("task_enqueued", "task_result")
 task_started = Signal("task_started", "task_result")
 task_finished = Signal("task_finished", "task_result")
-mail_enqueued = Signal("mail_enqueued", "ticket")
-mail_finished = Signal("mail_finished", "ticket")
+mail_enqueued = MailSignal("mail_enqueued", "ticket")
+mail_finished = MailSignal("mail_finished", "ticket")

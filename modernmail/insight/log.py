@@ -1,0 +1,81 @@
+"""The log of the library: one record for each send, on the logger `modernmail`.
+
+The mailer, its sendings and the outbox write it.
+
+Rules of the file: INFO when everybody accepted the mail, WARNING when somebody did not, ERROR when nobody did; what the
+record says is in its attributes, too. No subject, no content and no credential is in any. `logging` is not imported while
+there is nothing to say.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ..errors import InvalidValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from logging import Logger
+    from typing import Any
+
+    from ..receipt import Receipt
+
+_INFO, _WARNING, _ERROR = 20, 30, 40  # as in logging
+_NAMED = 10  # recipients that one record names
+
+_logger: Logger | None = None
+
+
+def logs_all() -> bool:
+    """Return whether anybody reads of mails that went through entirely: INFO is on."""
+    if _logger is None:
+        if "logging" not in sys.modules:
+            return False  # nobody can have asked for it
+        return _modernmail().isEnabledFor(_INFO)
+    return _logger.isEnabledFor(_INFO)
+
+
+def log_receipt(receipt: Receipt, hosts: tuple[str, ...]) -> None:
+    """Write the record of one send."""
+    counts = {name: receipt.count(name) for name in ("accepted", "deferred", "rejected", "unknown")}
+    level = _INFO if receipt.is_complete else _WARNING if counts["accepted"] else _ERROR
+    logger = _modernmail()
+    if not logger.isEnabledFor(level):
+        return
+    error = receipt.error
+    fields: dict[str, Any] = {
+        "message_id": receipt.message_id,
+        **counts,
+        "host": ", ".join(hosts) or None,
+        "seconds": round(receipt.seconds, 6),
+        "attempts": receipt.attempts,
+        "queue_id": receipt.queue_id,
+        "error": None if error is None else type(error).__name__,
+    }
+    if level == _INFO:
+        logger.info("%s was accepted for %d", receipt.message_id, counts["accepted"], extra=fields)
+    elif not receipt.recipients:
+        logger.error("no mail could be made: %s", _kind(error), extra=fields)
+    else:
+        logger.log(level, "%s was not accepted for %s", receipt.message_id, _refused(receipt), extra=fields)
+
+
+def _modernmail() -> Logger:
+    global _logger
+    if _logger is None:
+        import logging
+
+        _logger = logging.getLogger("modernmail")
+    return _logger
+
+
+def _refused(receipt: Receipt) -> str:
+    refused = receipt.refused
+    named = [f"{name} ({outcome})" for name, outcome in list(refused.items())[:_NAMED]]
+    return ", ".join(named) + (f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else "")
+
+
+def _kind(error: Exception | None) -> str:
+    """Return what an error is about; its text would show the value, which may be content."""
+    name = type(error).__name__
+    return f"{name} ({error.argument})" if isinstance(error, InvalidValue) else name

@@ -1,0 +1,147 @@
+"""The flow of a sending that somebody listens to: it does what any flow does, and tells of it.
+
+`flow_of` makes one when a mailer, or all of them, have subscribers; otherwise nothing of this is imported or called.
+
+Rules of the file: it decides nothing; every mail it told the beginning of has one end, also when the sending is closed.
+"""
+
+from __future__ import annotations
+
+from time import time
+
+from .flow import Flow
+from .insight import events
+from .runtime import TellingIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .backends.backend import Backend
+    from .feed import AsyncFeed, Feed
+    from .flow import _Job
+    from .insight.subscribers import Teller
+    from .layers.layer import Stop, Wait
+    from .mailer import Mailer
+    from .parcel import Parcel
+    from .receipt import Receipt
+    from .runtime import IO
+
+_BY_STATUS = {
+    "rejected": events.RecipientRefused,
+    "deferred": events.RecipientDeferred,
+    "unknown": events.RecipientUnknown,
+}
+
+
+class WatchedFlow(Flow):
+    """One sending, told to its subscribers."""
+
+    __slots__ = ("_called", "_held_back", "_tell")
+
+    def __init__(
+        self,
+        mailer: Mailer,
+        backend: Backend,
+        feed: Feed | AsyncFeed,
+        io: IO,
+        teller: Teller,
+        *,
+        is_single: bool = False,
+    ) -> None:
+        super().__init__(mailer, backend, feed, TellingIO(io, teller), is_single=is_single)
+        self._tell = teller
+        self._called = repr(backend).strip("<>")
+        self._held_back: set[int] = set()  # told once, however often the layer is asked again
+
+    async def next(self) -> Parcel | None:
+        """Return the next parcel, an attempt at which begins."""
+        parcel = await super().next()
+        if parcel is None:
+            return None
+        position = self.position
+        self._held_back.discard(position)
+        self._tell(
+            events.Sending(
+                time(),
+                self._tell.sending,
+                position,
+                parcel.message_id,
+                len(parcel.envelope.addresses),
+                parcel.content.size,
+                1 if self._jobs is None else self._jobs[position].attempts,
+                self._called,
+                self._backend.hosts,
+            )
+        )
+        return parcel
+
+    async def receive(self) -> Receipt | None:
+        """Return the next receipt: the end of a mail."""
+        receipt = await super().receive()
+        if receipt is not None:
+            self._ended(receipt)
+        return receipt
+
+    async def close(self) -> list[Receipt]:
+        """Stop; the receipts that are left are ends, too."""
+        receipts = await super().close()
+        for receipt in receipts:
+            self._ended(receipt)
+        return receipts
+
+    def _ended(self, receipt: Receipt) -> None:
+        at, sending, position, name = time(), self._tell.sending, receipt.position, receipt.message_id
+        if receipt.is_complete:
+            self._tell(events.Sent(at, sending, position, name or "", receipt))
+            return
+        statuses = set()
+        for recipient, outcome in receipt.recipients.items():
+            statuses.add(outcome.status)
+            kind = _BY_STATUS.get(outcome.status)
+            if kind is not None:
+                self._tell(kind(at, sending, position, name or "", recipient, outcome))
+        if "accepted" in statuses:
+            self._tell(events.Sent(at, sending, position, name or "", receipt))
+        elif "unknown" in statuses:
+            self._tell(events.Unknown(at, sending, position, name or "", receipt))
+        else:
+            self._tell(events.Failed(at, sending, position, name, receipt))
+
+    # -- what layers do ----------------------------------------------------------------------------------------
+
+    async def _prepared(self, job: _Job) -> bool:
+        meant = job.parcel.envelope.recipients
+        goes_on = await super()._prepared(job)
+        left = job.parcel.envelope.recipients
+        if goes_on and left is not meant and not set(left) <= set(meant):
+            self._tell(
+                events.Redirected(
+                    time(), self._tell.sending, job.position, job.parcel.message_id, meant, left
+                )
+            )
+        return goes_on
+
+    async def _admission(self, job: _Job) -> Wait | None:
+        wait = await super()._admission(job)
+        if wait is not None and wait.delay >= 0 and job.position not in self._held_back:
+            self._held_back.add(job.position)
+            self._tell(
+                events.Held(time(), self._tell.sending, job.position, job.parcel.message_id, wait.delay)
+            )
+        return wait
+
+    def _stop(self, job: _Job, stop: Stop, left: Sequence[str]) -> None:
+        stopped = tuple(name for name in job.parcel.envelope.recipients if name not in left)
+        super()._stop(job, stop, left)
+        about = (time(), self._tell.sending, job.position, job.parcel.message_id)
+        self._tell(events.Stopped(*about, stopped, stop.status, stop.reason))
+
+    async def _settled(self, job: _Job, parcel: Parcel, receipt: Receipt) -> Receipt | None:
+        settled = await super()._settled(job, parcel, receipt)
+        if settled is None:
+            delay = next(when for when, _, one in self._due if one is job) - self._io.now()
+            again = job.parcel.envelope.recipients
+            about = (time(), self._tell.sending, job.position, parcel.message_id)
+            self._tell(events.Retrying(*about, again, job.attempts + 1, max(delay, 0.0)))
+        return settled
