@@ -7,6 +7,7 @@
     │   ├── InvalidAddress
     │   ├── InvalidHeader
     │   ├── InvalidAttachment
+    │   ├── InvalidLink                an unsubscribe link that is not ours, was changed or has expired
     │   ├── InvalidMessage
     │   ├── InvalidPolicy              a Content-Security-Policy that browsers would misread
     │   ├── InvalidSearch              a search of the inbox that means nothing
@@ -92,6 +93,10 @@ class InvalidAttachment(InvalidValue):
 
 class InvalidMessage(InvalidValue):
     """A message that cannot be sent as it stands."""
+
+
+class InvalidLink(InvalidValue):
+    """An unsubscribe link that none of the keys has signed, that was changed, or that has expired."""
 
 
 class InvalidPolicy(InvalidValue):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Self, TypeAlias
 
     Mailbox: TypeAlias = str | Address
+    from .unsubscribe.way import Link, UnsubscribeWay
+
     Mailboxes: TypeAlias = str | Address | Iterable[str | Address]
 
 
@@ -39,6 +41,7 @@ class Heading:
     _headers: Headers | None
     _dsn: DSN | None
     _require_tls: bool
+    _unsubscribe: UnsubscribeWay | None
 
     @property
     def subject(self) -> str:
@@ -158,10 +161,32 @@ class Heading:
         self._dsn = DSN(notify=notify, ret=ret, envid=envid, recipients=recipients)
         return self
 
+    def unsubscribe(self, url: Link, mailto: Mailbox | None = None) -> Self:
+        """Let the recipient leave by one click (RFC 8058); return the message.
+
+        `url` is an https link that unsubscribes by POST; `{recipient}` in it becomes the addr-spec, and in a merge each
+        `{column}` its value, percent-encoded. Or it is a function that gives the link for an `Address`, such as
+        `UnsubscribeLinks`. `mailto` is an address to write to instead. The header fields List-Unsubscribe and
+        List-Unsubscribe-Post take the place of any that were set.
+
+        The link is personal: a message to several recipients is refused when it is sent. Raises `InvalidMessage`.
+        """
+        from .unsubscribe.way import UnsubscribeWay
+
+        self._unsubscribe = UnsubscribeWay(url, mailto)
+        if self._headers:
+            self._headers = Headers(
+                [entry for entry in self._headers if entry[0].lower() not in _UNSUBSCRIBE]
+            )
+        return self
+
     def require_tls(self) -> Self:
         """Let the mail pass only over verified TLS, to the last hop (RFC 8689); return the message."""
         self._require_tls = True
         return self
+
+
+_UNSUBSCRIBE = frozenset(("list-unsubscribe", "list-unsubscribe-post"))
 
 
 def checked_subject(subject: object) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from html import escape
+from urllib.parse import quote
 
 from .address import Address
 from .errors import InvalidMessage, InvalidValue
@@ -105,6 +106,9 @@ class Merge:
             copy.text = text.filled(row, _as_text)
         if html is not None:
             copy.html = html.filled(row, _as_html)
+        link = self._holes.get("unsubscribe")
+        if link is not None and copy._unsubscribe is not None:
+            copy.unsubscribe(link.filled(row, _as_link), copy._unsubscribe.mailto)
         if self._shared is not None:
             copy._entity = self._shared.entity_of(copy)
         return copy
@@ -113,8 +117,10 @@ class Merge:
         """Learn the columns from the first row, and encode what all copies have in common."""
         self._check(row, ("to",))
         template, self._columns = self._template, frozenset(row.keys())
-        for name in ("subject", "text", "html"):
-            holes = _Holes(getattr(template, name) or "", self._columns)
+        texts: dict[str, Any] = {name: getattr(template, name) for name in ("subject", "text", "html")}
+        texts["unsubscribe"] = None if template._unsubscribe is None else template._unsubscribe.url
+        for name, text in texts.items():
+            holes = _Holes(text if isinstance(text, str) else "", self._columns)
             if holes.columns:
                 self._holes[name] = holes
         if "text" in self._holes or "html" in self._holes:
@@ -165,6 +171,10 @@ def _as_text(value: Any) -> str:
     if value is None:
         return ""
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _as_link(value: Any) -> str:
+    return quote(_as_text(value), safe="")
 
 
 def _as_html(value: Any) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .mime.transfer import BodyEncoding
     from .parcel import Parcel
     from .parts import AttachmentLike as AttachmentLike
+    from .unsubscribe.way import UnsubscribeWay
 
 
 class Message(Heading, Parts, Posting):
@@ -57,7 +58,7 @@ class Message(Heading, Parts, Posting):
     __slots__ = (
         "__weakref__", "_alternatives", "_attachments", "_bcc", "_body_encoding", "_cc", "_dsn", "_entity", "_from",
         "_headers", "_html", "_original", "_reply_to", "_require_tls", "_return_path", "_sender", "_subject", "_text",
-        "_to",
+        "_to", "_unsubscribe",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +96,7 @@ class Message(Heading, Parts, Posting):
         self._alternatives: list[tuple[str | bytes, MediaType]] = []
         self._dsn: DSN | None = None
         self._require_tls = False
+        self._unsubscribe: UnsubscribeWay | None = None
         if body_encoding not in ENCODINGS:
             raise InvalidMessage("body_encoding", body_encoding, f"must be one of {', '.join(ENCODINGS)}")
         self._body_encoding: BodyEncoding = body_encoding
@@ -227,14 +229,14 @@ class Message(Heading, Parts, Posting):
         return {slot: getattr(self, slot) for slot in (*_PLAIN, *_LISTS, "_headers", "_original")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._entity = None
+        self._entity = self._unsubscribe = None
         for slot, value in state.items():
             setattr(self, slot, value)
 
 
 _PLAIN = (
     "_subject", "_text", "_html", "_from", "_to", "_cc", "_bcc", "_reply_to", "_sender", "_return_path", "_dsn",
-    "_require_tls", "_body_encoding",
+    "_require_tls", "_body_encoding", "_unsubscribe",
 )  # fmt: skip
 _SHARED = (*_PLAIN, "_entity", "_original")
 _LISTS = ("_attachments", "_alternatives")

@@ -12,7 +12,7 @@ from binascii import Error, a2b_base64, b2a_base64
 
 from .address import Address
 from .attachment import Attachment
-from .envelope import DSN
+from .envelope import DSN, once
 from .errors import InvalidMessage, PayloadRejected
 from .message import Message
 
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from .unsubscribe.way import UnsubscribeWay
+
 VERSION = 1
 _MAILBOXES = ("from_email", "to", "cc", "bcc", "reply_to")
 _ARGUMENTS = (
     *_MAILBOXES, "subject", "text", "html", "sender", "return_path", "headers", "attachments", "alternatives",
     "body_encoding",
 )  # fmt: skip
-_KEYS = frozenset((*_ARGUMENTS, "version", "dsn", "require_tls", "original"))
+_KEYS = frozenset((*_ARGUMENTS, "version", "dsn", "require_tls", "original", "unsubscribe"))
 
 
 def message_to_dict(message: Message) -> dict[str, Any]:
@@ -49,6 +51,8 @@ def message_to_dict(message: Message) -> dict[str, Any]:
         data["dsn"] = message._dsn.to_dict()
     if message._require_tls:
         data["require_tls"] = True
+    if message._unsubscribe is not None:
+        data["unsubscribe"] = _of_way(message._unsubscribe, message)
     return data
 
 
@@ -77,6 +81,10 @@ def message_from_dict(data: Mapping[str, Any]) -> Message:
         message._dsn = _read(DSN.from_dict, data["dsn"], "dsn")
     if data.get("require_tls"):
         message.require_tls()
+    if "unsubscribe" in data:
+        _read(
+            lambda way: message.unsubscribe(way["url"], way.get("mailto")), data["unsubscribe"], "unsubscribe"
+        )
     return message
 
 
@@ -108,6 +116,13 @@ def _values(message: Message) -> dict[str, Any]:
     if message._attachments:
         data["attachments"] = [_of_attachment(attachment) for attachment in message._attachments]
     return data
+
+
+def _of_way(way: UnsubscribeWay, message: Message) -> dict[str, Any]:
+    """Return a way out; a link that a function makes is made now, since no function goes into JSON."""
+    recipients = once(message.to + message.cc + message.bcc)
+    url = way.url if isinstance(way.url, str) else way.link_for(recipients)
+    return {"url": url} if way.mailto is None else {"url": url, "mailto": way.mailto}
 
 
 def _of_attachment(attachment: Attachment) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def snapshot(message: Message, *, sender: Address | None = None, envelope: Envel
     froms = message._from or _stand_in(message, sender)
     if envelope is None:
         envelope = _envelope(message, froms)
-    names, fields, message_id, is_utf8 = header_of(message, froms)
+    names, fields, message_id, is_utf8 = header_of(message, froms, envelope.addresses)
     return parcel_of(
         envelope, document("".join(fields), names, body_of(message), is_utf8=is_utf8), message_id
     )
@@ -57,8 +57,13 @@ def taken_apart(
     return fields, tree_of(message)[0], is_utf8
 
 
-def header_of(message: Message, froms: tuple[Address, ...]) -> tuple[list[str], list[str], str, bool]:
-    """Return the names of the fields, the fields as they stand on the wire, the Message-ID, and whether UTF-8 is needed."""
+def header_of(
+    message: Message, froms: tuple[Address, ...], recipients: tuple[Address, ...] | None = None
+) -> tuple[list[str], list[str], str, bool]:
+    """Return the names of the fields, the fields as they stand on the wire, the Message-ID, and whether UTF-8 is needed.
+
+    `recipients` are those of the envelope, where there is one: it may say something else than the message.
+    """
     utf8 = message.needs_smtputf8
     headers = message._headers
     message_id = None
@@ -94,6 +99,14 @@ def header_of(message: Message, froms: tuple[Address, ...]) -> tuple[list[str], 
                 fields.append(field(name, value))
             message_id = headers.get("Message-ID")
             has_date = "Date" in headers
+    if message._unsubscribe is not None:
+        if recipients is None:
+            recipients = once(message._to + message._cc + message._bcc)
+        for name, value in message._unsubscribe.fields_for(recipients):
+            if headers is not None and name in headers:
+                raise InvalidMessage(name, headers.get(name), "unsubscribe() writes this field: set it there")
+            names.append(name)
+            fields.append(field(name, value))
     if not has_date:
         names.append("Date")
         fields.append(f"Date: {_date()}\r\n")

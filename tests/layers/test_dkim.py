@@ -199,6 +199,26 @@ def test_a_changed_mail_does_not_verify() -> None:
     assert verifies(mail.replace(b"Text.\r\n", b"Text. \t\r\n\r\n\r\n")) == [True, True]
 
 
+def test_one_click_unsubscribing_is_signed() -> None:
+    """RFC 8058 4: the signature covers both fields; changed, or with one taken away, it does not verify."""
+    letter = message().unsubscribe("https://example.com/u?t=1", "leave@example.com")
+    for layer in (both(), both(headers="amazon-ses")):
+        mail = signed(letter, layer)
+        names = (
+            mail.partition(b"h=")[2].partition(b";")[0].replace(b"\r\n", b"").replace(b" ", b"").split(b":")
+        )
+        assert {b"list-unsubscribe", b"list-unsubscribe-post"} <= {name.strip().lower() for name in names}
+        assert verifies(mail) == [True, True]
+        assert verdicts([mail], RECORDS) == [[("rsa-sha256", "pass"), ("ed25519-sha256", "pass")]]
+        for before, after in (
+            (b"<https://example.com/u?t=1>", b"<https://evil.example/u?t=1>"),
+            (b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n", b""),
+            (b"List-Unsubscribe-Post: List", b"X-List-Unsubscribe-Post: List"),
+        ):
+            assert before in mail
+            assert verifies(mail.replace(before, after)) == [False, False]
+
+
 def test_the_preset_for_amazon_ses() -> None:
     """A relay may write Date and Message-ID anew; List-Unsubscribe-Post is still signed."""
     headers = {
