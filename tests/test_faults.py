@@ -248,3 +248,20 @@ def test_the_deadline_of_a_send_bounds_all_of_it(face, step):
         receipt = send(url, a_message(), face)
         assert time.monotonic() - began < 1.3
         assert receipt.count("unknown" if step == "BODY" else "deferred") == 1
+
+
+@pytest.mark.parametrize("face", ["sync", "async"])
+def test_replies_that_come_while_a_content_is_still_written_are_no_fault(face, tmp_path):
+    """With BDAT MAIL and RCPT are answered before a large content has gone out: the mail is taken, once."""
+    path = tmp_path / "large.bin"
+    path.write_bytes(bytes(16_000_000))  # more than the sockets between client and server hold
+    refused = Rule("RCPT", contains="other@").reply("550 5.1.1 no such user")
+    message = a_message(cc="other@example.com").attach_file(path)
+    capabilities = ["PIPELINING", "CHUNKING"]
+    with ScriptedSMTPServer([refused], capabilities=capabilities, delivery="byte") as server:
+        receipt = send(server.url(timeout=60, chunking="on"), message, face)
+        server.wait_until_idle()
+        assert receipt.accepted == ("you@example.com",)
+        assert receipt.recipients["other@example.com"].status == "rejected"
+        assert [commit.recipients for commit in server.commits] == [("you@example.com",)]
+        assert [len(session.transactions) for session in server.sessions] == [1]

@@ -62,6 +62,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._next_look = 0.0
         self._is_paused = False
+        self._is_streaming = False  # the content is being written, and replies may come
         self._resumed: asyncio.Future[None] | None = None
         # An ordinary protocol is given a new 256 KiB object for each read: mapping it costs more than all the rest.
         # A view: asyncio's TLS slices what it reads into, and a slice of a bytearray would be a copy.
@@ -83,13 +84,21 @@ class AsyncioWire(asyncio.BufferedProtocol):
             if isinstance(data, bytes):
                 self._transport.write(data)
             else:
+                if count:
+                    # BDAT: MAIL and RCPT are answered while the content is still being written
+                    self._count = count
+                    self._waiter = self._loop.create_future()
+                    self._is_streaming = True
                 await self._stream(data)
+                self._is_streaming = False
             if count:
                 self._count = count
                 self._each = () if isinstance(patience, (float, int)) else patience
-                first = self._patience = patience if isinstance(patience, (float, int)) else patience[0]
+                first = self._patience = (
+                    patience if isinstance(patience, (float, int)) else patience[min(self._seen, count - 1)]
+                )
                 deadline = self._deadline = self._loop.time() + first
-                waiter = self._waiter = self._loop.create_future()
+                waiter = self._waiter = self._waiter or self._loop.create_future()
                 if self._timer is None or deadline < self._next_look:
                     self._watch()
                 await waiter
@@ -98,6 +107,10 @@ class AsyncioWire(asyncio.BufferedProtocol):
             self._break()
             raise
         finally:
+            if self._is_streaming:
+                self._is_streaming = False
+                if self._waiter is not None and self._waiter.done():
+                    self._waiter.exception()  # it is raised by the writing: nobody else will ask
             self._waiter = None
 
     def check(self) -> None:
@@ -196,6 +209,8 @@ class AsyncioWire(asyncio.BufferedProtocol):
                 return
         self._seen = got
         if got < self._count:
+            if self._is_streaming:
+                return  # how long the rest may take is counted from the end of the writing
             self._patience = self._each[got] if self._each else self._timeout
             self._deadline = self._loop.time() + self._patience
             if self._deadline < self._next_look:
@@ -259,7 +274,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
     def _watch(self) -> None:
         """Look at the deadline when it may have come: cheaper than a timer for each reply."""
         self._stop_watching()
-        if self._waiter is None or self._waiter.done():
+        if self._waiter is None or self._waiter.done() or self._is_streaming:
             return
         left = self._deadline - self._loop.time()
         if left <= 0:
