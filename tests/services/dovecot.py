@@ -1,7 +1,7 @@
 """Dovecot: LMTP delivery, IMAP to read it back, and the SASL socket through which Postfix checks passwords.
 
-Its mailboxes are those of `PASSWORDS`, and no other: another recipient gets a 550 at RCPT. `full@example.com`
-has no room left: LMTP refuses it after the content, with a 552 for that recipient alone.
+Its mailboxes are those of `PASSWORDS` and `CROWD`, and no other: another recipient gets a 550 at RCPT.
+`full@example.com` has no room left: LMTP refuses it after the content, with a 552 for that recipient alone.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ PASSWORDS = {
     "zoë@example.com": "pâté ☕",
     FULL: "no room",
 }
+CROWD = tuple(f"person{number}@example.com" for number in range(20))  # receive mail, and may not log in
 
 _NO_ROOM = "userdb_quota_rule=*:bytes=1"
 _CONFIGURATION = """
@@ -111,7 +112,9 @@ class Dovecot:
         self._folder = folder
         self.maildirs.root.mkdir()
         nobody, nogroup = pwd.getpwnam("nobody").pw_uid, grp.getgrnam("nogroup").gr_gid
-        self._homes = {user: self.maildirs.root / str(number) for number, user in enumerate(PASSWORDS)}
+        self._homes = {
+            user: self.maildirs.root / str(number) for number, user in enumerate((*PASSWORDS, *CROWD))
+        }
         for home in self._homes.values():
             home.mkdir()
         (folder / "users").write_text(
@@ -119,7 +122,8 @@ class Dovecot:
                 f"{user}:{{PLAIN.b64}}{b64encode(password.encode()).decode()}:{nobody}:{nogroup}::{self._homes[user]}::"
                 f"{_NO_ROOM if user == FULL else ''}\n"
                 for user, password in PASSWORDS.items()
-            ),
+            )
+            + "".join(f"{user}:!:{nobody}:{nogroup}::{self._homes[user]}::\n" for user in CROWD),
             encoding="utf-8",
         )
         self._own(nobody, nogroup)

@@ -50,7 +50,8 @@ class Delivered:
 
     def trace_field(self, name: str) -> str | None:
         """Return the value of the first trace field of that name, or None."""
-        value = email.message_from_bytes(self.trace).get(name)
+        # From text: octets that are not ASCII, as SMTPUTF8 has them, would come out as replacement characters.
+        value = email.message_from_string(self.trace.decode("utf-8", "surrogateescape")).get(name)
         return None if value is None else str(value)
 
     @property

@@ -22,9 +22,11 @@ class MailServer:
         """Whether anything that was taken is not delivered yet."""
         raise NotImplementedError
 
-    def settle(self) -> None:
+    def settle(self, *, timeout: float = 60) -> None:
         """Return once the queue is empty: all that was taken is delivered."""
-        wait_until(lambda: not self.has_queued(), f"the queue of {type(self).__name__} is empty", timeout=60)
+        wait_until(
+            lambda: not self.has_queued(), f"the queue of {type(self).__name__} is empty", timeout=timeout
+        )
 
     def delivered(self) -> list[Delivered]:
         """Return every delivered message, oldest first, after the queue has emptied."""

@@ -1,0 +1,1 @@
+"""Many mails through real servers: what arrives is what was sent, once for each recipient."""
