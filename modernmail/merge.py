@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 _HOLE = re.compile(r"\{([^\W\d]\w*)\}")
 
 
+def holes_in(text: str) -> list[str]:
+    """Return the names of the columns that a template asks for, in order, each once.
+
+    >>> holes_in("Dear {name}, your {item} is in town {town}; {name} stands for one, {} and { x } for none")
+    ['name', 'item', 'town']
+    """
+    return list(dict.fromkeys(_HOLE.findall(text)))
+
+
 class Merge:
     """The personal copies of a message for the rows of a table, made one by one as they are asked for.
 

@@ -24,6 +24,7 @@ COMMANDS: dict[str, Entry] = {
     "dkim": Entry("dkim:dkim", "Make keys that sign your mail, and their DNS records."),
     "inbox": Entry("inbox:inbox", "Catch every mail while developing, and look at it in a browser."),
     "lint": Entry("lint:lint", "Say what mail programs will make of a mail."),
+    "merge": Entry("merge:merge", "Send one mail to each row of a CSV file."),
     "preview": Entry("preview:preview", "Look at the mails that functions make, with any parameters."),
     "outbox": Entry("outbox:outbox", "Look at queued mail, and decide about single ones."),
     "send": Entry("send:send", "Send one mail."),

@@ -12,36 +12,12 @@ from modernmail.errors import InvalidAttachment
 from modernmail.mailer import Mailer
 from modernmail.message import Message
 
+from .given import pairs, text_of
 from .terminal import err, out, printable, show_receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from modernmail.parcel import Parcel
-
-
-def _text_of(option: str, name: str | None) -> str | None:
-    """Return the text in a file, or on standard input for `-`; None for no name."""
-    if name is None:
-        return None
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise click.BadParameter(f"{name!r} cannot be read: {error.strerror}", param_hint=option) from error
-    except UnicodeDecodeError as error:
-        raise click.BadParameter(
-            f"{name!r} is not UTF-8: octet {error.object[error.start]:#04x} at position {error.start}",
-            param_hint=option,
-        ) from error
-
-
-def _pairs(option: str, values: tuple[str, ...], separator: str, example: str) -> list[tuple[str, str]]:
-    """Return each value cut in two."""
-    for value in values:
-        if separator not in value:
-            raise click.BadParameter(f"{value!r}: write it as {example}", param_hint=option)
-    cut = (value.partition(separator) for value in values)
-    return [(first.strip(), second.strip()) for first, _, second in cut]
 
 
 @click.command()
@@ -89,18 +65,18 @@ def send(
         raise click.UsageError("standard input cannot be both --text-file and --html-file")
     message = Message(
         subject,
-        text if text_file is None else _text_of("--text-file", text_file),
-        _text_of("--html-file", html_file),
+        text if text_file is None else text_of("--text-file", text_file),
+        text_of("--html-file", html_file),
         from_email=from_email,
         to=to,
         cc=cc,
         bcc=bcc,
         reply_to=reply_to,
-        headers=_pairs("--header", header, ":", "'Name: value'"),
+        headers=pairs("--header", header, ":", "'Name: value'"),
     )
     for name in attach:
         message.attach_file(name)
-    for cid, name in _pairs("--embed", embed, "=", "CID=FILE"):
+    for cid, name in pairs("--embed", embed, "=", "CID=FILE"):
         if not name:
             raise InvalidAttachment("embed", f"{cid}=", "there is no file behind the =")
         message.embed(cid, Path(name))

@@ -1,0 +1,52 @@
+"""The results of a merge as a CSV file: a line for each row."""
+
+from __future__ import annotations
+
+import csv
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from modernmail.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .state import State
+
+COLUMNS = ("row", "to", "status", "reply", "message_id", "at")
+WORDS = {"ready": "not sent", "content": "unknown", "bad": "bad row"}
+
+
+def write_results(path: Path, state: State) -> None:
+    """Write all that is known of each row, in place of what the file held.
+
+    `status` is accepted, deferred, rejected, unknown, `not sent` or `bad row`; `reply` is what the server said, or why
+    it was not asked; `at` is the time of it, in UTC.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            out = csv.writer(file)
+            out.writerow(COLUMNS)
+            for row in state.rows():
+                at = (
+                    ""
+                    if row.at is None
+                    else datetime.fromtimestamp(row.at, UTC).isoformat(timespec="seconds")
+                )
+                number = "" if row.number is None else row.number
+                out.writerow(
+                    (
+                        number,
+                        row.recipient,
+                        WORDS.get(row.phase, row.phase),
+                        row.reply or "",
+                        row.message_id or "",
+                        at,
+                    )
+                )
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigurationError(f"--results {str(path)!r}: cannot be written: {error.strerror}") from error
