@@ -17,16 +17,20 @@ from modernmail.mailer import Mailer
 
 from .given import pairs, text_of
 from .merging.progress import Progress, summarise
-from .merging.results import write_results
+from .merging.results import check_results, write_results
 from .merging.run import Run, Stopped
 from .merging.state import State
 from .merging.table import Table
 from .merging.template import BadRow, Template, file_digest
-from .terminal import complain, err, out, printable
+from .terminal import complain, out, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+
+    from modernmail.message import Message
+
+    from .merging.table import Row
 
 _SENT, _NOT_SENT, _USAGE = 0, 1, 2
 _PREVIEWS = 3  # mails that a dry run shows
@@ -125,24 +129,33 @@ def merge(
     )
     layers = [] if rate is None else [RateLimit(rate)]
     mailer = Mailer(url, from_email=os.environ.get("MODERNMAIL_FROM") or None, layers=layers)
+    if from_email is None and mailer.from_email is None:
+        raise click.UsageError("say who sends it: --from ADDRESS, or MODERNMAIL_FROM in the environment")
     if dry_run:
-        return _show(table, template, mailer, limit)
+        return _show(table, template, mailer, limit, on_bad_row)
     told = Path(results) if results else table.path.with_suffix(".results.csv")
     known = resume is not None and Path(resume).exists()
     if told.exists() and not known:
         raise ConfigurationError(
             f"{told} is there already, of another run: move it, or name another file with --results"
         )
+    check_results(told)
     state = State(None if resume is None else Path(resume))
     progress = Progress()
     run = Run(table, template, state, mailer, progress, limit=limit, resend_unknown=resend_unknown)
     try:
         with mailer, _stops(run):
             with progress:
-                if not _is_prepared(run, on_bad_row, accept_changes=accept_changes):
-                    return _USAGE
-                progress.sending(run.left())
-                run.send()
+                bad = _prepared(run, on_bad_row, accept_changes=accept_changes)
+                if not bad:
+                    progress.sending(run.left())
+                    run.send()
+            if bad:
+                complain(
+                    f"{bad} bad row{'' if bad == 1 else 's'}: nothing was sent; mend the file, or leave such rows out "
+                    "with --on-bad-row skip"
+                )
+                return _USAGE
             seconds = progress.seconds
             write_results(told, state)
             summarise(state, told, sum(run.counts.values()), seconds)
@@ -157,8 +170,8 @@ def merge(
     return code
 
 
-def _is_prepared(run: Run, on_bad_row: str, *, accept_changes: bool) -> bool:
-    """Check the rows, unless an earlier run did; return whether the mails may go."""
+def _prepared(run: Run, on_bad_row: str, *, accept_changes: bool) -> int:
+    """Check the rows, unless an earlier run did; return how many bad ones keep the mails from going."""
     state = run.state
     prints = {"table": file_digest(run.table.path).hex(), "mail": run.template.fingerprint()}
     prints["table"] += f" {run.table.to_column} {run.table.delimiter} {run.table.encoding}"
@@ -170,25 +183,19 @@ def _is_prepared(run: Run, on_bad_row: str, *, accept_changes: bool) -> bool:
             "on with what is there now, and who has a mail gets no other"
         )
     if None not in before.values() and not changed:
-        return True
+        return 0
     bad = run.check()
     if bad and on_bad_row == "stop":
         state.forget_rows()
-        complain(
-            f"{bad} bad row{'' if bad == 1 else 's'}: nothing was sent; mend the file, or leave such rows out with "
-            "--on-bad-row skip"
-        )
-        return False
+        return bad
     if repeated := state.repeated():
-        err().print(
-            Text(
-                f"{repeated} rows have a recipient that another row has, too: one mail for each row", "yellow"
-            )
+        run.progress.note(
+            f"{repeated} more rows have a recipient that another row has: one mail for each row"
         )
     for name, value in prints.items():
         state.put_meta(name, value)
     state.commit_rows()
-    return True
+    return 0
 
 
 def _is_done(run: Run) -> bool:
@@ -199,10 +206,11 @@ def _is_done(run: Run) -> bool:
     return set(counts) <= {"accepted"}
 
 
-def _show(table: Table, template: Template, mailer: Mailer, limit: int | None) -> int:
+def _show(table: Table, template: Template, mailer: Mailer, limit: int | None, on_bad_row: str) -> int:
     """Check every row, show the first mails, and say how many would go."""
     good = bad = 0
     most = _PREVIEWS if limit is None else limit
+    shown: list[Text] = []
     with Progress() as progress:
         for row in progress.checking(table):
             try:
@@ -213,24 +221,31 @@ def _show(table: Table, template: Template, mailer: Mailer, limit: int | None) -
                 progress.complain(str(fault))
                 continue
             good += 1
-            if good > most:
-                continue
-            console = out()
-            console.print(Text(f"{row.where}", "bold"))
-            for name, value in (("To", message.to[0]), ("Subject", message.subject)):
-                console.print(Text(f"  {name}: {printable(value)}"))
-            lines = (message.text or "").splitlines()
-            for line in lines[:_LINES]:
-                console.print(Text(f"  │ {printable(line)}", "dim"))
-            if len(lines) > _LINES:
-                console.print(Text(f"  │ … {len(lines) - _LINES} more lines", "dim"))
-            if message.html is not None:
-                console.print(Text(f"  + HTML of {len(message.html)} characters", "dim"))
-            for attachment in message.attachments:
-                console.print(Text(f"  + {printable(attachment.filename or attachment.content_id)}", "dim"))
+            if good <= most:
+                shown += _preview(row, message)
+    console = out()
+    for line in shown:
+        console.print(line)
     mails = f"{good} mail{'' if good == 1 else 's'} would be sent"
-    out().print(Text(mails + (f", {bad} rows are bad" if bad else "") + "; nothing was sent", "bold"))
-    return _USAGE if bad else _SENT
+    rows = f", {bad} row{' is' if bad == 1 else 's are'} bad" if bad else ""
+    console.print(Text(f"{mails}{rows}; nothing was sent", "bold"))
+    return (_USAGE if on_bad_row == "stop" else _NOT_SENT) if bad else _SENT
+
+
+def _preview(row: Row, message: Message) -> Iterator[Text]:
+    """Yield the lines that show a row's mail."""
+    yield Text(row.where, "bold")
+    for name, value in (("To", message.to[0]), ("Subject", message.subject)):
+        yield Text(f"  {name}: {printable(value)}")
+    lines = (message.text or "").splitlines()
+    for line in lines[:_LINES]:
+        yield Text(f"  │ {printable(line)}", "dim")
+    if len(lines) > _LINES:
+        yield Text(f"  │ … {len(lines) - _LINES} more lines", "dim")
+    if message.html is not None:
+        yield Text(f"  + HTML of {len(message.html)} characters", "dim")
+    for attachment in message.attachments:
+        yield Text(f"  + {printable(attachment.filename or attachment.content_id)}", "dim")
 
 
 @contextmanager

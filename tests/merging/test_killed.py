@@ -73,9 +73,9 @@ def killed(folder: Path, rows: int, limit: float) -> None:
     assert [name for name in people if server.taken[name] > 1] == []
     assert [name for name in people if told[name] == "accepted" and server.taken[name] != 1] == []
     in_doubt = [name for name in people if told[name] == "unknown"]
-    # The server hung up on so many between the dot and its reply; a kill leaves one more in doubt at most, and those
-    # whose outcome was not on the disk yet, which is a mail or two.
-    broken = server.fates["drop at the dot"] + server.fates["take and drop"]
+    # The server hung up on so many after the dot was written; a kill leaves two in doubt at most: the one in flight, and
+    # the one before it, whose outcome goes to the disk with the next commit point.
+    broken = sum(server.fates[fate] for fate in ("drop in the content", "drop at the dot", "take and drop"))
     assert len(in_doubt) <= broken + 2 * KILLS, account
 
 

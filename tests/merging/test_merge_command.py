@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from modernmail.cli.__main__ import main
 from modernmail.cli.merging.state import State
 from modernmail.cli.merging.table import Table
 from modernmail.testing import Rule, ScriptedSMTPServer
@@ -101,6 +102,15 @@ def test_a_dry_run_sends_nothing_and_shows_the_first_mails(merge: Merge, server:
     assert "│ your Tea." in merge.out
     assert "2 mails would be sent; nothing was sent" in merge.out
     assert sorted(path.name for path in Path().iterdir()) == ["people.csv", "t.txt"]
+
+
+def test_a_dry_run_counts_bad_rows(merge: Merge, folder: Path) -> None:
+    """They are named; the exit code is that of a run: 2 when they would keep it from going, 1 when it would leave them out."""
+    (folder / "people.csv").write_text("to,name,item\na@example.com,A,x\nno body,B,y\n")
+    assert merge("--dry-run") == 2
+    assert "bad row 2 (line 3): to: 'no body'" in merge.err
+    assert "1 mail would be sent, 1 row is bad; nothing was sent" in merge.out
+    assert merge("--dry-run", "--on-bad-row", "skip") == 1
 
 
 def test_a_limit_sends_so_many_and_the_rest_later(merge: Merge, server: ScriptedSMTPServer) -> None:
@@ -230,6 +240,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "encoding": (["--url", "null:", "--encoding", "klingon"], "no such encoding"),
     "column": (["--url", "null:", "--to-column", "mail"], "has no column 'mail': there are to, name, item"),
     "text twice": (["--url", "null:", "--text", "x"], "say the same thing"),
+    "results": (["--url", "null:", "--results", "missing/r.csv"], "cannot be written: No such file"),
     "state is a folder": (["--url", "null:", "--resume", "."], "is a folder"),
 }
 
@@ -241,6 +252,12 @@ def test_mistakes_in_the_options(kind: str, merge: Merge) -> None:
     assert merge(*arguments) == 2
     assert expected in merge.err
     assert "Traceback" not in merge.err
+
+
+def test_no_sender_is_one_mistake_not_one_for_each_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither `--from` nor MODERNMAIL_FROM: it is said once."""
+    assert main(["merge", "people.csv", "--subject", "x", "--text", "y", "--url", "null:"]) == 2
+    assert capsys.readouterr().err.count("say who sends it: --from ADDRESS") == 1
 
 
 def test_a_csv_that_is_not_there(merge: Merge) -> None:
@@ -374,7 +391,7 @@ def test_rows_are_found_again_in_a_changed_table(
         "to,name,item\na@example.com,A,x\nb@example.com,B,x\na@example.com,A,y\n"
     )
     assert merge("--url", server.url(), "--resume", "s") == 0
-    assert "1 rows have a recipient that another row has" in merge.err
+    assert "1 more rows have a recipient that another row has" in merge.err
     (folder / "people.csv").write_text(
         "to,name,item\nc@example.com,C,x\nA <a@EXAMPLE.com>,A,x\na@example.com,A,y\na@example.com,A,z\n"
     )

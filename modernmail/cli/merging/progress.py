@@ -47,6 +47,7 @@ class Progress:
             _Rate(),
             _TimeLeft(),
             console=self._console,
+            transient=True,
             disable=not self._is_terminal,
         )
         self._task = self._bar.add_task("checking", total=None)
@@ -79,7 +80,11 @@ class Progress:
         """Show a row that no mail can be made of."""
         self._complaints += 1
         if self._complaints <= _SHOWN:
-            self._bar.console.print(Text.assemble(("bad row ", "bold red"), printable(fault)))
+            self._bar.console.print(Text.assemble(("bad ", "bold red"), printable(fault)))
+
+    def note(self, text: str) -> None:
+        """Show something worth knowing."""
+        self._bar.console.print(Text(text, "yellow"))
 
     def sending(self, total: int) -> None:
         """So many mails are to be sent from now on."""
@@ -192,4 +197,5 @@ def summarise(state: State, results: Path | None, sent: int, seconds: float) -> 
     if results is not None:
         console.print(Text(f"  results  {printable(results)}", "dim"))
     if state.path is not None:
-        console.print(Text(f"  state    {printable(state.path)}", "dim"))
+        goes_on = "; the same command goes on from here" if {"ready", "deferred"} & set(counts) else ""
+        console.print(Text(f"  state    {printable(state.path)}{goes_on}", "dim"))

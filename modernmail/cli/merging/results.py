@@ -18,13 +18,27 @@ COLUMNS = ("row", "to", "status", "reply", "message_id", "at")
 WORDS = {"ready": "not sent", "content": "unknown", "bad": "bad row"}
 
 
+def check_results(path: Path) -> None:
+    """Raise `ConfigurationError` when no results could be written there: better known before the first mail."""
+    beside = _beside(path)
+    try:
+        beside.touch()
+        beside.unlink()
+    except OSError as error:
+        raise ConfigurationError(f"--results {str(path)!r}: cannot be written: {error.strerror}") from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
 def write_results(path: Path, state: State) -> None:
     """Write all that is known of each row, in place of what the file held.
 
     `status` is accepted, deferred, rejected, unknown, `not sent` or `bad row`; `reply` is what the server said, or why
     it was not asked; `at` is the time of it, in UTC.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = _beside(path)
     try:
         with beside.open("w", encoding="utf-8", newline="") as file:
             out = csv.writer(file)
