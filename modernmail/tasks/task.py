@@ -7,6 +7,7 @@ import inspect
 import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from modernmail.errors import InvalidTask, TaskResultMismatch
@@ -68,12 +69,13 @@ class Task(Generic[P, T]):
         """The name of the function."""
         return str(self.func.__name__)
 
-    @property
+    # These two are asked for with every enqueue, and never change.
+    @cached_property
     def module_path(self) -> str:
         """The import path of the function: what a stored job holds."""
         return f"{self.func.__module__}.{self.func.__qualname__}"
 
-    @property
+    @cached_property
     def is_async(self) -> bool:
         """True for an `async def` function."""
         return inspect.iscoroutinefunction(self.func)

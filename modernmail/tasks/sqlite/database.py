@@ -82,10 +82,10 @@ class Database:
         """
         with self.lock:
             connection = self._for(durable)
-            self.patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+            self.patiently(connection.execute, "BEGIN IMMEDIATE")
             try:
                 yield connection
-                self.patiently(lambda: connection.execute("COMMIT"))
+                self.patiently(connection.execute, "COMMIT")
                 self._count(connection, durable=durable)
             except BaseException as error:
                 if connection.in_transaction:
@@ -99,7 +99,7 @@ class Database:
         changed."""
         with self.lock:
             connection = self._for(durable)
-            changed = self.patiently(lambda: connection.execute(sql, parameters).rowcount)  # type: ignore[arg-type]
+            changed = self.patiently(connection.execute, sql, parameters).rowcount
             self._count(connection, durable=durable)
             return changed
 
@@ -115,31 +115,25 @@ class Database:
             connection = self._for(None)
             return self.patiently(lambda: connection.execute(sql, parameters).fetchall())  # type: ignore[arg-type]
 
-    def patiently(self, step: Callable[[], T]) -> T:
-        """Return what the step returns, repeating it while the database is locked, for at most `patience`
-        seconds.
+    def patiently(self, step: Callable[..., T], *arguments: object) -> T:
+        """Return what the step returns, called with these arguments; while the database is locked it is
+        repeated, for at most `patience` seconds.
 
         SQLite's own waiting doubles up to 100 ms; with many short writers a brief random wait loses less.
         """
-        try:
-            return step()
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error):
-                raise self.explained(error) from error
-        except sqlite3.IntegrityError:
-            raise
-        except sqlite3.Error as error:
-            raise self.explained(error) from error
-        deadline = time.monotonic() + self.patience
-        wait = 0.0002
+        deadline = wait = 0.0
         while True:
-            time.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - spreads the waiters
-            wait = min(wait * 1.5, 0.02)
             try:
-                return step()
-            except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > deadline:
+                return step(*arguments)
+            except sqlite3.IntegrityError:
+                raise
+            except sqlite3.Error as error:
+                now = time.monotonic()
+                deadline = deadline or now + self.patience
+                if not _is_busy(error) or now > deadline:
                     raise self.explained(error) from error
+            wait = min(wait * 1.5, 0.02) or 0.0002
+            time.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - spreads the waiters
 
     def explained(self, error: sqlite3.Error) -> QueueUnavailable:
         """Return the library's error for one of SQLite's."""
@@ -210,7 +204,7 @@ class Database:
         except sqlite3.Error as error:
             raise self.explained(error) from error
         try:
-            self.patiently(lambda: self._prepare(connection))
+            self.patiently(self._prepare, connection)
         except BaseException:
             connection.close()
             raise
@@ -235,8 +229,8 @@ class Database:
         connection.execute("PRAGMA cache_size = -16000")
 
 
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 _parents: list[sqlite3.Connection] = []

@@ -13,6 +13,10 @@ COLUMNS = (
     "digest", "enqueued_at", "started_at", "attempted_at", "finished_at", "attempts", "lease", "outcome",
 )  # fmt: skip
 SELECTED = ", ".join(COLUMNS)
+INSERT = """INSERT INTO modernmail_job
+    (id, lane, queue, priority, phase, run_after, expires, name, payload, signature, key, digest, enqueued_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT_CONTENT = "INSERT INTO modernmail_content (job, content) VALUES (?, ?)"
 
 
 @dataclass(slots=True)
@@ -31,6 +35,14 @@ class NewJob:
     key: str | None = None
     digest: bytes | None = None
     content: bytes | None = None
+
+    def row(self, number: int, now: float) -> tuple[object, ...]:
+        """Return the row of `INSERT` under this id, enqueued now: queued, or waiting for its time."""
+        phase = "queued" if self.run_after is None or self.run_after <= now else "waiting"
+        return (
+            number, self.lane, self.queue, self.priority, phase, self.run_after, self.expires, self.name,
+            self.payload, self.signature, self.key, self.digest, now,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)

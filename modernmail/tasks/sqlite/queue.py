@@ -11,10 +11,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from modernmail.errors import IdempotencyConflict, InvalidTask
+from modernmail.errors import InvalidTask
 
 from .identifier import first_id_of, new_id
-from .job import SELECTED, Job
+from .intake import Intake, insert
+from .job import INSERT, INSERT_CONTENT, SELECTED, Job
 from .schema import is_current, migrate
 
 if TYPE_CHECKING:
@@ -23,14 +24,9 @@ if TYPE_CHECKING:
     from .database import Database
     from .job import NewJob
 
-_INSERT = """INSERT INTO modernmail_job
-    (id, lane, queue, priority, phase, run_after, expires, name, payload, signature, key, digest, enqueued_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_INSERT_CONTENT = "INSERT INTO modernmail_content (job, content) VALUES (?, ?)"
 _PURGE = """DELETE FROM modernmail_job WHERE id IN (
     SELECT id FROM modernmail_job WHERE id < ? AND finished_at < ? AND phase <> 'unknown' LIMIT ?)"""
 _PURGE_CONTENT = "DELETE FROM modernmail_content WHERE job NOT IN (SELECT id FROM modernmail_job) AND job < ?"
-_TRIES = 5  # at an id that another process took in the same microsecond
 
 
 class Queue:
@@ -38,6 +34,7 @@ class Queue:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._intake = Intake(database)
 
     def insert(self, job: NewJob, connection: sqlite3.Connection | None = None) -> int:
         """Store a job and return its id; with a `connection`, as part of that connection's transaction.
@@ -47,34 +44,25 @@ class Queue:
         """
         if connection is not None:
             with self.joined(connection):
-                return self._insert(connection, job)
-        if job.content is None and job.key is None:
-            for _ in range(_TRIES - 1):
-                number = new_id()
-                try:
-                    self.database.execute(_INSERT, _row(job, number, time.time()))
-                except sqlite3.IntegrityError:
-                    continue
-                return number
-        with self.database.write() as own:
-            return self._insert(own, job)
+                return insert(connection, job)
+        return self._intake.put(job)
 
     def insert_many(self, jobs: Iterable[NewJob], connection: sqlite3.Connection | None = None) -> list[int]:
         """Store jobs in one transaction, all or none, and return their ids in order."""
         if connection is not None:
             with self.joined(connection):
-                return [self._insert(connection, job) for job in jobs]
+                return [insert(connection, job) for job in jobs]
         now = time.time()
         with self.database.write() as own:
             all_jobs = list(jobs)
             if any(job.key is not None for job in all_jobs):
-                return [self._insert(own, job) for job in all_jobs]
+                return [insert(own, job) for job in all_jobs]
             first = _first_free(own)
-            own.executemany(_INSERT, [_row(job, first + at, now) for at, job in enumerate(all_jobs)])
+            own.executemany(INSERT, [job.row(first + at, now) for at, job in enumerate(all_jobs)])
             contents = [
                 (first + at, job.content) for at, job in enumerate(all_jobs) if job.content is not None
             ]
-            own.executemany(_INSERT_CONTENT, contents)
+            own.executemany(INSERT_CONTENT, contents)
         return list(range(first, first + len(all_jobs)))
 
     @contextmanager
@@ -124,41 +112,8 @@ class Queue:
                 connection.execute(_PURGE_CONTENT, (last,))
         return gone
 
-    def _insert(self, connection: sqlite3.Connection, job: NewJob) -> int:
-        if job.key is not None and (taken := _with_key(connection, job)) is not None:
-            return taken
-        for tries_left in reversed(range(_TRIES)):
-            number = new_id()
-            try:
-                connection.execute(_INSERT, _row(job, number, time.time()))
-            except sqlite3.IntegrityError:
-                if not tries_left:
-                    raise
-                continue
-            break
-        if job.content is not None:
-            connection.execute(_INSERT_CONTENT, (number, job.content))
-        return number
-
-
-def _row(job: NewJob, number: int, now: float) -> tuple[object, ...]:
-    phase = "queued" if job.run_after is None or job.run_after <= now else "waiting"
-    return (
-        number, job.lane, job.queue, job.priority, phase, job.run_after, job.expires, job.name, job.payload,
-        job.signature, job.key, job.digest, now,
-    )  # fmt: skip
-
 
 def _first_free(connection: sqlite3.Connection) -> int:
     """Return an id after which nobody has one, the write lock being held."""
     row = connection.execute("SELECT max(id) FROM modernmail_job").fetchone()
     return max(new_id(), 0 if row[0] is None else int(row[0]) + 1)
-
-
-def _with_key(connection: sqlite3.Connection, job: NewJob) -> int | None:
-    row = connection.execute("SELECT id, digest FROM modernmail_job WHERE key = ?", (job.key,)).fetchone()
-    if row is None:
-        return None
-    if row[1] != job.digest:
-        raise IdempotencyConflict(f"the idempotency key {job.key!r} is taken by a job with other content")
-    return int(row[0])

@@ -1,0 +1,138 @@
+"""Threads that enqueue at the same time share one commit, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import chores
+import pytest
+
+import modernmail
+from modernmail import Message, tasks
+from modernmail.errors import IdempotencyConflict, MailError, QueueUnavailable
+from modernmail.tasks.sqlite import SQLiteBackend
+from modernmail.tasks.sqlite.job import NewJob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Iterator[SQLiteBackend]:
+    """The default backend: a queue in a new file, its tables made."""
+    tasks.configure(f"sqlite:////{tmp_path}/queue.db?patience=0.2")
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    backend = tasks.task_backends["default"]
+    assert isinstance(backend, SQLiteBackend)
+    backend.jobs.find(1)
+    yield backend
+    modernmail.configure({})
+
+
+def at_once(backend: SQLiteBackend, *steps: Callable[[], object]) -> list[object]:
+    """Return what each step returns or raises, all of them having waited for the database at the same time."""
+    found: list[object] = [None] * len(steps)
+
+    def take(at: int) -> None:
+        try:
+            found[at] = steps[at]()
+        except MailError as error:
+            found[at] = error
+
+    threads = [threading.Thread(target=take, args=(at,)) for at in range(len(steps))]
+    with backend.database.lock:
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 20
+        while len(backend.jobs._intake._waiting) < len(steps):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_those_who_wait_are_committed_together(backend: SQLiteBackend) -> None:
+    """Eight tasks and four mails cost one transaction; each has an id of its own and is there."""
+    seen: list[str] = []
+    connection = backend.database._connection
+    assert connection is not None
+    connection.set_trace_callback(seen.append)
+    steps: list[Callable[[], Any]] = [lambda at=at: chores.note.enqueue(at) for at in range(8)]
+    steps += [lambda: Message("Hello", "Text", to=["you@example.com"]).enqueue() for _ in range(4)]
+    found = at_once(backend, *steps)
+    connection.set_trace_callback(None)
+    assert seen.count("COMMIT") == seen.count("BEGIN IMMEDIATE") == 1
+    assert len({result.id for result in found}) == 12  # type: ignore[attr-defined]
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(12,)]
+    for result in found:
+        result.refresh()  # type: ignore[attr-defined]
+
+
+def test_under_asyncio_too(backend: SQLiteBackend) -> None:
+    """`aenqueue` calls that run together lose nothing."""
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(chores.note.aenqueue(at) for at in range(50)))
+
+    results = asyncio.run(main())
+    assert sorted(result.args[0] for result in results) == list(range(50))
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(50,)]
+
+
+def test_a_key_that_is_taken_is_an_error_of_its_own_job(backend: SQLiteBackend) -> None:
+    """The others in the same commit are stored."""
+    insert = backend.jobs.insert
+    taken = insert(NewJob("task", "chores.add", "{}", key="k", digest=b"1"))
+    found = at_once(
+        backend,
+        lambda: insert(NewJob("task", "chores.add", "{}", key="k", digest=b"2")),
+        lambda: insert(NewJob("task", "chores.add", "{}", key="k", digest=b"1")),
+        lambda: insert(NewJob("task", "chores.add", "{}")),
+    )
+    assert isinstance(found[0], IdempotencyConflict)
+    assert found[1] == taken
+    assert isinstance(found[2], int)
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(2,)]
+
+
+def test_an_error_of_the_database_is_everybodys(backend: SQLiteBackend) -> None:
+    """Nobody is told that his job is stored when the commit failed; afterwards all goes on."""
+    own = sqlite3.connect(backend.database.path, isolation_level=None, check_same_thread=False)
+    own.execute("BEGIN IMMEDIATE")
+    found = at_once(backend, *(lambda: chores.note.enqueue(1) for _ in range(3)))
+    own.execute("ROLLBACK")
+    own.close()
+    assert [type(error) for error in found] == [QueueUnavailable] * 3
+    assert all("is locked by another process" in str(error) for error in found)
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(0,)]
+    assert chores.note.enqueue(2).id
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_does_not_store_what_waits_in_its_parent(backend: SQLiteBackend) -> None:
+    """A job that another thread was about to store at the moment of the fork is stored once."""
+    thread = threading.Thread(target=chores.note.enqueue, args=("parent",))
+    with backend.database.lock:
+        thread.start()
+        while not backend.jobs._intake._waiting:
+            time.sleep(0.001)
+        pid = os.fork()
+        if not pid:
+            status = 1
+            try:
+                chores.note.enqueue("child")
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(pid, 0)[1] == 0
+    thread.join()
+    rows = backend.database.rows("SELECT payload FROM modernmail_job")
+    assert sorted("parent" in str(row[0]) for row in rows) == [False, True]
