@@ -13,6 +13,8 @@ import nox
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 COVERAGE = Path(".nox", "coverage-data").resolve()
+# The tests of a file share its servers; in the order of the folders, which puts the slow files first.
+SPREAD = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 covered: list[str] = []  # the Python of this run that does the tests which only one has to do
 
@@ -62,13 +64,17 @@ def tests(session: nox.Session) -> None:
     """
     install_package(session)
     if covered:
-        run_module(session, "pytest", "--skip-once", *session.posargs)
+        run_module(session, "pytest", *SPREAD, "--skip-once", *session.posargs)
         return
     covered.append(str(session.python))
     shutil.rmtree(COVERAGE, ignore_errors=True)
     COVERAGE.mkdir(parents=True)
     run_module(
-        session, "coverage", "run", "-m", "pytest", *session.posargs, COVERAGE_FILE=str(COVERAGE / "data")
+        session,
+        *("coverage", "run", "-m", "pytest"),
+        *SPREAD,
+        *session.posargs,
+        COVERAGE_FILE=str(COVERAGE / "data"),
     )
 
 
