@@ -269,13 +269,9 @@ def test_remote_images_on_request(browser: Any, inbox: InboxServer) -> None:
         image.wait_for(state="attached")
         page.wait_for_selector("#blocked >> text=1 remote load blocked")
         assert image.evaluate("image => image.naturalWidth") == 0
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.click("text=Load remote images")
+        with page.expect_request(url):
+            page.click("text=Load remote images")
         page.wait_for_selector("text=Remote images are shown")
-        image.wait_for(state="attached")
-        page.wait_for_load_state("networkidle")
-        assert url in asked
         page.reload()
         page.goto(f"{inbox.url}/messages/{found}")
         page.wait_for_selector("#blocked >> text=1 remote load blocked")
