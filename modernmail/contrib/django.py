@@ -1,0 +1,90 @@
+"""Django's own mail, sent by our mailers: `EMAIL_BACKEND = "modernmail.contrib.django.EmailBackend"`.
+
+Django composes, as its users and its subclasses of `EmailMessage` expect; here the mail gets its envelope, and goes
+through the layers, the pool and the checks of the mailer that `modernmail.configure` named.
+
+Rules of the file: no connection is opened here; one bad mail never costs the others theirs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.mail.backends.base import BaseEmailBackend
+
+from modernmail import Envelope, mailers
+from modernmail.address import Address
+from modernmail.errors import ConfigurationError, MailError
+from modernmail.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from django.core.mail import EmailMessage
+
+    from modernmail.mailer import Mailer
+    from modernmail.parcel import Parcel
+
+
+class EmailBackend(BaseEmailBackend):  # type: ignore[misc]  # Django has no types
+    """A backend of Django that hands its mail to the mailer named `using`.
+
+    `using` is a name that `modernmail.configure` knows, "default" without one; Django's `MAILERS` (6.1) gives it in
+    `OPTIONS`. User names and passwords belong to the mailer: given here they are a `ConfigurationError`.
+    """
+
+    def __init__(
+        self,
+        fail_silently: bool = False,
+        *,
+        using: str = "default",
+        username: str | None = None,
+        password: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if username is not None or password is not None:
+            raise ConfigurationError(
+                "user name and password go with the mailer: modernmail.configure({'default': {'url': …, "
+                "'username': …, 'password': …}})"
+            )
+        self.fail_silently = fail_silently
+        self.using = using
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Send all of them over one connection; return how many somebody was accepted of.
+
+        When a mail was accepted for nobody, its error is raised after all were tried, unless `fail_silently`.
+        """
+        if not email_messages:
+            return 0
+        mailer = mailers[self.using]
+        sent = 0
+        failure: MailError | None = None
+        try:
+            with mailer.send_many(_parcels(mailer, email_messages)) as sending:
+                for receipt in sending:
+                    if receipt.accepted:
+                        sent += 1
+                    elif failure is None:
+                        failure = receipt.error
+        except MailError as error:
+            failure = error
+        if failure is not None and not self.fail_silently:
+            raise failure
+        return sent
+
+
+def _parcels(mailer: Mailer, messages: Sequence[EmailMessage]) -> Iterator[Parcel | MailError]:
+    for message in messages:
+        recipients = message.recipients()
+        if not recipients:
+            continue  # Django sends such a mail nowhere, and says nothing
+        try:
+            envelope = Envelope(
+                Address.of(str(message.from_email), "from_email").addr_spec,
+                [Address.of(str(recipient), "recipients") for recipient in recipients],
+            )
+            yield mailer.parcel(Message.from_email_message(message.message()), envelope)
+        except MailError as error:
+            yield error

@@ -1,0 +1,142 @@
+"""Django's mail over our mailers: what `django.core.mail` says arrives, and its faults are ours."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from typing import TYPE_CHECKING
+
+import pytest
+from django import VERSION as DJANGO
+from django.conf import settings
+from django.core import mail
+from django.test.utils import override_settings
+
+import modernmail
+from modernmail.contrib.django import EmailBackend
+from modernmail.errors import ConfigurationError, InvalidAddress, RecipientsRefused
+from modernmail.testing import Rule, ScriptedSMTPServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modernmail.testing import Outbox
+
+BACKEND = "modernmail.contrib.django.EmailBackend"
+EVIL = f"a@(Bcc:evil@example.net,{'y' * 80})example.com"
+
+
+@pytest.fixture(autouse=True)
+def _django() -> Iterator[None]:
+    """A Django whose mail goes to us."""
+    if not settings.configured:
+        settings.configure(USE_TZ=True)
+    here = {"BACKEND": BACKEND}
+    if DJANGO >= (6, 1):
+        mailers = {"default": here, "marketing": {**here, "OPTIONS": {"using": "marketing"}}}
+        override = override_settings(MAILERS=mailers)
+    else:
+        override = override_settings(EMAIL_BACKEND=BACKEND)
+    with override:
+        yield
+
+
+def connection(**options: object) -> EmailBackend:
+    """Return a backend as Django makes it."""
+    return EmailBackend(**options)  # type: ignore[arg-type]
+
+
+def test_send_mail_arrives(outbox: Outbox) -> None:
+    """Django's `send_mail`, unchanged, delivers text and HTML to everybody named."""
+    sent = mail.send_mail(
+        "Grüße", "Hello", "Shop <shop@example.com>", ["Zoë <zoe@example.com>"], html_message="<p>Hello</p>"
+    )
+    assert sent == 1
+    got = outbox.one(to="zoe@example.com")
+    assert (got.subject, got.text.strip(), got.html.strip()) == ("Grüße", "Hello", "<p>Hello</p>")
+
+
+def test_a_blind_copy_is_in_the_envelope_alone() -> None:
+    """Bcc recipients get the mail, and nobody reads of them."""
+    modernmail.configure({"default": "memory:"})
+    message = mail.EmailMessage(
+        "s", "b", "me@example.com", ["to@example.com"], bcc=["blind@example.com"], headers={"X-A": "1"}
+    )
+    message.attach("ä.pdf", b"%PDF-1.4", "application/pdf")
+    assert connection().send_messages([message]) == 1
+    (parcel,) = modernmail.mailers["default"].backend.outbox  # type: ignore[attr-defined]
+    assert parcel.envelope.recipients == ("to@example.com", "blind@example.com")
+    assert parcel.envelope.return_path == "me@example.com"
+    octets = bytes(parcel.content)
+    assert b"blind" not in octets
+    parsed = message_from_bytes(octets, policy=policy.default)
+    (attached,) = parsed.iter_attachments()  # type: ignore[attr-defined]
+    assert (attached.get_filename(), attached.get_content(), parsed["X-A"]) == ("ä.pdf", b"%PDF-1.4", "1")
+
+
+def test_a_crafted_recipient_is_refused(outbox: Outbox) -> None:
+    """The recipient that makes Django write a Bcc field is an error here; the mail beside it goes out."""
+    bad = mail.EmailMessage("s", "b", "me@example.com", [EVIL])
+    good = mail.EmailMessage("s", "b", "me@example.com", ["to@example.com"])
+    with pytest.raises(InvalidAddress, match="recipients"):
+        connection().send_messages([bad, good])
+    assert [item.recipients for item in outbox] == [("to@example.com",)]
+
+
+def test_many_mails_take_one_connection() -> None:
+    """`send_messages` and the next call share a pooled connection."""
+    with ScriptedSMTPServer() as server:
+        modernmail.configure({"default": server.url()})
+        mails = [mail.EmailMessage("s", "b", "me@example.com", [f"a{n}@example.com"]) for n in range(5)]
+        assert connection().send_messages(mails) == 5
+        assert connection().send_messages(mails) == 5
+        assert len(server.sessions) == 1
+
+
+def test_a_refusal_is_raised_after_the_rest_was_sent() -> None:
+    """One refused mail costs the others nothing; `fail_silently` keeps quiet about it."""
+    rule = Rule("RCPT", contains="gone@").reply("550 5.1.1 no such user")
+    mails = [
+        mail.EmailMessage("s", "b", "me@example.com", [who]) for who in ("gone@example.com", "a@example.com")
+    ]
+    with ScriptedSMTPServer([rule]) as server:
+        modernmail.configure({"default": server.url()})
+        with pytest.raises(RecipientsRefused, match="no such user"):
+            connection().send_messages(mails)
+        assert connection(fail_silently=True).send_messages(mails) == 1
+
+
+def test_another_mailer_by_name(outbox: Outbox) -> None:
+    """`using` names the mailer; one that does not exist is an error that lists what does."""
+    modernmail.configure({"marketing": "memory:"})
+    message = mail.EmailMessage("s", "b", "me@example.com", ["a@example.com"])
+    assert connection(using="marketing").send_messages([message]) == 1
+    with pytest.raises(ConfigurationError, match="marketing"):
+        connection(using="other").send_messages([message])
+
+
+@pytest.mark.skipif(DJANGO < (6, 1), reason="MAILERS came with Django 6.1, which needs Python 3.12")
+def test_mailers_of_django() -> None:
+    """Django's `MAILERS` names ours in its options; an option that does not exist is Django's own error."""
+    modernmail.configure({"marketing": "memory:"})
+    message = mail.EmailMessage("s", "b", "me@example.com", ["a@example.com"])
+    assert message.send(using="marketing") == 1
+    assert len(modernmail.mailers["marketing"].backend.outbox) == 1  # type: ignore[attr-defined]
+    with (
+        override_settings(MAILERS={"default": {"BACKEND": BACKEND, "OPTIONS": {"hots": "x"}}}),
+        pytest.raises(mail.InvalidMailer, match="hots"),
+    ):
+        message.send()
+
+
+def test_a_password_here_is_refused() -> None:
+    """`auth_user` and `auth_password` of Django would be lost: they are an error that says where they go."""
+    with pytest.raises(ConfigurationError, match=r"modernmail\.configure") as caught:
+        connection(username="user", password="secret")
+    assert "secret" not in str(caught.value)
+
+
+def test_nobody_to_send_to_is_no_error(outbox: Outbox) -> None:
+    """As in Django, a mail without recipients is not sent and counts for nothing."""
+    assert connection().send_messages([mail.EmailMessage("s", "b", "me@example.com", [])]) == 0
+    assert connection().send_messages([]) == 0
+    assert len(outbox) == 0
