@@ -25,7 +25,7 @@ from .snapshot import snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable
+    from collections.abc import AsyncIterable, Iterable, Mapping
     from email.message import EmailMessage
     from types import TracebackType
     from typing import Any, Self
@@ -46,7 +46,8 @@ class Mailer:
     """Sends mail by one backend.
 
     `backend` is a URL (`smtp://user:password@mail.example.com`) or a `Backend`. `username` and `password` beside a URL are
-    literal; `token` is a function that gives an OAuth2 token for that user. `from_email` is the sender of messages that
+    literal; `token` is a function that gives an OAuth2 token for that user, such as those in `modernmail.oauth2`, or a
+    mapping that describes one of these. `from_email` is the sender of messages that
     have none. `layers` stand between message and backend, first to last before a delivery, last to first after it.
     `max_size` refuses larger content, in octets. `on_unknown` says what the outbox does with a queued mail that may have
     been accepted: `"park"` it, or `"resend"`. Use it as a context manager, or call `close()`.
@@ -68,10 +69,18 @@ class Mailer:
         max_size: int | None = None,
         username: str | None = None,
         password: str | None = None,
-        token: TokenProvider | None = None,
+        token: TokenProvider | Mapping[str, Any] | None = None,
         on_unknown: str = "park",
     ) -> None:
         around: list[Layer] = []
+        if token is not None and not callable(token):
+            if not hasattr(token, "keys"):
+                raise ConfigurationError(
+                    "token: must be a function that gives a token, or a mapping, not the token itself"
+                )
+            from .oauth2.settings import provider_from
+
+            token = provider_from(token)
         if isinstance(backend, str):
             if "(" in backend:
                 from .layers.url import layers_from_url

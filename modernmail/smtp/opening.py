@@ -109,9 +109,16 @@ async def _authenticate(opener: Opener, settings: Settings, extensions: Extensio
         raise SecurityFailed(
             f"{_where(settings)} offers no AUTH mechanism we know: {', '.join(extensions.auth)}"
         )
-    reply = await _spoken(opener, settings, mechanism)
-    if reply.code == 535 and settings.token is not None:
-        reply = await _spoken(opener, settings, mechanism)  # the token may have expired between two looks
+    token = None if settings.token is None else await _token(opener, settings)
+    reply = await _spoken(opener, settings, mechanism, token)
+    if reply.code == 535 and token is not None:
+        # The token may have been revoked, or expired between two looks; the same one again would count as an attack.
+        forget = getattr(settings.token, "refused", None)
+        if forget is not None:
+            forget(token)
+        another = await _token(opener, settings)
+        if another != token:
+            reply = await _spoken(opener, settings, mechanism, another)
     if reply.code != 235:
         raise AuthenticationFailed(
             f"{_where(settings)} did not accept the credentials of {settings.username!r} ({mechanism}): {reply}",
@@ -130,7 +137,18 @@ def choose_mechanism(offered: tuple[str, ...], *, is_token: bool) -> str | None:
     return next((mechanism for mechanism in known if mechanism in offered), None)
 
 
-async def _spoken(opener: Opener, settings: Settings, mechanism: str) -> Reply:
+async def _token(opener: Opener, settings: Settings) -> str:
+    """Return the provider's token, which must be one: a control character would end its field."""
+    token = await opener.token()
+    # RFC 6750 2.1: b64token
+    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
+        raise AuthenticationFailed(
+            f"the token provider for {settings.username!r} gave no token: a str of printable ASCII is expected"
+        )
+    return token
+
+
+async def _spoken(opener: Opener, settings: Settings, mechanism: str, token: str | None) -> Reply:
     """Carry out one AUTH exchange and return its last reply."""
     user, password = settings.username or "", settings.password or ""
     if mechanism == "PLAIN":
@@ -149,7 +167,6 @@ async def _spoken(opener: Opener, settings: Settings, mechanism: str) -> Reply:
         if reply.code != 334:
             return reply
         return await opener.command(_base64(f"{user} {_digest(password, reply)}"))
-    token = await opener.token()
     if mechanism == "XOAUTH2":
         first = f"user={user}\1auth=Bearer {token}\1\1"
     else:

@@ -460,8 +460,9 @@ class _Opener:
     async def token(self) -> str:
         provider = self._settings.token
         assert provider is not None
-        token = provider()
-        return token if isinstance(token, str) else await token
+        fetch = getattr(provider, "atoken", None)  # one that would block the loop has an async form
+        token = provider() if fetch is None else fetch()
+        return await token if hasattr(token, "__await__") else token
 
 
 def _reply(code: int, message: str) -> Reply:

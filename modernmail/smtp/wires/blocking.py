@@ -328,8 +328,9 @@ class _Opener:
         provider = self._settings.token
         assert provider is not None
         token = provider()
-        if not isinstance(token, str):
-            token.close()  # type: ignore[attr-defined]
+        if hasattr(token, "__await__"):
+            if hasattr(token, "close"):
+                token.close()  # a coroutine that nobody awaits warns
             raise SecurityFailed(
                 "the token provider is async: use it with the async methods, or give a sync one"
             )
