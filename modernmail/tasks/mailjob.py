@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from modernmail.content import Content, Octets
 from modernmail.envelope import Envelope
-from modernmail.errors import PayloadRejected
+from modernmail.errors import InvalidAttachment, PayloadRejected
 from modernmail.mime.transfer import StreamedBody
 from modernmail.parcel import Parcel
 from modernmail.source import FileSource
@@ -133,10 +133,9 @@ def _parts(content: Content) -> list[tuple[list[Any], bytes]]:
     for piece in content.pieces:
         source = piece.source if isinstance(piece, StreamedBody) else None
         if isinstance(source, FileSource):
+            # A file that is another by now is an error of the enqueue.
             path = str(Path(source.path).absolute())
-            # Read at least once now: a file that is gone already is an error of the enqueue.
-            FileSource(path)
-            parts.append((["file", path, *source.stamp], b""))
+            parts.append((["file", path, *_as_it_was(path, source.stamp).stamp], b""))
         else:
             data = piece.data if hasattr(piece, "data") else b"".join(piece.blocks())
             parts.append((["kept", len(data)], data))
@@ -151,7 +150,14 @@ def _pieces(parts: list[list[Any]], data: bytes) -> list[Octets | StreamedBody]:
             pieces.append(Octets(data[at : at + about[0]]))
             at += about[0]
         else:
-            source = FileSource.__new__(FileSource)
-            source.path, source.size, source.mtime_ns, source.inode = about
-            pieces.append(StreamedBody(source))
+            path, *stamp = about
+            pieces.append(StreamedBody(_as_it_was(path, tuple(stamp))))
     return pieces
+
+
+def _as_it_was(path: str, stamp: tuple[int, ...]) -> FileSource:
+    """Return the file at the path, or raise `InvalidAttachment` when it is not the one with this stamp."""
+    source = FileSource(path)
+    if source.stamp != stamp:
+        raise InvalidAttachment("path", path, "has changed since the message was built")
+    return source

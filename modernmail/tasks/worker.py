@@ -52,14 +52,16 @@ logger = logging.getLogger("modernmail.tasks")
 POLL = 0.1  # seconds between two looks at an empty queue that other processes may fill
 LOST = 5  # workers that a task may take with it
 SORRY = 1.0  # seconds to wait for a queue that is unavailable
+STINT = 0.5  # seconds of work that a hand takes at a time, so that the others find some too
 
 
 class Worker:
     """Runs the jobs of a `sqlite:` backend until it is stopped.
 
     `queues` are the names of those to serve, all when None; `concurrency` is the number of jobs at once;
-    `batch` is how many mails a hand takes at a time, to send them as one stream; with `until_empty` the
-    worker ends when nothing is left that could run now. `report` is called with a dictionary for each job
+    `batch` is how many mails a hand takes at most at a time, to send them as one stream: it takes fewer where the
+    server is slow, so that other hands and workers have some too. With `until_empty` the worker ends when
+    nothing is left that could run now. `report` is called with a dictionary for each job
     that came to an end or was put off. `counts` tells how many ended in which phase.
 
     A mailer has as many streams at once as its pool has connections (`smtp://…?pool=4`).
@@ -90,6 +92,7 @@ class Worker:
         self._aborting = threading.Event()
         self._busy: Counter[str] = Counter()  # hands, by lane
         self._limits: dict[str, int] = {}  # hands that a lane can use
+        self._pace: dict[str, float] = {}  # seconds for a mail of a lane, lately
         self._mailers: dict[str, Mailer] = {}
         self._pauses: dict[str, Pause] = {}
         self._mail = MailStore(backend)
@@ -197,7 +200,8 @@ class Worker:
             return 1
         if lane in self._pauses:
             return 1 if self._mail.pauses.may_probe(lane) else 0
-        return self.batch
+        # The first claim is for one mail, and tells how long one takes.
+        return max(1, min(self.batch, int(STINT / self._pace.get(lane, STINT))))
 
     @property
     def _is_busy(self) -> bool:
@@ -221,8 +225,10 @@ class Worker:
             is_stopping=self._stopping.is_set,
             told=self._tell_mail,
         )
+        began = time.monotonic()
         try:
             delivery.run(jobs)
+            self._pace[lane] = max(1e-6, (time.monotonic() - began) / len(jobs))
         except Paused as paused:
             pause = self._mail.pauses.begin(lane, paused.reason)
             wait = pause.until - time.time()
