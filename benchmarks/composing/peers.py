@@ -67,6 +67,11 @@ def with_known_files() -> Callable[[Mail], bytes]:
 
 def standard(mail: Mail) -> bytes:
     """EmailMessage under the SMTP policy."""
+    return standard_message(mail).as_bytes()
+
+
+def standard_message(mail: Mail) -> EmailMessage:
+    """Return an EmailMessage under the SMTP policy."""
     message = EmailMessage(policy=SMTP)
     message["Subject"], message["From"] = mail.subject, SENDER
     message["To"] = ", ".join(formataddr(pair, "utf-8") for pair in mail.to)
@@ -79,7 +84,7 @@ def standard(mail: Mail) -> bytes:
     if mail.file is not None:
         name, octets, kind = mail.file
         message.add_attachment(octets, *kind.split("/"), filename=name)
-    return message.as_bytes()
+    return message
 
 
 def legacy(mail: Mail) -> bytes:
@@ -222,26 +227,36 @@ def peers() -> tuple[list[Peer], list[str]]:
         ("python-emails", "emails", lambda: python_emails),
         ("Flask-Mailman", "flask-mailman", _mailman),
     ):
-        distribution, _, least = package.partition(">=")
-        there = _version(distribution)
-        if there is None or int(there.partition(".")[0]) < int(least or 0):
+        there = version_of(*package.split(">="))
+        if there is None:
             missing.append(f"pip install {package}")
         else:
             found.append(Peer(name, there, make()))
     return found, missing
 
 
-def _version(distribution: str) -> str | None:
+def version_of(distribution: str, least: str = "0") -> str | None:
+    """Return the version of a distribution, None when it is not installed or older than `least`."""
     try:
-        return version(distribution)
+        there = version(distribution)
     except PackageNotFoundError:
         return None
+    return there if int(there.partition(".")[0]) >= int(least) else None
+
+
+def set_django_up() -> str | None:
+    """Make Django ready; return its version, None without Django 6."""
+    there = version_of("django", "6")
+    if there is not None:
+        from django.conf import settings
+
+        if not settings.configured:
+            settings.configure(USE_I18N=False)
+    return there
 
 
 def _django() -> Callable[[Mail], bytes]:
-    from django.conf import settings
-
-    settings.configure(USE_I18N=False)
+    set_django_up()
     from django.core.mail import EmailMultiAlternatives
 
     return django_like(EmailMultiAlternatives, with_policy=True)

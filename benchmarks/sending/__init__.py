@@ -1,0 +1,1 @@
+"""What `benchmarks/send.py` measures: the sink, those who send to it, and the memory they take."""
