@@ -7,9 +7,12 @@ Its mailboxes are those of `PASSWORDS` and `CROWD`, and no other: another recipi
 from __future__ import annotations
 
 import grp
+import hmac
+import json
 import os
 import pwd
-from base64 import b64encode
+import time
+from base64 import b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,14 +56,20 @@ mail_plugins = quota
 protocols = imap lmtp
 auth_username_format =
 auth_username_chars =
-auth_mechanisms = plain login cram-md5
+auth_mechanisms = plain login cram-md5 xoauth2 oauthbearer
 disable_plaintext_auth = no
 auth_failure_delay = 0
 ssl = yes
 ssl_cert = <{certificate.chain_file}
 ssl_key = <{certificate.key_file}
 passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf
+}}
+passdb {{
   driver = passwd-file
+  mechanisms = plain login cram-md5
   args = username_format=%u {folder}/users
 }}
 userdb {{
@@ -98,6 +107,12 @@ service auth {{
   }}
 }}
 """
+
+_OAUTH2 = """
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={folder}/keys/
+"""
+_KEY = b"the key of an issuer of tokens in tests"
 
 
 class Dovecot:
@@ -138,6 +153,18 @@ class Dovecot:
             ).lstrip("\n")
         )
 
+        (folder / "oauth2.conf").write_text(_OAUTH2.format(folder=folder).lstrip("\n"))
+        key = folder / "keys/default/HS256/default"
+        key.parent.mkdir(parents=True)
+        key.write_bytes(b64encode(_KEY))
+
+    def token(self, user: str, *, lifetime: float = 600.0) -> str:
+        """Return a token that lets this user in by XOAUTH2 or OAUTHBEARER: a JWT that is good for so many seconds."""
+        now = int(time.time())
+        claims = {"sub": user, "email": user, "iat": now - 1000, "exp": now + int(lifetime)}
+        parts = [_base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+        return ".".join([*parts, _base64url(hmac.digest(_KEY, ".".join(parts).encode(), "sha256"))])
+
     def _own(self, user: int, group: int) -> None:
         """Give the homes to the user that Dovecot delivers as; it refuses to deliver as root."""
         for path in (self.maildirs.root, *self.maildirs.root.iterdir()):
@@ -159,6 +186,10 @@ class Dovecot:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.stop()
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
 
 
 @pytest.fixture(scope="session")

@@ -30,13 +30,15 @@ if TYPE_CHECKING:
     from .dovecot import Dovecot
 
 INSTALL = "apt-get install postfix"
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER")
 
 
 class Postfix(MailServer):
     """A Postfix below `folder`; a context manager: running inside, ended and asserted gone outside.
 
     `certificate` turns on STARTTLS on `port` and implicit TLS on `smtps_port`; `sasl_socket` (Dovecot's)
-    turns on AUTH, over TLS only; `message_size_limit` is in octets; `parameters` (lines of main.cf) win.
+    turns on AUTH, over TLS only, and `mechanism_ports` then has for each of `MECHANISMS` a port that offers no
+    other; `message_size_limit` is in octets; `parameters` (lines of main.cf) win.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Postfix(MailServer):
     ) -> None:
         self.port = free_port()
         self.smtps_port = free_port() if certificate else None
+        self.mechanism_ports = {name: free_port() for name in MECHANISMS} if sasl_socket else {}
         self.configuration = folder / "config"
         self.maildirs = Maildirs(folder / "mail")
         self.log = Log(folder / "log")
@@ -68,7 +71,7 @@ class Postfix(MailServer):
         settings |= parameters or {}
         files = {
             "main.cf": "".join(f"{name} = {value}\n" for name, value in settings.items()),
-            "master.cf": configuration.services(self.port, self.smtps_port),
+            "master.cf": configuration.services(self.port, self.smtps_port, self.mechanism_ports),
             "recipients": configuration.RECIPIENTS,
         }
         for name, text in files.items():

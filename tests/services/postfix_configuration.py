@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .process import LOOPBACK
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from .certificates import Certificate
@@ -44,11 +45,13 @@ postlog    unix-dgram  n - n -  1   postlogd
 """
 
 
-def services(port: int, smtps_port: int | None) -> str:
-    """Return master.cf: plain SMTP on one port, implicit TLS on the other."""
+def services(port: int, smtps_port: int | None, mechanism_ports: Mapping[str, int]) -> str:
+    """Return master.cf: plain SMTP on one port, implicit TLS on the other, and ports that offer one mechanism each."""
     listeners = [f"{LOOPBACK}:{port} inet n - n - - smtpd"]
     if smtps_port is not None:
         listeners.append(f"{LOOPBACK}:{smtps_port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes")
+    for name, number in mechanism_ports.items():
+        listeners.append(f"{LOOPBACK}:{number} inet n - n - - smtpd -o smtpd_sasl_mechanism_filter={name}")
     return _SERVICES.format(listeners="\n".join(listeners)).lstrip("\n")
 
 
