@@ -90,7 +90,12 @@ def test_a_host_of_another_script() -> None:
     assert settings("smtp://B%C3%BCcher.example").host == "xn--bcher-kva.example"
 
 
-@given(st.text(min_size=1), st.text(min_size=1))
+WORDS = st.text(
+    st.characters(exclude_characters=[chr(code) for code in (*range(0x20), 0x7F)]), min_size=1
+)  # control characters separate the fields of SASL
+
+
+@given(WORDS, WORDS)
 def test_any_user_and_password(username: str, password: str) -> None:
     """Whatever user and password are, percent-encoded they arrive as they are."""
     url = f"smtp://{quote(username, safe='', errors='replace')}:{quote(password, safe='', errors='replace')}@h.example"
@@ -129,6 +134,8 @@ REFUSED = {
     "smtp://:s3cret@mail.example.com": "a password needs a username",
     "smtp://zoe:50%s3cret@mail.example.com": "written %25",
     "smtp://zoe:%ffs3cret@mail.example.com": "not UTF-8",
+    "smtp://zoe:s3cret%0a@mail.example.com": "the password holds a control character",
+    "smtp://zoe%00:s3cret@mail.example.com": "the username holds a control character",
     "smtp://zoe:12?s3cret@mail.example.com": "%3F",
     "smtp://zoe:12/s3cret@mail.example.com": "%2F",
     "smtp://zoe:12#s3cret@mail.example.com": "%23",

@@ -5,8 +5,10 @@ The URL parser and callers make it; the wires, the pool and the choreography rea
 
 from __future__ import annotations
 
-from ..errors import ConfigurationError
+from ..domain import domain_ascii
+from ..errors import ConfigurationError, InvalidAddress
 from ..frozen import Frozen
+from .credentials import check_login
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +36,16 @@ def is_loopback(host: str) -> bool:
         and parts[0] == "127"
         and all(part.isdecimal() and part.isascii() and int(part) < 256 for part in parts)
     )
+
+
+def _check_name(ehlo: str) -> None:
+    """Raise `ConfigurationError` unless it is what EHLO takes: a domain in ASCII, or an address literal (RFC 5321 4.1.1.1)."""
+    try:
+        is_sendable = domain_ascii(ehlo) == ehlo
+    except InvalidAddress as error:
+        raise ConfigurationError(f"ehlo={ehlo!r}: {error.reason}") from None
+    if not is_sendable:
+        raise ConfigurationError(f"ehlo={ehlo!r}: must be in ASCII, {domain_ascii(ehlo)!r}")
 
 
 class Settings(Frozen):
@@ -115,6 +127,9 @@ class Settings(Frozen):
         if username is not None and tls == "off" and not explicit_off:
             # Nothing was said about TLS and the host is this machine: the password still wants TLS.
             tls = "opportunistic"
+        check_login(username, password)
+        if ehlo is not None:
+            _check_name(ehlo)
         values: dict[str, Any] = {
             "host": host, "port": port, "tls": tls, "verify": verify, "ca": ca, "username": username, "password": password,
             "token": token, "ehlo": ehlo, "timeout": timeout, "final_timeout": final_timeout, "deadline": deadline,

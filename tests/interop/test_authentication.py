@@ -23,7 +23,7 @@ pytestmark = pytest.mark.once
 
 def url_of(postfix: Postfix, mechanism: str, authority: CertificateAuthority) -> str:
     """Return the URL of the port that offers this mechanism alone."""
-    port = postfix.mechanism_ports[mechanism]
+    port = postfix.ports[mechanism]
     return f"smtp://localhost:{port}?tls=required&ca={authority.ca_file}&pool=2"
 
 

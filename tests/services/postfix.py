@@ -37,8 +37,8 @@ class Postfix(MailServer):
     """A Postfix below `folder`; a context manager: running inside, ended and asserted gone outside.
 
     `certificate` turns on STARTTLS on `port` and implicit TLS on `smtps_port`; `sasl_socket` (Dovecot's)
-    turns on AUTH, over TLS only, and `mechanism_ports` then has for each of `MECHANISMS` a port that offers no
-    other; `message_size_limit` is in octets; `parameters` (lines of main.cf) win.
+    turns on AUTH, over TLS only; `more` are settings of further servers, whose ports are then in `ports` under the
+    same name; `message_size_limit` is in octets; `parameters` (lines of main.cf) win.
     """
 
     def __init__(
@@ -49,10 +49,11 @@ class Postfix(MailServer):
         sasl_socket: Path | None = None,
         message_size_limit: int = 64 * 1024 * 1024,
         parameters: Mapping[str, str] | None = None,
+        more: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.port = free_port()
         self.smtps_port = free_port() if certificate else None
-        self.mechanism_ports = {name: free_port() for name in MECHANISMS} if sasl_socket else {}
+        self.ports = {name: free_port() for name in more or {}}
         self.configuration = folder / "config"
         self.maildirs = Maildirs(folder / "mail")
         self.log = Log(folder / "log")
@@ -69,9 +70,13 @@ class Postfix(MailServer):
         if sasl_socket:
             settings |= configuration.sasl_settings(sasl_socket)
         settings |= parameters or {}
+        listeners: dict[int, Mapping[str, str]] = {self.port: {}}
+        if self.smtps_port is not None:
+            listeners[self.smtps_port] = {"smtpd_tls_wrappermode": "yes"}
+        listeners |= {self.ports[name]: own for name, own in (more or {}).items()}
         files = {
             "main.cf": "".join(f"{name} = {value}\n" for name, value in settings.items()),
-            "master.cf": configuration.services(self.port, self.smtps_port, self.mechanism_ports),
+            "master.cf": configuration.services(listeners),
             "recipients": configuration.RECIPIENTS,
         }
         for name, text in files.items():
@@ -133,12 +138,19 @@ def running_postfix_tls(
 ) -> Iterator[Postfix]:
     """The session's Postfix with TLS and AUTH: tests take `postfix_tls`."""
     require("postfix", install=INSTALL, root=True)
+    expired = certificate_authority.issue(expired=True)
+    elsewhere = certificate_authority.issue("elsewhere.example.com")
     with (
         service_folder("postfix") as folder,
         Postfix(
             folder,
             certificate=certificate_authority.issue(),
             sasl_socket=running_dovecot.auth_socket,
+            more={
+                **{name: {"smtpd_sasl_mechanism_filter": name} for name in MECHANISMS},
+                "expired": configuration.certificate_settings(expired),
+                "wrong host": configuration.certificate_settings(elsewhere),
+            },
         ) as server,
     ):
         yield server
@@ -146,6 +158,10 @@ def running_postfix_tls(
 
 @pytest.fixture
 def postfix_tls(running_postfix_tls: Postfix) -> Postfix:
-    """A Postfix with STARTTLS, implicit TLS on `smtps_port`, and AUTH over TLS; its maildirs are empty."""
+    """A Postfix with STARTTLS, implicit TLS on `smtps_port`, and AUTH over TLS; its maildirs are empty.
+
+    `ports` has one for each of `MECHANISMS`, which offers no other, and `"expired"` and `"wrong host"` for those
+    certificates.
+    """
     running_postfix_tls.renew()
     return running_postfix_tls

@@ -45,14 +45,14 @@ postlog    unix-dgram  n - n -  1   postlogd
 """
 
 
-def services(port: int, smtps_port: int | None, mechanism_ports: Mapping[str, int]) -> str:
-    """Return master.cf: plain SMTP on one port, implicit TLS on the other, and ports that offer one mechanism each."""
-    listeners = [f"{LOOPBACK}:{port} inet n - n - - smtpd"]
-    if smtps_port is not None:
-        listeners.append(f"{LOOPBACK}:{smtps_port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes")
-    for name, number in mechanism_ports.items():
-        listeners.append(f"{LOOPBACK}:{number} inet n - n - - smtpd -o smtpd_sasl_mechanism_filter={name}")
-    return _SERVICES.format(listeners="\n".join(listeners)).lstrip("\n")
+def services(listeners: Mapping[int, Mapping[str, str]]) -> str:
+    """Return master.cf: an SMTP server on each port, with settings of its own."""
+    lines = [
+        f"{LOOPBACK}:{port} inet n - n - - smtpd"
+        + "".join(f" -o {name}={value}" for name, value in own.items())
+        for port, own in listeners.items()
+    ]
+    return _SERVICES.format(listeners="\n".join(lines)).lstrip("\n")
 
 
 def settings(folder: Path, *, message_size_limit: int) -> dict[str, str]:
@@ -109,10 +109,17 @@ def tls_settings(certificate: Certificate) -> dict[str, str]:
     """Return what turns STARTTLS on."""
     return {
         "smtpd_tls_security_level": "may",
-        "smtpd_tls_cert_file": str(certificate.chain_file),
-        "smtpd_tls_key_file": str(certificate.key_file),
+        **certificate_settings(certificate),
         "smtpd_tls_loglevel": "1",
         "smtpd_tls_received_header": "yes",
+    }
+
+
+def certificate_settings(certificate: Certificate) -> dict[str, str]:
+    """Return what makes a server show this certificate."""
+    return {
+        "smtpd_tls_cert_file": str(certificate.chain_file),
+        "smtpd_tls_key_file": str(certificate.key_file),
     }
 
 

@@ -107,8 +107,11 @@ class Conversation:
             raise
         if transaction is not None:
             transaction.raw, transaction.complete = raw, True
-            eight_bit = transaction.parameters.get("BODY", "").upper() == "8BITMIME"
-            self._session.violations += content_faults(raw, eight_bit=eight_bit)
+            parameters = transaction.parameters
+            eight_bit = parameters.get("BODY", "").upper() == "8BITMIME"
+            self._session.violations += content_faults(
+                raw, eight_bit=eight_bit, smtputf8="SMTPUTF8" in parameters
+            )
         self._play("BODY", b".\r\n")
         self._protocol.reset()
 

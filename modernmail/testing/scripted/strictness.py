@@ -25,14 +25,16 @@ def command_faults(verb: str, line: bytes, *, followed: bool, pipelining: bool) 
     return faults
 
 
-def content_faults(raw: bytes, *, eight_bit: bool) -> list[str]:
+def content_faults(raw: bytes, *, eight_bit: bool, smtputf8: bool = False) -> list[str]:
     """Return what is wrong with content as it came over DATA."""
     faults = []
+    # RFC 6531 3.6: SMTPUTF8 without BODY means a header in UTF-8 above a body in ASCII
+    declared_7bit = raw.partition(b"\r\n\r\n")[2] if smtputf8 else raw
     if _BARE.search(raw):
         faults.append("content: a bare CR or LF")
     if b"\0" in raw:
         faults.append("content: NUL")
-    if not eight_bit and _EIGHT_BIT.search(raw):
+    if not eight_bit and _EIGHT_BIT.search(declared_7bit):
         faults.append("content: 8-bit, and MAIL did not say so")
     if max(map(len, raw.split(b"\r\n"))) > 998:  # RFC 5321 4.5.3.1.6
         faults.append("content: a line over 998 octets")
