@@ -13,7 +13,14 @@ import tempfile
 import threading
 from contextlib import suppress
 
-from ..errors import ConfigurationError, ConnectFailed, ContentRefused, OutcomeUnknown, RecipientsRefused
+from ..errors import (
+    ConfigurationError,
+    ConnectFailed,
+    ContentRefused,
+    OutcomeUnknown,
+    RecipientsRefused,
+    SecurityFailed,
+)
 from ..receipt import Outcome, Receipt
 from .backend import Backend, accepted
 
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from .url import BackendURL
 
 PROGRAM = "/usr/sbin/sendmail"
+_NOT_PASSED_ON = "delivery-status notifications were asked for; a sendmail program is told with dsn=on only"
 _SHOWN = 500  # characters of what the program said
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=")
 
@@ -42,6 +50,10 @@ _NEVER = {
 class SendmailBackend(Backend):
     """Runs `program` with `-i -f RETURN-PATH -- RECIPIENT …`; `timeout` is the seconds it may take.
 
+    `dsn` passes wishes for delivery-status notifications on, by `-N`, `-R` and `-V`, which Postfix, Sendmail and OpenSMTPD
+    take. It is off by default, for Exim knows `-N` too: there it means that nothing shall be delivered. The receipt of a mail
+    whose wishes stay here says so.
+
     A recipient without a domain must be a plain name: what else stands there could be a file or a command for some of these
     programs. Line ends are those of Unix, as the program expects.
 
@@ -49,16 +61,23 @@ class SendmailBackend(Backend):
     <SendmailBackend /usr/lib/sendmail>
     """
 
-    def __init__(self, program: str | os.PathLike[str] = PROGRAM, *, timeout: float = 60.0) -> None:
+    def __init__(
+        self, program: str | os.PathLike[str] = PROGRAM, *, timeout: float = 60.0, dsn: bool = False
+    ) -> None:
         self.program = os.fspath(program)
         if not self.program.startswith("/"):
             raise ConfigurationError(f"program={self.program!r}: must be an absolute path, such as {PROGRAM}")
         if isinstance(timeout, bool) or not 0 < timeout <= 86400:
             raise ConfigurationError(f"timeout={timeout!r}: must be seconds, more than 0 and at most 86400")
         self.timeout = timeout
+        self.dsn = dsn
 
     async def send(self, parcel: Parcel, io: IO) -> Receipt:
         """Run the program for one mail."""
+        if parcel.envelope.require_tls:
+            raise SecurityFailed(
+                "TLS is required to the last hop (REQUIRETLS), and a sendmail program cannot be asked for that"
+            )
         for address in parcel.envelope.addresses:
             if not _is_safe(address):
                 return _refused(parcel, f"{address.addr_spec!r} has no domain and is no plain name")
@@ -76,7 +95,7 @@ class SendmailBackend(Backend):
         envelope = parcel.envelope
         words = [self.program, "-i", "-f", _path(envelope.sender)]
         dsn = envelope.dsn
-        if dsn is not None:
+        if dsn is not None and self.dsn:
             if dsn.notify:
                 words += ["-N", ",".join(dsn.notify)]
             if dsn.ret is not None:
@@ -158,7 +177,10 @@ class _Job:
         self._said.seek(0)
         said = " ".join(self._said.read(_SHOWN).decode("utf-8", "replace").split())
         if code == 0:
-            return accepted(parcel, f"given to {program}")
+            receipt = accepted(parcel, f"given to {program}")
+            if parcel.envelope.dsn is None or self._backend.dsn:
+                return receipt
+            return receipt.replace(notes=(_NOT_PASSED_ON,))
         if code < 0:
             late = f"did not end within {self._backend.timeout:g} s"
             raise _unknown(parcel, f"{program} {late if self._is_late else f'was ended by signal {-code}'}")
@@ -220,12 +242,15 @@ def _unknown(parcel: Parcel, why: str) -> DeliveryError:
 
 
 def sendmail_from_url(url: BackendURL) -> SendmailBackend:
-    """Return the backend of `sendmail:`, `sendmail:/usr/lib/sendmail` or `sendmail:?timeout=60`."""
+    """Return the backend of `sendmail:`, `sendmail:/usr/lib/sendmail` or `sendmail:?timeout=60&dsn=on`."""
     url.refuse_host()
-    url.refuse_options(("timeout",))
+    url.refuse_options(("dsn", "timeout"))
+    dsn = url.options.get("dsn", "off")
+    if dsn not in ("on", "off"):
+        raise ConfigurationError(f"dsn={dsn!r}: must be on or off")
     text = url.options.get("timeout", "60")
     try:
         seconds = float(text)
     except ValueError:
         raise ConfigurationError(f"timeout={text!r}: must be seconds") from None
-    return SendmailBackend(url.path or PROGRAM, timeout=seconds)
+    return SendmailBackend(url.path or PROGRAM, timeout=seconds, dsn=dsn == "on")

@@ -12,7 +12,7 @@ from services.postfix import INSTALL, Postfix
 from services.process import service_folder
 from services.programs import require
 
-from modernmail import Envelope, Mailer, Message
+from modernmail import DSN, Envelope, Mailer, Message
 from modernmail.backends.sendmail import SendmailBackend
 from modernmail.errors import (
     ConfigurationError,
@@ -22,12 +22,15 @@ from modernmail.errors import (
     InvalidAttachment,
     OutcomeUnknown,
     RecipientsRefused,
+    SecurityFailed,
 )
 from modernmail.testing.contract import BACKEND_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from services.exim import Exim
 
     from modernmail import Backend
 
@@ -84,7 +87,7 @@ def test_contract(
 def test_what_the_program_gets(is_async: bool, tmp_path: Path) -> None:
     """Arguments one by one, -- before the recipients, Bcc among them, and the mail with Unix line ends."""
     program = Program(tmp_path)
-    mailer = Mailer(f"sendmail:{program.path}")
+    mailer = Mailer(f"sendmail:{program.path}?dsn=on")
     letter = message(ANN, "-oQ/tmp@example.com").copy(bcc="zoe@bücher.example")
     letter.dsn(notify=["failure", "delay"], ret="headers", envid="id 1")
     parcel = mailer.parcel(letter)
@@ -198,13 +201,58 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
         ("sendmail:?timeout=0", "timeout=0"),
         ("sendmail:sendmail", "must be an absolute path"),
         ("sendmail://host/usr/sbin/sendmail", "takes no host"),
-        ("sendmail:?args=-t", "no option 'args'; there are timeout"),
+        ("sendmail:?args=-t", "no option 'args'; there are dsn, timeout"),
+        ("sendmail:?dsn=yes", "dsn='yes': must be on or off"),
     ],
 )
 def test_mistakes_in_urls_are_named(url: str, why: str) -> None:
     """Every mistake is a ConfigurationError that says what would be right."""
     with pytest.raises(ConfigurationError, match=why):
         Mailer(url)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_wishes_for_notifications_stay_here_unless_told(is_async: bool, tmp_path: Path) -> None:
+    """Without dsn=on there is no -N, which would make Exim throw the mail away; the receipt says so."""
+    program = Program(tmp_path)
+    mailer = Mailer(f"sendmail:{program.path}")
+    letter = message().dsn(notify=["failure"], ret="full", envid="-x")
+    receipt = asyncio.run(mailer.asend(letter)) if is_async else mailer.send(letter)
+    assert receipt.is_complete
+    assert receipt.notes == (
+        "delivery-status notifications were asked for; a sendmail program is told with dsn=on only",
+    )
+    assert program.calls[0][0] == ["-i", "-f", "me@example.com", "--", ANN]
+    assert mailer.send(message()).notes == ()
+
+
+def test_required_tls_cannot_be_asked_of_a_program(tmp_path: Path) -> None:
+    """REQUIRETLS is refused before the program is run: it would go on by whatever it finds."""
+    program = Program(tmp_path)
+    with pytest.raises(SecurityFailed, match="REQUIRETLS"):
+        Mailer(SendmailBackend(program.path)).send(message().require_tls())
+    assert not program.calls
+
+
+@pytest.mark.parametrize(
+    "name", ["`touch x`", "$HOME", "a&b", "{a}", "*", "'x", "#x", "-x", "--", "!x", "|x", "/x"]
+)
+def test_no_shell_reads_the_arguments(name: str, tmp_path: Path) -> None:
+    """What a shell would take for its own comes to the program as it is, as one argument behind --."""
+    program = Program(tmp_path)
+    address = f"{name.replace(' ', '')}@example.com"
+    envelope = Envelope(address, [address], dsn=DSN(envid=f"{name} ;id"))
+    Mailer(SendmailBackend(program.path, dsn=True)).send(message(), envelope=envelope)
+    ((arguments, _),) = program.calls
+    assert arguments == ["-i", "-f", address, "-V", f"{name} ;id", "--", address]
+
+
+def test_exim_takes_it(exim: Exim) -> None:
+    """Exim's own sendmail delivers the mail, with wishes for notifications too, which it would take for -N."""
+    program = exim.sendmail()
+    with Mailer(f"sendmail:{program}") as mailer:
+        assert mailer.send(message(ANN, BOB).dsn(notify=["failure", "delay"])).is_complete
+    assert sorted(str(mail.recipient) for mail in exim.delivered()) == [ANN, BOB]
 
 
 def test_postfix_takes_it() -> None:

@@ -7,6 +7,7 @@ Takes any mail for example.com, .net and .org, with the special recipients of ou
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from typing import TYPE_CHECKING
 
@@ -151,6 +152,18 @@ class Exim(MailServer):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.stop()
+
+    def sendmail(self) -> Path:
+        """Return a program that is called as sendmail and gives its mail to this Exim."""
+        program = self._folder / "sendmail"
+        command = in_namespace(
+            [self._exim, "-C", self._folder / "exim.conf"], self._folder, users=["Debian-exim"]
+        )
+        *words, script = command
+        script += ' "$@"'  # sh -ec SCRIPT NAME ARGUMENT …
+        program.write_text(f'#!/bin/sh\nexec {shlex.join([*words, script, "sendmail"])} "$@"\n')
+        program.chmod(0o755)
+        return program
 
     def has_queued(self) -> bool:
         """Whether anything that was taken is not delivered yet."""
