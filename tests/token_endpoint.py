@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class TokenEndpoint:
     """A context manager: `answer(form)` is called for each request and returns the status and the body.
 
-    By default each request gets `token-1`, `token-2` …, good for an hour. `forms` and `authorizations` are what came. While
-    `gate` is not set, requests wait.
+    `owners` maps tokens to users, for a server that asks about them by GET. By default each request gets `token-1`,
+    `token-2` …, good for an hour. `forms` and `authorizations` are what came. While `gate` is not set, requests wait.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class TokenEndpoint:
         self.gate.set()
         self.arrived = threading.Event()
         self.headers: dict[str, str] = {}
+        self.owners: dict[str, str] = {}
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -55,6 +56,19 @@ class TokenEndpoint:
                 self.send_response(status)
                 for field, value in endpoint.headers.items():
                     self.send_header(field, value)
+                self.send_header("Content-Length", str(len(octets)))
+                self.end_headers()
+                self.wfile.write(octets)
+
+            def do_GET(self) -> None:
+                """Say whose token it is, as servers ask (RFC 7662 in Google's form)."""
+                token = dict(parse_qsl(self.path.partition("?")[2])).get("access_token", "")
+                owner = endpoint.owners.get(token)
+                octets = json.dumps(
+                    {"error": "invalid_token"} if owner is None else {"email": owner}
+                ).encode()
+                self.send_response(400 if owner is None else 200)
+                self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(octets)))
                 self.end_headers()
                 self.wfile.write(octets)
