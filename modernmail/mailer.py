@@ -14,6 +14,7 @@ from .envelope import Envelope
 from .errors import ConfigurationError, DeliveryError, InvalidMessage, MailError
 from .feed import AsyncFeed, Feed
 from .flow import flow_of
+from .importing import Importing
 from .insight.log import log_receipt, logs_all
 from .insight.subscribers import Subscribers, teller_of
 from .layers.order import in_order
@@ -42,7 +43,7 @@ _BLOCKING = BlockingIO()
 _ASYNCIO = AsyncioIO()
 
 
-class Mailer:
+class Mailer(Importing):
     """Sends mail by one backend.
 
     `backend` is a URL (`smtp://user:password@mail.example.com`) or a `Backend`. `username` and `password` beside a URL are
