@@ -1,29 +1,32 @@
 """Open connections to one server, kept for the next mail: `Pool`, and the decision `choose`.
 
-The SMTP backend has one for sync callers and one for asyncio.
+`pools.py` keeps one for sync callers and one for each event loop.
 
 Rules of the file: decide in a pure function, act at the edge; a wire in doubt is closed, never reused; who waits is served
-in the order of coming; a wire of another process or event loop is let go without a word to the server, and so are the
-idle ones of a pool that nobody has closed.
+in the order of coming, by a wire or a place that is handed over, so that nobody who comes later can take it; whatever
+interrupts a step, the wire it had in hand is given back or closed.
 """
 
 from __future__ import annotations
 
-import os
 from collections import deque
+from math import inf
 from threading import RLock
-from weakref import finalize
-
-from ..errors import ConnectFailed
+from weakref import WeakSet, finalize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from typing import Literal
+    from typing import Literal, Protocol
 
     from ..runtime import IO, Signal
     from ..smtp.settings import Settings
     from ..smtp.wire import Wire
+
+    class Stream(Protocol):
+        """One that sends over wires of the pool; `turns` is odd while a mail of it is on its way."""
+
+        turns: int
 
 
 def choose(
@@ -48,122 +51,192 @@ def choose(
     return "wait", None, stale
 
 
-def _patience() -> tuple[Literal["reuse", "open", "wait"], Wire | None, list[Wire]]:
-    """Return the decision for one who comes while others wait."""
-    return "wait", None, []
+class _Turn:
+    """One who waits: served when a wire, or the place to open one, is handed over."""
+
+    __slots__ = ("is_served", "signal", "wire")
+
+    def __init__(self, signal: Signal) -> None:
+        self.signal = signal
+        self.is_served = False
+        self.wire: Wire | None = None
 
 
 class Pool:
-    """At most `settings.pool` wires, opened when they are needed."""
+    """At most `settings.pool` wires, opened when they are needed.
 
-    def __init__(self, settings: Settings, open_wire: Callable[[], Awaitable[Wire]]) -> None:
+    `open_wire` opens one before the moment it is given.
+    """
+
+    def __init__(self, settings: Settings, open_wire: Callable[[float], Awaitable[Wire]]) -> None:
         self._settings = settings
         self._open_wire = open_wire
-        # Reentrant: a sending that is dropped while the collector runs gives its wire back at that very moment.
-        self._lock = RLock()
         self._idle: list[Wire] = []  # always this list: the finalizer has it
         finalize(self, _abandon, self._idle)
-        self._busy = 0
-        self._waiting: deque[Signal] = deque()
-        self._pid = os.getpid()
-        self._is_closed = False
+        self._begin()
 
-    async def acquire(self, io: IO) -> Wire:
-        """Return a wire that nobody else uses; it must be given back with `release`.
+    def _begin(self) -> None:
+        # Reentrant: a sending that is dropped while the collector runs gives its wire back at that very moment.
+        self._lock = RLock()
+        self._places = 0  # taken by wires in use, and by those that are being opened
+        self._used: set[Wire] = set()
+        self._retired: set[Wire] = set()  # of those, the ones that the pool was closed over
+        self._waiting: deque[_Turn] = deque()
+        self._streams: WeakSet[Stream] = WeakSet()
+        self.drainers: list[Signal] = []  # to be set when a stream has ended a turn
 
-        Raises `ConnectFailed` when none becomes free in time, and what opening one raises.
+    # -- taking a wire, and giving it back ---------------------------------------------------------------------
+
+    async def acquire(self, io: IO, until: float = inf) -> Wire | None:
+        """Return a wire that nobody else uses, to be given back with `release`; None when none is free in time.
+
+        Raises what opening one raises.
         """
-        patience = self._settings.deadline or self._settings.final_timeout
-        deadline = io.now() + patience
-        signal: Signal | None = None
-        while True:
-            with self._lock:
-                self._disown()
-                self._is_closed = False
-                action, wire, stale = _patience()
-                if signal is not None or not self._waiting:
-                    action, wire, stale = choose(
-                        self._idle, self._busy + len(self._idle), io.now(), self._settings
-                    )
-                for one in stale:
-                    self._idle.remove(one)
-                if wire is not None:
-                    self._idle.remove(wire)
-                if action == "wait":
-                    signal = io.signal()
-                    self._waiting.append(signal)
-                else:
-                    self._busy += 1
+        with self._lock:
+            turn, wire, stale = self._take(io)
+        try:
             for one in stale:
-                await one.close(polite=True)
+                await one.close(polite=True, until=until)
+            if turn is not None:
+                if not await self._served(turn, io, until):
+                    return None
+                wire = turn.wire
             if wire is not None:
                 return wire
-            if action == "open":
-                try:
-                    await io.at_exit(self.close)
-                    return await self._open_wire()
-                except BaseException:
-                    self._free()
-                    raise
-            assert signal is not None
-            try:
-                is_served = await signal.wait(max(0.0, deadline - io.now()))
-            except BaseException:
-                self._forget(signal)
-                raise
-            if not is_served:
-                self._forget(signal)
-                raise ConnectFailed(
-                    f"all {self._settings.pool} connections to {self._settings.where} were busy for {patience:g} s",
-                    is_transient=True,
-                )
+            await io.at_exit(self.close)
+            wire = await self._open_wire(until)
+        except BaseException:
+            for one in stale:
+                one.abandon()
+            if turn is None or turn.is_served:
+                self._hand_on(wire if turn is None else turn.wire, keep=True)
+            raise
+        with self._lock:
+            self._used.add(wire)
+        return wire
 
-    async def release(self, wire: Wire, io: IO) -> None:
-        """Take a wire back; a broken one is closed."""
+    def _take(self, io: IO) -> tuple[_Turn | None, Wire | None, list[Wire]]:
+        """Decide: return a turn to wait for, or a wire, or neither, which means to open one; and what to close."""
+        open_count = self._places + len(self._idle)
+        action, wire, stale = choose(self._idle, open_count, io.now(), self._settings)
+        for one in stale:
+            self._idle.remove(one)
+        if action == "wait":
+            turn = _Turn(io.signal())
+            self._waiting.append(
+                turn
+            )  # nothing is idle, and no place is free, while somebody is in this line
+            return turn, None, stale
+        self._places += 1
+        if wire is not None:
+            self._idle.remove(wire)
+            self._used.add(wire)
+        return None, wire, stale
+
+    async def _served(self, turn: _Turn, io: IO, until: float) -> bool:
+        """Wait for what is handed over; return False when nothing was in time."""
+        if until == inf:
+            until = io.now() + self._settings.final_timeout
+        try:
+            while not turn.is_served and (left := until - io.now()) > 0:
+                await turn.signal.wait(left)
+        finally:
+            with self._lock:
+                if not turn.is_served:
+                    self._waiting.remove(turn)
+        return turn.is_served
+
+    async def release(self, wire: Wire, io: IO, until: float = inf) -> None:
+        """Take a wire back; one that is not good for another mail is closed."""
         wire.last_used = io.now()
-        keep = not wire.is_broken and not self._is_closed and wire.served < self._settings.max_messages
-        if not keep:
-            await wire.close(polite=True)
-        self._free(wire if keep else None)
-
-    def _free(self, wire: Wire | None = None) -> None:
         with self._lock:
-            if self._pid != os.getpid():
-                return
-            self._busy -= 1
+            is_ours = wire in self._used
+            keep = is_ours and wire not in self._retired and not wire.is_broken
+            keep = keep and wire.served < self._settings.max_messages
+            self._retired.discard(wire)
+        try:
+            if not keep:
+                await wire.close(polite=True, until=until)
+        finally:
+            if is_ours:
+                self._hand_on(wire, keep=keep)
+
+    def _hand_on(self, wire: Wire | None, *, keep: bool = False) -> None:
+        """A place is free, with its wire or without: it is for who has waited longest, or for nobody yet."""
+        with self._lock:
             if wire is not None:
-                self._idle.append(wire)
-            signal = self._waiting.popleft() if self._waiting else None
-        if signal is not None:
-            signal.set()
-
-    def _forget(self, signal: Signal) -> None:
-        """One who waited has gone: its turn, if it had come, is the next one's."""
-        with self._lock:
-            if signal in self._waiting:
-                self._waiting.remove(signal)
+                self._used.discard(wire)
+            if not self._waiting:
+                self._places -= 1
+                if wire is not None and keep:
+                    self._idle.append(wire)
                 return
-            following = self._waiting.popleft() if self._waiting else None
-        if following is not None:
-            following.set()
+            turn = self._waiting.popleft()
+            turn.is_served = True
+            if wire is not None and keep and wire.is_usable():
+                turn.wire = wire
+                self._used.add(wire)
+        if wire is not None and turn.wire is None:
+            wire.abandon()
+        turn.signal.set()
 
-    def _disown(self) -> None:
-        """After a fork the wires belong to the parent."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._idle.clear()
-            self._busy = 0
-            self._waiting = deque()
+    # -- the end -----------------------------------------------------------------------------------------------
 
-    async def close(self) -> None:
-        """Close every idle wire; those in use are closed when they come back. The next mail opens the pool again."""
+    def attend(self, stream: Stream) -> None:
+        """Know of a stream that sends over these wires: `close` waits for the mail that it has on its way."""
         with self._lock:
-            self._disown()
-            self._is_closed = True
+            self._streams.add(stream)
+
+    async def close(self, io: IO | None = None) -> None:
+        """Close every idle wire; those in use are closed when they come back. The next mail opens the pool again.
+
+        With `io` it drains: it waits for the mails that are on their way now, for the ordinary timeout at most.
+        """
+        if io is not None:
+            await self._drain(io)
+        with self._lock:
             wires = self._idle.copy()
             self._idle.clear()
-        for wire in wires:
-            await wire.close(polite=True)
+            self._retired |= self._used
+        while wires:
+            wire = wires.pop()
+            try:
+                await wire.close(polite=True)
+            except BaseException:
+                for one in wires:
+                    one.abandon()
+                raise
+
+    async def _drain(self, io: IO) -> None:
+        until = io.now() + self._settings.timeout
+        with self._lock:
+            begun = [(stream, stream.turns) for stream in self._streams if stream.turns & 1]
+        left = self._settings.timeout
+        while left > 0 and any(stream.turns == turns for stream, turns in begun):
+            signal = io.signal()
+            self.drainers.append(signal)
+            try:
+                # A turn may have ended before the signal was there to be set.
+                if any(stream.turns == turns for stream, turns in begun):
+                    await signal.wait(left)
+            finally:
+                self.drainers.remove(signal)
+            left = until - io.now()
+
+    def turn_ended(self) -> None:
+        """Tell who drains the pool that a stream has ended a turn."""
+        for signal in self.drainers.copy():
+            signal.set()
+
+    def abandon(self) -> None:
+        """Let go of every idle wire without a word to the server: its event loop is gone."""
+        with self._lock:
+            _abandon(self._idle)
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process: whatever was open belongs to the parent."""
+        _abandon(self._idle)
+        self._begin()
 
 
 def _abandon(wires: list[Wire]) -> None:

@@ -8,15 +8,17 @@ another attempt, so that a dead server does not cost a timeout for each mail.
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, SecurityFailed
 from ..receipt import Outcome
 from ..smtp.chunking import ChunkedPipeline
 from ..smtp.delivery import Delivery
 from ..smtp.lmtp import LMTPPipeline
+from ..smtp.patience import late
 from ..smtp.pipeline import Pipeline
 from .backend import Backend
-from .pool import Pool
+from .pools import Pools
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class SMTPBackend(Backend):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.hosts = () if settings.socket_path is not None else (settings.host,)
-        self._pools: dict[bool, Pool] = {}
+        self.pools = Pools(settings, open_blocking=self._open_blocking, open_async=self._open_async)
         self._context: Any = None
 
     def deliver(self, parcels: Parcels, io: IO) -> Receipts:
@@ -59,39 +61,37 @@ class SMTPBackend(Backend):
         assert receipt is not None
         return receipt
 
-    def pool(self, io: IO) -> Pool:
-        """Return the pool for sync or for async callers."""
-        found = self._pools.get(io.is_async)
-        if found is None:
-            found = self._pools[io.is_async] = Pool(self.settings, lambda: self._open(is_async=io.is_async))
-        return found
+    async def _open_async(self, until: float = inf) -> Wire:
+        from ..smtp.wires.aio_opening import open_asyncio
 
-    async def _open(self, *, is_async: bool) -> Wire:
+        return await open_asyncio(self.settings, self._tls(), until)
+
+    async def _open_blocking(self, until: float = inf) -> Wire:
+        from ..smtp.wires.blocking_opening import open_blocking
+
+        return await open_blocking(self.settings, self._tls(), until)
+
+    def _tls(self) -> Any:
+        """Return the context of all connections: reading the certificates takes longer than a handshake."""
         if self._context is None and self.settings.tls != "off":
             from ..smtp.wires.security import tls_context
 
             self._context = tls_context(self.settings)
-        if is_async:
-            from ..smtp.wires.aio import open_asyncio
-
-            return await open_asyncio(self.settings, self._context)
-        from ..smtp.wires.blocking import open_blocking
-
-        return await open_blocking(self.settings, self._context)
+        return self._context
 
     async def verify(self, io: IO) -> dict[str, Any]:
         """Connect, greet, authenticate and quit; return what the server offers."""
-        wire = await self._open(is_async=io.is_async)
+        deadline = self.settings.deadline
+        open_wire = self._open_async if io.is_async else self._open_blocking
+        wire = await open_wire(inf if deadline is None else io.now() + deadline)
         try:
             return wire.facts()
         finally:
             await wire.close(polite=True)
 
     async def close(self, io: IO) -> None:
-        """Close the idle connections."""
-        pool = self._pools.get(io.is_async)
-        if pool is not None:
-            await pool.close()
+        """Wait for the mails that are on their way, and close the connections."""
+        await self.pools.close(io)
 
     def __repr__(self) -> str:
         return f"<{'LMTP' if self.settings.is_lmtp else 'SMTP'}Backend {self.settings.where}>"
@@ -101,6 +101,7 @@ class SMTPReceipts:
     """The receipts of one burst over one wire at a time."""
 
     __slots__ = (
+        "__weakref__",
         "_backend",
         "_done",
         "_error",
@@ -112,11 +113,12 @@ class SMTPReceipts:
         "_waiting",
         "_was_used",
         "_wire",
+        "turns",
     )
 
     def __init__(self, backend: SMTPBackend, parcels: Parcels, io: IO) -> None:
         self._backend = backend
-        self._pool = backend.pool(io)
+        self._pool = backend.pools.of(io)
         self._parcels = parcels
         self._io = io
         self._wire: Wire | None = None
@@ -126,63 +128,86 @@ class SMTPReceipts:
         self._done: deque[Receipt] = deque()
         self._error: ConnectFailed | None = None
         self._ready_at = 0.0
+        self.turns = 0
+        self._pool.attend(self)
 
     async def next(self) -> Receipt | None:
         """Return the next receipt; None when the source ended."""
-        while not self._done:
-            pipeline = self._pipeline
-            if pipeline is None:
-                if not await self._connect():
+        self.turns += 1
+        try:
+            while not self._done:
+                pipeline = self._pipeline
+                if pipeline is None:
+                    if not await self._connect():
+                        return None
+                    continue
+                receipt = await pipeline.next()
+                if receipt is not None:
+                    return receipt
+                if pipeline.fault is None:
+                    await self._hand_back()
                     return None
-                continue
-            receipt = await pipeline.next()
-            if receipt is not None:
-                return receipt
-            if pipeline.fault is None:
-                await self._hand_back()
-                return None
-            await self._replace(pipeline)
-        return self._done.popleft()
+                await self._replace(pipeline)
+            return self._done.popleft()
+        finally:
+            self.turns += 1
+            if self._pool.drainers:
+                self._pool.turn_ended()
 
     async def _connect(self) -> bool:
         """Get a wire for the next parcel; False when there is no parcel."""
+        io = self._io
         if not self._waiting:
             parcel = await self._parcels.next()
             if parcel is None:
                 return False
-            self._waiting.append(Delivery(parcel, self._parcels.position, self._io.now()))
-        if self._error is not None and self._io.now() < self._ready_at:
+            self._waiting.append(Delivery(parcel, self._parcels.position, io.now()))
+        started = io.now()
+        if self._error is not None and started < self._ready_at:
             self._defer(self._error)
             return True
-        started = self._io.now()
+        settings = self._backend.settings
+        until = inf
+        if settings.deadline is not None:
+            until = self._waiting[0].deadline(settings.deadline, started)
         try:
-            wire = await self._pool.acquire(self._io)
+            wire = await self._pool.acquire(io, until)
         except (SecurityFailed, AuthenticationFailed):
             raise
         except ConnectFailed as error:
             self._error = error
-            now = self._io.now()
+            now = io.now()
             self._ready_at = now + max(_RESPITE, now - started)
             self._defer(error)
+            return True
+        if wire is None:
+            self._defer(self._busy(io.now() - started, is_late=io.now() >= until))
             return True
         self._error = None
         self._wire = wire
         self._was_used = not wire.is_fresh
         again = tuple(self._waiting)
         self._waiting.clear()
-        settings, offered = self._backend.settings, wire.extensions
+        offered = wire.extensions
         is_chunked = settings.chunking and offered.chunking and offered.pipelining
         kind = LMTPPipeline if settings.is_lmtp else ChunkedPipeline if is_chunked else Pipeline
-        self._pipeline = kind(wire, self._parcels, self._io, settings, again)
+        self._pipeline = kind(wire, self._parcels, io, settings, again)
         return True
 
-    def _defer(self, error: DeliveryError, status: str = "connect") -> None:
-        while self._waiting:
-            delivery = self._waiting.popleft()
-            delivery.settle_rest(
-                Outcome("deferred", reply=error.reply, reason=str(error), phase=status), error
-            )
-            self._done.append(delivery.receipt(self._io.now()))
+    def _busy(self, seconds: float, *, is_late: bool) -> ConnectFailed:
+        """Return the error of one who waited for a connection in vain."""
+        settings = self._backend.settings
+        busy = f"all {settings.pool} connections to {settings.where} were busy"
+        if is_late and settings.deadline is not None:
+            return ConnectFailed(f"{late(settings.deadline)}: {busy}", is_transient=True)
+        return ConnectFailed(f"{busy} for {seconds:g} s", is_transient=True)
+
+    def _defer(self, error: DeliveryError) -> None:
+        """Give up the mail that comes first: there is no connection for it."""
+        delivery = self._waiting.popleft()
+        outcome = Outcome("deferred", reply=error.reply, reason=str(error), phase="connect")
+        delivery.settle_rest(outcome, error)
+        self._done.append(delivery.receipt(self._io.now()))
 
     async def _replace(self, pipeline: Pipeline) -> None:
         """The wire failed: begin what is stranded on a new one, unless this one was new itself."""
@@ -195,15 +220,21 @@ class SMTPReceipts:
         if wire is not None:
             if pipeline is not None:
                 wire.served += pipeline.opened
-            await self._pool.release(wire, self._io)
+            deadline = self._backend.settings.deadline
+            # A farewell is no part of a mail, but who set a deadline waits for no more than a tenth of it besides.
+            await self._pool.release(
+                wire, self._io, inf if deadline is None else self._io.now() + deadline / 10
+            )
 
     async def close(self) -> list[Receipt]:
         """Stop: return the receipts of everything pulled that has none yet."""
         receipts = list(self._done)
         self._done.clear()
-        if self._pipeline is not None:
-            receipts += await self._pipeline.close()
-        await self._hand_back()
+        try:
+            if self._pipeline is not None:
+                receipts += await self._pipeline.close()
+        finally:
+            await self._hand_back()
         now = self._io.now()
         for delivery in self._waiting:
             delivery.settle_rest(

@@ -10,19 +10,16 @@ may be dead, and that must not leave an outcome unknown.
 
 from __future__ import annotations
 
-from ..receipt import Outcome
-from .pipeline import Pipeline, Unreadable, check_reset, conversation, readable
+from .outgoing import WHOLE, Outgoing, Unreadable, readable
+from .patience import Patience, late
+from .pipeline import Pipeline, check_reset
 from .replies import WireFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..receipt import Receipt, Reply
-    from .delivery import Delivery
     from .transaction import Transaction
 
-_IN_FLIGHT = 65536  # octets
 _IDLE = 2.0  # seconds after which a wire that was used before counts as idle
 
 
@@ -43,61 +40,63 @@ class ChunkedPipeline(Pipeline):
                 return None
         return self._done.popleft()
 
-    def _ending(self, delivery: Delivery) -> str:
-        return f"BDAT {delivery.parcel.content.size} LAST"
-
     async def _batch(self) -> list[Transaction]:
         """Return the mails that go together: one, and more while they are there at once and fit."""
         batch: list[Transaction] = []
         size = 0
-        while not batch or self.stranded or self._parcels.is_prompt:
-            transaction = await self._begin()
+        while not batch or self._backlog.is_prompt:
+            try:
+                transaction = await self._backlog.begin(None)
+            except BaseException:
+                self._put_back(batch)  # the producer failed; what it gave before has a receipt all the same
+                raise
             if transaction is None:
                 break
             content = transaction.delivery.parcel.content
             size += content.size
-            if batch and size > _IN_FLIGHT:
-                self._strand(transaction.delivery, transaction.addresses)  # it goes with the next ones
+            if batch and size > WHOLE:
+                self._backlog.strand(
+                    transaction.delivery, transaction.addresses
+                )  # it goes with the next ones
                 break
             batch.append(transaction)
-            if content.is_streamed or size >= _IN_FLIGHT or len(batch) >= self._settings.window:
+            if content.is_streamed or size >= WHOLE or len(batch) >= self._settings.window:
                 break
             if transaction.delivery.remaining:
                 break
         return batch
 
     async def _exchange(self, batch: list[Transaction]) -> None:
+        first = batch[0]
+        if self._is_late(first.delivery):
+            self._give_up_late(batch)
+            return
         wire, io = self._wire, self._io
         is_idle = not wire.is_fresh and io.now() - wire.last_used > _IDLE
         wire.is_fresh = False
-        first = batch[0]
         commit_point = io.commit_point
         try:
             wire.check()
             if is_idle or wire.needs_reset:
                 wire.needs_reset = False
-                check_reset((await wire.exchange(b"RSET\r\n", 1, self._settings.timeout))[0])
+                patience = self._bounded(self._ordinary, (1, first.delivery))
+                check_reset((await wire.exchange(b"RSET\r\n", 1, patience))[0])
             if commit_point is not None:
                 for transaction in batch:
                     await commit_point(transaction.delivery.parcel)
         except WireFault as fault:
             self.fault = fault
-            for transaction in reversed(batch):
-                self._strand(transaction.delivery, transaction.addresses)
+            self._put_back(batch)
             return
         except BaseException:
             await wire.close(polite=False)
             for transaction in batch:
                 self._interrupted(transaction)
             raise
-        count = sum(transaction.count for transaction in batch) + len(batch) - 1
-        ordinary = self._patience(first.delivery, self._settings.timeout)
-        final = self._patience(first.delivery, self._settings.final_timeout)
-        patience: list[float] = []
-        for transaction in batch:
-            # RSET before each but the first, MAIL and RCPT, then the reply to the content
-            patience += [ordinary] * (transaction.count - (0 if patience else 1))
-            patience.append(final)
+        if commit_point is not None and self._is_late(first.delivery):
+            self._give_up_late(batch)
+            return
+        count, patience = self._expected(batch)
         try:
             replies = await wire.exchange(_octets(batch), count, patience)
         except WireFault as fault:
@@ -115,6 +114,29 @@ class ChunkedPipeline(Pipeline):
                 await wire.close(polite=False)
                 self.fault = fault
 
+    def _expected(self, batch: list[Transaction]) -> tuple[int, Patience]:
+        """Return how many replies these mails have, and how long each may take."""
+        each: list[float] = []
+        marks = []
+        for transaction in batch:
+            # RSET before each but the first, MAIL and RCPT, then the reply to the content
+            each += [self._settings.timeout] * (transaction.count - (0 if each else 1))
+            each.append(self._settings.final_timeout)
+            marks.append((len(each), transaction.delivery))
+        return len(each), self._bounded(Patience(*each), *marks)
+
+    def _put_back(self, batch: list[Transaction]) -> None:
+        for transaction in reversed(batch):
+            self._backlog.strand(transaction.delivery, transaction.addresses)
+
+    def _give_up_late(self, batch: list[Transaction]) -> None:
+        """The deadline of the first has passed before anything was written; the others have theirs still."""
+        assert self._total is not None
+        first = batch[0]
+        self._put_back(batch[1:])
+        first.lost(late(self._total))
+        self._backlog.give_up(first.delivery, late(self._total))
+
     def _judge(self, batch: list[Transaction], replies: list[Reply]) -> None:
         """Judge the replies to whole mails."""
         at = 0
@@ -127,12 +149,14 @@ class ChunkedPipeline(Pipeline):
             at = last + 1
 
     def _judge_one(self, transaction: Transaction, replies: list[Reply]) -> None:
+        transaction.hear(replies)
+        transaction.is_rough = any(reply.code != 250 for reply in replies)
         try:
             if transaction.judge_mail(replies[0]):
                 transaction.judge_recipients(replies[1:-1])
         except WireFault:
             transaction.lost("the server's replies fit no command")
-            self._finish(transaction)
+            self._backlog.finish(transaction)
             raise
         reply = replies[-1]
         delivery = transaction.delivery
@@ -144,7 +168,7 @@ class ChunkedPipeline(Pipeline):
             transaction.judge_content(reply)
         # RFC 3030 2: after a BDAT that failed only RSET makes the session sure again
         transaction.needs_reset = not reply.is_positive
-        self._finish(transaction)
+        self._backlog.finish(transaction)
 
     def _failed(self, batch: list[Transaction], fault: WireFault) -> None:
         """The wire failed in the middle: judge what was answered, the rest is unknown or was not sent."""
@@ -159,23 +183,22 @@ class ChunkedPipeline(Pipeline):
                 self._judge_one(transaction, told)
                 continue
             open_ = transaction.judge_partly(told)
-            if not transaction.is_sent and not told:
-                self._strand(transaction.delivery, open_)
+            if not transaction.is_sent and not told and not self._is_late(transaction.delivery):
+                self._backlog.strand(transaction.delivery, open_)
                 continue
             transaction.addresses = transaction.accepted = open_
             transaction.lost(f"{fault.reason} before the reply to the content")
-            delivery = transaction.delivery
-            delivery.conversation = conversation(transaction, told, fault)
-            delivery.settle_rest(Outcome("deferred", reason=fault.reason, phase="connect"))
-            self._done.append(delivery.receipt(self._io.now()))
+            transaction.hear(told)
+            transaction.delivery.conversation = transaction.transcript(fault.reason)
+            self._backlog.give_up(transaction.delivery, fault.reason)
 
 
-def _octets(batch: list[Transaction]) -> bytes | Iterator[bytes]:
-    """Return what is written for these mails: in one piece, or in a stream for one that is large."""
+def _octets(batch: list[Transaction]) -> bytes | Outgoing:
+    """Return what is written for these mails: in one piece, or in blocks for one that is large."""
     first = batch[0]
     content = first.delivery.parcel.content
-    if len(batch) == 1 and content.size > _IN_FLIGHT:
-        return _stream(first)
+    if len(batch) == 1 and content.size > WHOLE:
+        return Outgoing(first, content.chunks(), first=first.group, last=b"", early=first.count - 1)
     data: list[bytes] = []
     for transaction in batch:
         if data:
@@ -185,13 +208,3 @@ def _octets(batch: list[Transaction]) -> bytes | Iterator[bytes]:
     for transaction in batch:
         transaction.is_sent = True
     return b"".join(data)
-
-
-def _stream(transaction: Transaction) -> Iterator[bytes]:
-    """Yield one mail; the moment before its last chunk is the one from which its outcome may be unknown."""
-    held = transaction.group
-    for chunk in readable(transaction.delivery.parcel.content.chunks()):
-        yield held
-        held = chunk
-    transaction.is_sent = True
-    yield held

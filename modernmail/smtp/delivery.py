@@ -43,18 +43,26 @@ class Delivery:
         "position",
         "remaining",
         "started",
+        "until",
     )
 
     def __init__(self, parcel: Parcel, position: int, started: float) -> None:
         self.parcel = parcel
         self.position = position
         self.started = started
+        self.until: float | None = None  # the moment of its deadline, once it is at the front
         self.remaining: tuple[Address, ...] = parcel.envelope.addresses
         self.outcomes: dict[str, Outcome] = {}
         self.error: MailError | None = None
         self.failures = 0  # wires that failed under it
         self.notes: tuple[str, ...] = ()
         self.conversation: tuple[str, ...] = ()
+
+    def deadline(self, total: float, now: float) -> float:
+        """Return the moment by which its sending must end: `total` seconds after it came to the front first."""
+        if self.until is None:
+            self.until = now + total
+        return self.until
 
     def settle(self, addresses: tuple[Address, ...], outcome: Outcome) -> None:
         """Set the outcome of these recipients."""

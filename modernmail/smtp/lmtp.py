@@ -35,7 +35,7 @@ class LMTPPipeline(Pipeline):
         transaction = current
         if not transaction.is_sent:
             transaction.judge_content(replies[0])  # it did not wait for the end: that goes for everybody
-            self._finish(transaction)
+            self._backlog.finish(transaction)
             return
         answered = replies[: len(transaction.accepted)]
         if all(reply.code == 250 for reply in answered) and len(answered) == len(transaction.accepted) == 1:
@@ -49,8 +49,10 @@ class LMTPPipeline(Pipeline):
             else:
                 outcome = refused(reply, "content")
             transaction.settle((address,), outcome)
+        if not all(reply.is_positive for reply in answered):
+            transaction.hear_end(answered)
         left = transaction.accepted[len(answered) :]
         why = "the connection ended before the reply for this recipient"
         transaction.settle(left, Outcome("unknown", reason=why, phase="content"))
         transaction.needs_reset = False
-        self._finish(transaction)
+        self._backlog.finish(transaction)

@@ -2,8 +2,9 @@
 
 Both wires feed it; it does no IO.
 
-Rules of the file: a reply is complete or it is not there; what is no reply is a `WireFault`; nothing kept here grows
-past 64 KiB. A bare LF ends a line as well, because some servers write it; what follows a line is never guessed.
+Rules of the file: a reply is complete or it is not there; what is no reply is a `WireFault`; what is kept of the replies
+of one exchange does not grow past 64 KiB. A bare LF ends a line as well, because some servers write it; what follows a
+line is never guessed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     Kind = Literal["timeout", "closed", "protocol", "tls"]
 
-MOST = 65536  # octets of replies that wait to be read, or of one reply
+MOST = 65536  # octets that one reply may have, and that are kept of the replies of one exchange
+_SHORT = 128  # octets that are kept of a reply when the others have used that up
 _KNOWN_MOST = 256
 _known: dict[bytes, Reply] = {}  # the replies a server gives again and again, parsed once
 
@@ -42,13 +44,18 @@ class ReplyReader:
     (b'mail.example.com', b'SIZE 1000')
     """
 
-    __slots__ = ("_code", "_lines", "_rest", "_size")
+    __slots__ = ("_code", "_kept", "_lines", "_rest", "_size")
 
     def __init__(self) -> None:
         self._rest = b""
         self._lines: list[bytes] = []  # of a reply whose last line has not come yet
         self._code = b""
-        self._size = 0
+        self._size = 0  # octets of that reply
+        self._kept = 0  # octets that are kept since `begin`
+
+    def begin(self) -> None:
+        """Begin an exchange: what was kept of the replies before is somebody else's now."""
+        self._kept = 0
 
     @property
     def is_empty(self) -> bool:
@@ -90,11 +97,18 @@ class ReplyReader:
         self._size += len(text)
         if self._size > MOST:
             raise WireFault("protocol", f"a reply is longer than {MOST} octets")
+        said = text[4:]
+        if self._kept + len(said) > MOST:
+            # The code is what counts: a server that talks too much has its words cut, not its mail.
+            said = b"" if mark == b"-" else said[:_SHORT]
+            if mark == b"-" and self._lines:
+                return
+        self._kept += len(said)
         if mark == b"-":
             self._code = code
-            self._lines.append(text[4:])
+            self._lines.append(said)
             return
-        reply = Reply(int(code), (*self._lines, text[4:]))
+        reply = Reply(int(code), (*self._lines, said))
         if not self._lines and len(line) < 80 and len(_known) < _KNOWN_MOST:
             _known[line] = reply
         self._lines = []

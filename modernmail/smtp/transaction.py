@@ -12,9 +12,12 @@ from ..receipt import Outcome
 from . import commands
 from .delivery import session_fault
 from .replies import WireFault
+from .transcript import transcript
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..address import Address
     from ..receipt import Reply
     from .delivery import Delivery
@@ -28,16 +31,21 @@ class Transaction:
 
     `group` is what begins it, `count` the number of its replies. `accepted` are the recipients whose RCPT was taken;
     `is_going` says that the server waits for the content, `is_sent` that the write which ends the content has begun,
-    `is_torn` that the server took recipients of a mail whose MAIL it had refused.
+    `is_torn` that the server took recipients of a mail whose MAIL it had refused. `is_rough` says that not all
+    went well, so that what was said is worth keeping.
     """
 
     __slots__ = (
+        "_at",
+        "_ended",
+        "_replies",
         "accepted",
         "addresses",
         "count",
         "delivery",
         "group",
         "is_going",
+        "is_rough",
         "is_sent",
         "is_torn",
         "needs_reset",
@@ -58,6 +66,10 @@ class Transaction:
         self.is_sent = False
         self.is_torn = False
         self.needs_reset = False
+        self.is_rough = False
+        self._replies: Sequence[Reply] = ()  # those to its group begin at `_at`
+        self._at = 0
+        self._ended: Sequence[Reply] = ()  # those to its content
         self.verbs = _verbs(delivery, addresses, extensions, ending)
         self.count = len(self.verbs)
         self.group = commands.lines(self.verbs)
@@ -67,6 +79,7 @@ class Transaction:
 
         Raises `WireFault` for a reply that cannot stand in its place.
         """
+        self._replies, self._at = replies, at
         # What happens nearly always, in one pass.
         last = at + self.count - 1
         if replies[last].code == 354:
@@ -77,6 +90,7 @@ class Transaction:
                 self.accepted = self.addresses
                 self.is_going = True
                 return
+        self.is_rough = True
         if self.judge_mail(replies[at]):
             self.judge_recipients(replies[at + 1 : last])
             self.judge_data(replies[last])
@@ -133,6 +147,8 @@ class Transaction:
             outcome = refused(reply, "content")
         self.settle(self.accepted, outcome)
         self.needs_reset = False
+        self._ended = (reply,)
+        self.is_rough = self.is_rough or not reply.is_positive
 
     def judge_partly(self, replies: list[Reply]) -> tuple[Address, ...]:
         """Judge the replies that came before the wire failed; return the recipients that are still open."""
@@ -160,6 +176,21 @@ class Transaction:
             self.settle(
                 left, Outcome("deferred", reason=reason, phase="content" if self.is_going else "connect")
             )
+
+    def hear(self, replies: Sequence[Reply]) -> None:
+        """Keep the replies to its group, because not all goes well."""
+        self._replies, self._at = replies, 0
+        self.is_rough = True
+
+    def hear_end(self, replies: Sequence[Reply]) -> None:
+        """Keep the replies to its content, because not all goes well."""
+        self._ended = replies
+        self.is_rough = True
+
+    def transcript(self, end: str | None = None) -> tuple[str, ...]:
+        """Return what was said, without the content; `end` is our own remark on how it ended."""
+        opened = self._replies[self._at : self._at + self.count]
+        return transcript(self, (*opened, *self._ended), end)
 
     def settle(self, addresses: tuple[Address, ...], outcome: Outcome) -> None:
         """Set the outcome of some of its recipients."""

@@ -4,7 +4,9 @@
 
 Rules of the contract: an exchange writes octets and returns exactly as many replies as were asked for. When it raises,
 whatever it raises, `replies` holds those that came, and the wire is broken: closed already, never to be used again.
-A reply 421 ends the reading (RFC 5321 3.8): the exchange then raises with that reply as the last.
+A reply 421 ends the reading (RFC 5321 3.8): the exchange then raises with that reply as the last. What arrives while much
+is written is read meanwhile, so that two sides that both write never wait for each other; a reply that comes before a
+content is ended breaks its writing off.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from .replies import WireFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from typing import Any, Protocol
 
     from ..parcel import Parcel
     from ..receipt import Reply
     from .extensions import Extensions
+    from .outgoing import Outgoing
+    from .patience import Patience
 
     class Source(Protocol):
         """Where parcels come from; `backends.backend.Parcels` says what its attributes mean."""
@@ -50,13 +53,10 @@ if TYPE_CHECKING:
         served: int
         last_used: float
 
-        async def exchange(
-            self, data: bytes | Iterable[bytes], count: int, patience: float | Sequence[float]
-        ) -> list[Reply]:
-            """Write the octets, then return the next `count` replies.
+        async def exchange(self, data: bytes | Outgoing, count: int, patience: Patience) -> list[Reply]:
+            """Write the octets, then return the next `count` replies, each within its patience.
 
-            `patience` is how many seconds the first may take, the others having the ordinary timeout each; or those of
-            each of them.
+            Each block that is written must be taken within the ordinary timeout.
             """
             ...
 
@@ -64,8 +64,8 @@ if TYPE_CHECKING:
             """Raise `WireFault`, the wire closed, when it is broken or the server has spoken unasked."""
             ...
 
-        async def close(self, *, polite: bool) -> None:
-            """Close; `polite` sends QUIT first and does not wait long for its answer."""
+        async def close(self, *, polite: bool, until: float = ...) -> None:
+            """Close; `polite` sends QUIT first and does not wait long for its answer, nor past the moment `until`."""
             ...
 
         def abandon(self) -> None:

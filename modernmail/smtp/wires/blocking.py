@@ -1,37 +1,39 @@
-"""The wire for sync programs: opened by smtplib, then its socket is ours.
+"""The wire for sync programs: a socket that smtplib opened, and the replies that come over it.
 
-The pool opens it; the pipeline speaks over it. Nothing here suspends.
+`blocking_opening.py` makes it; the pipeline speaks over it. Nothing here suspends.
 
 Rules of the file: each wait has a deadline for its whole, not for each read, so a server that drips cannot hold us; what
-is kept of replies is bounded by the reader. Any exception in an exchange closes the socket.
+is kept of replies is bounded by the reader. What is too large for the kernel to take at once is written while replies are
+read. Any exception in an exchange closes the socket.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import select
-import smtplib
-import socket
 import ssl
+from math import inf
 from time import monotonic
 from weakref import finalize
 
-from ...errors import ConnectFailed, DeliveryError, SecurityFailed
-from ..opening import open_session
 from ..replies import ReplyReader, WireFault
-from .security import ehlo_name, session_facts, tls_context, tls_reason
+from .failures import error_text
+from .security import session_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import socket
     from typing import Any
 
     from ...receipt import Reply
     from ..extensions import Extensions
+    from ..outgoing import Outgoing
+    from ..patience import Patience
     from ..settings import Settings
 
 _BLOCK = 16384
+_AT_ONCE = 16384  # octets that any kernel takes though the peer reads nothing
+_LAST_WORDS = 0.1  # seconds for what the server said before it closed
 _FAREWELL = 0.5  # seconds that QUIT may take
 
 
@@ -53,22 +55,27 @@ class BlockingWire:
         self._timeout = settings.timeout
         self._pid = os.getpid()
         # Not __del__: in a cycle of garbage the socket's own comes first, and warns.
-        finalize(self, _let_go, sock, self._pid)
+        finalize(self, sock.close)
         sock.settimeout(self._timeout)
         poll = select.poll()
         poll.register(sock, select.POLLIN)
         self._poll = poll.poll
+        both = select.poll()
+        both.register(sock, select.POLLIN | select.POLLOUT)
+        self._poll_both = both.poll
 
-    async def exchange(
-        self, data: bytes | Iterable[bytes], count: int, patience: float | Sequence[float]
-    ) -> list[Reply]:
-        """Write, then return `count` replies, the first (or each) within `patience` seconds."""
+    async def exchange(self, data: bytes | Outgoing, count: int, patience: Patience) -> list[Reply]:
+        """Write, then return `count` replies, each within its patience."""
         replies: list[Reply] = []
         self.replies = replies
+        self._reader.begin()
         try:
-            self._write(data)
-            if count:
-                self._read(replies, count, patience)
+            if isinstance(data, bytes) and len(data) <= _AT_ONCE:
+                self._write(data, patience)
+            else:
+                self._write_reading(data, patience)
+            if len(replies) < count:
+                self._read(count, patience)
         except BaseException:
             self.is_broken = True
             self._sock.close()
@@ -85,70 +92,147 @@ class BlockingWire:
         self.replies = []
         if self.is_broken:
             raise WireFault("closed", "the connection is closed")
-        if self._poll(0):
+        if not self._is_silent():
             self.is_broken = True
             self._last_words()
             self._sock.close()
             raise WireFault("closed", "the server spoke unasked, or closed the connection")
 
-    def _write(self, data: bytes | Iterable[bytes]) -> None:
-        sock = self._sock
+    def _is_silent(self) -> bool:
+        """Return whether nothing has arrived; what TLS sends for itself is nothing."""
+        if not self._poll(0):
+            return True
+        if not self.is_tls:
+            return False
         try:
-            if isinstance(data, bytes):
-                sock.sendall(data)
-            else:
-                for chunk in data:
-                    sock.sendall(chunk)
+            self._sock.settimeout(0)
+            self._reader.feed(self._sock.recv(1), self.replies)
+        except ssl.SSLWantReadError:
+            return True
+        except (OSError, WireFault):
+            return False
+        finally:
+            self._sock.settimeout(self._timeout)
+        return False
+
+    def _write(self, data: bytes, patience: Patience) -> None:
+        """Write what the kernel takes at once."""
+        sock = self._sock
+        now = monotonic()
+        left = patience.until(0, now) - now
+        try:
+            if left < self._timeout:
+                sock.settimeout(max(left, 0.001))
+            sock.sendall(data)
         except TimeoutError as error:
-            raise WireFault("timeout", f"the server took no data for {self._timeout:g} s") from error
+            raise WireFault("timeout", patience.stuck(0, self._timeout)) from error
         except OSError as error:
             self._last_words()
-            raise WireFault("closed", f"the connection broke: {error.strerror or error}") from error
+            raise WireFault("closed", f"the connection broke: {error_text(error)}") from error
+
+    def _write_reading(self, data: bytes | Outgoing, patience: Patience) -> None:
+        """Write block by block, each within the ordinary timeout, and read what arrives meanwhile."""
+        outgoing = None if isinstance(data, bytes) else data
+        replies = self.replies
+        try:
+            self._sock.settimeout(0)
+            for block in (data,) if outgoing is None else outgoing:
+                now = monotonic()
+                deadline = min(now + self._timeout, patience.until(len(replies), now))
+                view = memoryview(block)
+                while view:
+                    view = view[self._sent(view) :]
+                    if not view and (outgoing is None or not self._poll(0)):
+                        break
+                    left = deadline - monotonic()
+                    if left <= 0:
+                        raise WireFault("timeout", patience.stuck(len(replies), self._timeout))
+                    for _, event in self._poll_both(left * 1000 + 1):
+                        if event & ~select.POLLOUT:
+                            self._read_ready()
+                    if outgoing is not None and not outgoing.is_ended and len(replies) > outgoing.early:
+                        del replies[
+                            outgoing.early + 1 :
+                        ]  # it answers to the content; what follows answers nothing
+                        raise WireFault("closed", "the server answered before the content was complete")
+            self._sock.settimeout(self._timeout)
+        except OSError as error:
+            self._last_words()
+            raise WireFault("closed", f"the connection broke: {error_text(error)}") from error
+
+    def _sent(self, view: memoryview) -> int:
+        """Return how much of it the kernel has taken."""
+        try:
+            return self._sock.send(view)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
+
+    def _read_ready(self) -> None:
+        """Read what is there, without waiting."""
+        try:
+            while True:
+                data = self._sock.recv(_BLOCK)
+                if not data:
+                    raise WireFault("closed", "the server closed the connection")
+                self._feed(data)
+                if not self.is_tls:
+                    return  # the poll will tell of more
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+
+    def _feed(self, data: bytes) -> None:
+        """Add octets that arrived; a 421 ends the session."""
+        replies = self.replies
+        have = len(replies)
+        self._reader.feed(data, replies)
+        for at in range(have, len(replies)):
+            if replies[at].code == 421:
+                del replies[at + 1 :]
+                raise WireFault("closed", f"the server closes the session: {replies[at]}")
 
     def _last_words(self) -> None:
         """Read what the server said before it closed: the reason is often there."""
+        until = monotonic() + _LAST_WORDS
         try:
-            self._sock.settimeout(0.1)
-            while data := self._sock.recv(_BLOCK):
+            while (left := until - monotonic()) > 0:
+                self._sock.settimeout(left)
+                data = self._sock.recv(_BLOCK)
+                if not data:
+                    return
                 self._reader.feed(data, self.replies)
         except (OSError, WireFault):
             return
 
-    def _read(self, replies: list[Reply], count: int, patiences: float | Sequence[float]) -> None:
-        sock, reader = self._sock, self._reader
-        each = () if isinstance(patiences, (float, int)) else patiences
-        patience = patiences if isinstance(patiences, (float, int)) else patiences[0]
-        deadline = monotonic() + patience
-        left = patience
-        have = 0
+    def _read(self, count: int, patience: Patience) -> None:
+        sock, replies = self._sock, self.replies
+        have = len(replies)
+        now = monotonic()
+        deadline = patience.due(have, now)
+        left = deadline - now
         try:
             while True:
                 if left != self._timeout:
-                    sock.settimeout(left)
+                    sock.settimeout(max(left, 0.001))
                 data = sock.recv(_BLOCK)
                 if not data:
                     raise WireFault("closed", "the server closed the connection")
-                reader.feed(data, replies)
+                self._feed(data)
                 got = len(replies)
+                if got >= count:
+                    if left != self._timeout:
+                        sock.settimeout(self._timeout)
+                    return
+                now = monotonic()
                 if got > have:
-                    for at in range(have, got):
-                        if replies[at].code == 421:
-                            del replies[at + 1 :]
-                            raise WireFault("closed", f"the server closes the session: {replies[at]}")
-                    if got >= count:
-                        if left != self._timeout:
-                            sock.settimeout(self._timeout)
-                        return
                     have = got
-                    patience = each[got] if each else self._timeout
-                    deadline = monotonic() + patience
-                left = deadline - monotonic()
+                    deadline = patience.due(have, now)
+                left = deadline - now
                 if left <= 0:
-                    raise WireFault("timeout", "no complete reply in time")
+                    raise WireFault("timeout", patience.late(have))
         except TimeoutError as error:
-            raise WireFault("timeout", f"no reply within {patience:g} s") from error
+            raise WireFault("timeout", patience.late(have)) from error
         except OSError as error:
-            raise WireFault("closed", f"the connection broke: {error.strerror or error}") from error
+            raise WireFault("closed", f"the connection broke: {error_text(error)}") from error
 
     def facts(self) -> dict[str, Any]:
         """Return what the session offers, as plain values."""
@@ -158,14 +242,15 @@ class BlockingWire:
         """Return whether it is open, of this process, and silent."""
         if self.is_broken or self._pid != os.getpid():
             return False
-        return not self._poll(0)
+        return self._is_silent()
 
-    async def close(self, *, polite: bool) -> None:
+    async def close(self, *, polite: bool, until: float = inf) -> None:
         """Close; a QUIT that fails changes nothing. A wire of another process is only let go, without QUIT."""
         sock = self._sock
+        left = min(_FAREWELL, until - monotonic())
         try:
-            if polite and not self.is_broken and self._pid == os.getpid():
-                sock.settimeout(_FAREWELL)
+            if polite and left > 0 and not self.is_broken and self._pid == os.getpid():
+                sock.settimeout(left)
                 sock.sendall(b"QUIT\r\n")
                 sock.recv(_BLOCK)
         except OSError:
@@ -174,196 +259,6 @@ class BlockingWire:
             self.abandon()
 
     def abandon(self) -> None:
-        """Let go of it without a word to the server; the socket of another process stays that process's."""
+        """Let go of it without a word to the server; in a child process that closes the child's copy alone."""
         self.is_broken = True
-        _let_go(self._sock, self._pid)
-
-
-def _let_go(sock: socket.socket, pid: int) -> None:
-    if pid == os.getpid():
-        sock.close()
-    else:
-        sock.detach()
-
-
-class _TLSSocket(ssl.SSLSocket):
-    """SSLSocket, which forgets to close itself when the peer is gone before the handshake begins."""
-
-    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        try:
-            return super().recv(buflen, flags)
-        except OSError as error:
-            if self._sslobj is None and error.errno not in (errno.ENOTCONN, errno.EINVAL):  # type: ignore[attr-defined]
-                self.close()
-            raise
-
-
-def _closing(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.sslsocket_class = _TLSSocket
-    return context
-
-
-class _Client(smtplib.SMTP):
-    """smtplib with our reader, so that greeting and EHLO are bounded like everything after them."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.bounds = settings
-        self.reader = ReplyReader()
-        self.pending: list[Reply] = []
-        self.last: Reply | None = None
-        super().__init__(timeout=settings.timeout, local_hostname="localhost")
-        if settings.is_lmtp:
-            self.ehlo_msg = "LHLO"  # RFC 2033 4.1
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        """Connect within the timeout altogether, however many addresses the host has."""
-        if self.bounds.socket_path is not None:
-            return _unix_socket(self.bounds.socket_path, timeout)
-        deadline = monotonic() + timeout
-        failure: OSError | None = None
-        for family, kind, protocol, _, where in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
-            left = deadline - monotonic()
-            if left <= 0:
-                break
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.settimeout(left)
-                sock.connect(where)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(timeout)
-                if self.bounds.tls == "implicit":
-                    return _closing(tls_context(self.bounds)).wrap_socket(sock, server_hostname=host)
-            except OSError as error:
-                sock.close()
-                if isinstance(error, ssl.SSLError):
-                    raise
-                failure = error
-            except BaseException:
-                sock.close()
-                raise
-            else:
-                return sock
-        raise failure or TimeoutError("timed out")
-
-    def getreply(self) -> tuple[int, bytes]:
-        """Return the next reply, read within the timeout as a whole."""
-        deadline = monotonic() + self.bounds.timeout
-        while not self.pending:
-            sock = self.sock
-            left = deadline - monotonic()
-            if sock is None or left <= 0:
-                raise TimeoutError("timed out")
-            sock.settimeout(left)
-            data = sock.recv(_BLOCK)
-            if not data:
-                raise WireFault("closed", "the server closed the connection")
-            self.reader.feed(data, self.pending)
-        reply = self.pending.pop(0)
-        if self.pending or not self.reader.is_empty:
-            raise WireFault("protocol", "the server said more than it was asked")
-        self.last = reply
-        return reply.code, b"\n".join(reply.lines)
-
-
-def _unix_socket(path: str, timeout: float) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.settimeout(timeout)
-        sock.connect(path)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-class _Opener:
-    """smtplib behind the contract of `open_session`."""
-
-    def __init__(self, settings: Settings, context: ssl.SSLContext | None) -> None:
-        self._settings = settings
-        self._context = context
-        self.client = _Client(settings)
-        self.is_tls = settings.tls == "implicit"
-
-    async def connect(self) -> Reply:
-        self.client._host = self._settings.host  # type: ignore[attr-defined]  # what STARTTLS verifies
-        self.client.connect(self._settings.host, self._settings.port)
-        sock = self.client.sock
-        assert sock is not None
-        is_unix = self._settings.socket_path is not None
-        self.client.local_hostname = ehlo_name(self._settings, None if is_unix else sock.getsockname()[0])
-        return self._reply()
-
-    def _reply(self) -> Reply:
-        reply = self.client.last
-        assert reply is not None
-        return reply
-
-    async def ehlo(self) -> Reply:
-        self.client.ehlo()
-        return self._reply()
-
-    async def helo(self) -> Reply:
-        self.client.helo()
-        return self._reply()
-
-    async def start_tls(self) -> None:
-        try:
-            self.client.starttls(context=_closing(self._context or tls_context(self._settings)))
-        except smtplib.SMTPResponseException as error:
-            raise SecurityFailed(
-                f"STARTTLS was offered and refused: {self._reply()}",
-                reply=self._reply(),
-                is_transient=error.smtp_code < 500,
-            ) from error
-        except WireFault as fault:
-            raise SecurityFailed(f"STARTTLS failed: {fault.reason}", is_transient=True) from fault
-        self.is_tls = True
-
-    async def command(self, line: str) -> Reply:
-        self.client.docmd(line)
-        return self._reply()
-
-    async def token(self) -> str:
-        provider = self._settings.token
-        assert provider is not None
-        token = provider()
-        if hasattr(token, "__await__"):
-            if hasattr(token, "close"):
-                token.close()  # a coroutine that nobody awaits warns
-            raise SecurityFailed(
-                "the token provider is async: use it with the async methods, or give a sync one"
-            )
-        return token
-
-
-async def open_blocking(settings: Settings, context: ssl.SSLContext | None = None) -> BlockingWire:
-    """Return an open, authenticated wire.
-
-    Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.
-    """
-    opener = _Opener(settings, context)
-    where = settings.where
-    try:
-        try:
-            extensions = await open_session(opener, settings)
-        except DeliveryError:
-            raise
-        except ssl.SSLError as error:
-            raise SecurityFailed(f"TLS with {where} failed: {tls_reason(error)}") from error
-        except WireFault as fault:
-            raise ConnectFailed(f"{where}: {fault.reason}", is_transient=fault.kind != "protocol") from fault
-        except TimeoutError as error:
-            raise ConnectFailed(
-                f"{where}: no answer within {settings.timeout:g} s", is_transient=True
-            ) from error
-        except (OSError, smtplib.SMTPException) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise ConnectFailed(f"{where}: {reason}", is_transient=True) from error
-        sock = opener.client.sock
-        assert sock is not None
-        opener.client.sock = None
-        opener.client.file = None
-        return BlockingWire(sock, extensions, settings)
-    finally:
-        opener.client.close()
+        self._sock.close()

@@ -1,4 +1,4 @@
-"""TLS for both wires: the context, and what an error of it means."""
+"""TLS for both wires: the context; the name to greet with; and what an open session offers."""
 
 from __future__ import annotations
 
@@ -59,12 +59,6 @@ def _fqdn() -> str:
         )
         _names.append(name if is_name and not labels[-1].isdecimal() and labels[0] != "localhost" else "")
     return _names[0]
-
-
-def tls_reason(error: ssl.SSLError) -> str:
-    """Return what went wrong in words; a certificate's fault is told by the verifier."""
-    verify = getattr(error, "verify_message", None)
-    return f"certificate verification failed: {verify}" if verify else (error.reason or str(error))
 
 
 def session_facts(extensions: Extensions, channel: Any) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""What a burst over one wire has pulled and not given a receipt for yet: `Backlog`.
+
+The pipeline takes transactions from it, and puts back what it could not finish.
+
+Rules of the file: each parcel that was pulled is in a transaction, in `stranded`, or has its receipt in `done`; what is
+stranded is begun before anything new is pulled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ..receipt import Outcome
+from .delivery import Delivery, local_refusal
+from .transaction import Transaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..address import Address
+    from ..receipt import Receipt, Reply
+    from ..runtime import IO
+    from .settings import Settings
+    from .wire import Source, Wire
+
+
+class Backlog:
+    """The deliveries of one burst over one wire.
+
+    `stranded` are those to be begun, or begun anew; `done` the receipts to be given.
+    """
+
+    __slots__ = ("_io", "_parcels", "_settings", "_wire", "done", "stranded")
+
+    def __init__(
+        self, wire: Wire, parcels: Source, io: IO, settings: Settings, again: tuple[Delivery, ...]
+    ) -> None:
+        self._wire = wire
+        self._parcels = parcels
+        self._io = io
+        self._settings = settings
+        self.stranded: deque[Delivery] = deque(again)
+        self.done: deque[Receipt] = deque()
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether there is something to begin at once, so that asking for it holds nothing back."""
+        return bool(self.stranded) or self._parcels.is_prompt
+
+    async def begin(self, ending: str | None) -> Transaction | None:
+        """Return a transaction for who comes next: the rest of a delivery, or the next parcel; None without any.
+
+        `ending` is the command that asks for the content; None for `BDAT … LAST`.
+        """
+        stranded = self.stranded
+        wire = self._wire
+        while True:
+            if stranded:
+                delivery = stranded.popleft()
+            else:
+                parcel = await self._parcels.next()
+                if parcel is None:
+                    return None
+                delivery = Delivery(parcel, self._parcels.position, self._io.now())
+            refusal = local_refusal(delivery.parcel, wire.extensions, is_verified=wire.is_verified)
+            if refusal is None:
+                break
+            status, error, reason = refusal
+            delivery.settle_rest(Outcome(status, reason=reason), error)
+            self.done.append(delivery.receipt(self._io.now()))
+        addresses = delivery.remaining
+        most = self._settings.max_recipients
+        delivery.remaining = addresses[most:]
+        if ending is None:
+            ending = f"BDAT {delivery.parcel.content.size} LAST"
+        return Transaction(delivery, addresses[:most], wire.extensions, ending)
+
+    def finish(self, transaction: Transaction) -> None:
+        """The transaction is over: its delivery goes on with the rest, or has its receipt."""
+        delivery = transaction.delivery
+        if transaction.needs_reset:
+            self._wire.needs_reset = True
+        if transaction.is_rough and not delivery.conversation:
+            delivery.conversation = transaction.transcript()
+        if delivery.remaining:
+            self.stranded.appendleft(delivery)
+        else:
+            self.done.append(delivery.receipt(self._io.now()))
+
+    def strand(self, delivery: Delivery, addresses: tuple[Address, ...]) -> None:
+        """Put back a delivery of which nothing was sent to these recipients."""
+        delivery.remaining = (*addresses, *delivery.remaining)
+        self.stranded.appendleft(delivery)
+
+    def give_up(self, delivery: Delivery, reason: str | None, reply: Reply | None = None) -> None:
+        """Nothing more is tried for a delivery: whoever is left is deferred, and its receipt is ready."""
+        delivery.settle_rest(Outcome("deferred", reason=reason, reply=reply, phase="connect"))
+        self.done.append(delivery.receipt(self._io.now()))
+
+    def rescue(self, *, is_old: bool, reason: str, reply: Reply | None) -> list[Delivery]:
+        """Return the stranded that may begin anew: once each, and only from a wire that was not new itself.
+
+        The others are deferred with that reason or reply, and their receipts come next.
+        """
+        rescued: list[Delivery] = []
+        for delivery in self.stranded:
+            delivery.failures += 1
+            if is_old and delivery.failures == 1:
+                rescued.append(delivery)
+            else:
+                self.give_up(delivery, None if reply is not None else reason, reply)
+        self.stranded.clear()
+        return rescued
+
+    def close(self, reason: str) -> list[Receipt]:
+        """Return every receipt that was not given; what is stranded is deferred."""
+        for delivery in self.stranded:
+            self.give_up(delivery, reason)
+        self.stranded.clear()
+        receipts = list(self.done)
+        self.done.clear()
+        return receipts

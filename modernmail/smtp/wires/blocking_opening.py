@@ -1,0 +1,227 @@
+"""How a wire for sync programs is opened: smtplib connects, greets and starts TLS, and hands its socket over.
+
+The pool calls `open_blocking`. Nothing here suspends.
+
+Rules of the file: smtplib reads with our reader, so that greeting and EHLO are bounded like everything after them; no step
+takes longer than the timeout, and none goes past the moment given.
+"""
+
+from __future__ import annotations
+
+import errno
+import smtplib
+import socket
+import ssl
+from math import inf
+from time import monotonic
+
+from ...errors import SecurityFailed
+from ..opening import open_session
+from ..patience import late
+from ..replies import ReplyReader, WireFault
+from .blocking import BlockingWire
+from .failures import opening_failure
+from .security import ehlo_name, tls_context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ...receipt import Reply
+    from ..settings import Settings
+
+_BLOCK = 16384
+
+
+class _TLSSocket(ssl.SSLSocket):
+    """SSLSocket, which forgets to close itself when the peer is gone before the handshake begins."""
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except OSError as error:
+            if self._sslobj is None and error.errno not in (errno.ENOTCONN, errno.EINVAL):  # type: ignore[attr-defined]
+                self.close()
+            raise
+
+
+def _closing(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.sslsocket_class = _TLSSocket
+    return context
+
+
+class _Client(smtplib.SMTP):
+    """smtplib with our reader, so that greeting and EHLO are bounded like everything after them."""
+
+    def __init__(self, settings: Settings, until: float) -> None:
+        self.bounds = settings
+        self.until = until
+        self.reader = ReplyReader()
+        self.pending: list[Reply] = []
+        self.last: Reply | None = None
+        super().__init__(timeout=settings.timeout, local_hostname="localhost")
+        if settings.is_lmtp:
+            self.ehlo_msg = "LHLO"  # RFC 2033 4.1
+
+    def due(self) -> float:
+        """Return the moment when the step that begins now must be done. Raises `WireFault` when there is none left."""
+        now = monotonic()
+        if now >= self.until:
+            raise WireFault("timeout", late(self.bounds.deadline or 0.0))
+        return min(now + self.bounds.timeout, self.until)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Connect within the timeout altogether, however many addresses the host has."""
+        deadline = self.due()
+        if self.bounds.socket_path is not None:
+            return _unix_socket(self.bounds.socket_path, deadline - monotonic())
+        failure: OSError | None = None
+        for family, kind, protocol, _, where in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+            left = deadline - monotonic()
+            if left <= 0:
+                break
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(left)
+                sock.connect(where)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(max(deadline - monotonic(), 0.001))
+                if self.bounds.tls == "implicit":
+                    return _closing(tls_context(self.bounds)).wrap_socket(sock, server_hostname=host)
+            except OSError as error:
+                sock.close()
+                if isinstance(error, ssl.SSLError):
+                    raise
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise failure or TimeoutError("timed out")
+
+    def send(self, s: Any) -> None:
+        """Write within the timeout."""
+        if self.sock is not None:
+            self.sock.settimeout(self.due() - monotonic())
+        super().send(s)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the next reply, read within the timeout as a whole."""
+        deadline = self.due()
+        while not self.pending:
+            sock = self.sock
+            left = deadline - monotonic()
+            if sock is None or left <= 0:
+                raise TimeoutError("timed out")
+            sock.settimeout(left)
+            data = sock.recv(_BLOCK)
+            if not data:
+                raise WireFault("closed", "the server closed the connection")
+            self.reader.feed(data, self.pending)
+        if self.sock is not None:
+            self.sock.settimeout(self.due() - monotonic())  # what follows may be a handshake
+        reply = self.pending.pop(0)
+        if self.pending or not self.reader.is_empty:
+            raise WireFault("protocol", "the server said more than it was asked")
+        self.last = reply
+        return reply.code, b"\n".join(reply.lines)
+
+
+def _unix_socket(path: str, timeout: float) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class _Opener:
+    """smtplib behind the contract of `open_session`."""
+
+    def __init__(self, settings: Settings, context: ssl.SSLContext | None, until: float) -> None:
+        self._settings = settings
+        self._context = context
+        self.said: list[str] = []
+        self.client = _Client(settings, until)
+        self.is_tls = settings.tls == "implicit"
+
+    async def connect(self) -> Reply:
+        self.client._host = self._settings.host  # type: ignore[attr-defined]  # what STARTTLS verifies
+        self.client.connect(self._settings.host, self._settings.port)
+        sock = self.client.sock
+        assert sock is not None
+        is_unix = self._settings.socket_path is not None
+        self.client.local_hostname = ehlo_name(self._settings, None if is_unix else sock.getsockname()[0])
+        return self._reply()
+
+    def _reply(self) -> Reply:
+        reply = self.client.last
+        assert reply is not None
+        return reply
+
+    async def ehlo(self) -> Reply:
+        self.client.ehlo()
+        return self._reply()
+
+    async def helo(self) -> Reply:
+        self.client.helo()
+        return self._reply()
+
+    async def start_tls(self) -> None:
+        try:
+            self.client.starttls(context=_closing(self._context or tls_context(self._settings)))
+        except smtplib.SMTPResponseException as error:
+            raise SecurityFailed(
+                f"STARTTLS was offered and refused: {self._reply()}",
+                reply=self._reply(),
+                is_transient=error.smtp_code < 500,
+            ) from error
+        except WireFault as fault:
+            raise SecurityFailed(f"STARTTLS failed: {fault.reason}", is_transient=True) from fault
+        self.is_tls = True
+
+    async def command(self, line: str) -> Reply:
+        self.client.docmd(line)
+        return self._reply()
+
+    async def token(self) -> str:
+        provider = self._settings.token
+        assert provider is not None
+        token = provider()
+        if hasattr(token, "__await__"):
+            if hasattr(token, "close"):
+                token.close()  # a coroutine that nobody awaits warns
+            raise SecurityFailed(
+                "the token provider is async: use it with the async methods, or give a sync one"
+            )
+        return token
+
+
+async def open_blocking(
+    settings: Settings, context: ssl.SSLContext | None = None, until: float = inf
+) -> BlockingWire:
+    """Return an open, authenticated wire, before the moment `until`.
+
+    Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.
+    """
+    opener = _Opener(settings, context, until)
+    try:
+        extensions = await open_session(opener, settings)
+        sock = opener.client.sock
+        assert sock is not None
+        opener.client.sock = None
+        opener.client.file = None
+        return BlockingWire(sock, extensions, settings)
+    except Exception as error:
+        is_late = isinstance(error, TimeoutError) and monotonic() >= until
+        found = WireFault("timeout", late(settings.deadline or 0.0)) if is_late else error
+        failure = opening_failure(found, settings, smtplib.SMTPException, opener.said)
+        if failure is error:
+            raise
+        raise failure from error
+    finally:
+        opener.client.close()
