@@ -23,6 +23,7 @@ from .security import session_facts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable
     from typing import Any
 
     from ...receipt import Reply
@@ -133,10 +134,11 @@ class BlockingWire:
     def _write_reading(self, data: bytes | Outgoing, patience: Patience) -> None:
         """Write block by block, each within the ordinary timeout, and read what arrives meanwhile."""
         outgoing = None if isinstance(data, bytes) else data
+        blocks: Iterable[bytes | memoryview] = (data,) if isinstance(data, bytes) else data
         replies = self.replies
         try:
             self._sock.settimeout(0)
-            for block in (data,) if outgoing is None else outgoing:
+            for block in blocks:
                 now = monotonic()
                 deadline = min(now + self._timeout, patience.until(len(replies), now))
                 view = memoryview(block)
