@@ -148,8 +148,8 @@ def backend_from_url(url: str, overrides: Mapping[str, Any] | None = None) -> Ba
 
 def _composite(url: CompositeURL, overrides: Mapping[str, Any]) -> Backend:
     """Return the backend of backends that a URL stands for."""
-    if url.scheme not in COMPOSITES:
-        there_are = ", ".join(f"{name}(…)" for name in COMPOSITES)
+    if url.scheme not in _COMPOSITE:
+        there_are = ", ".join(f"{name}(…)" for name in _COMPOSITE)
         raise ConfigurationError(
             f"there is no backend of backends named {url.scheme}(…); there are {there_are}; "
             "a layer stands around all of them, not inside"
@@ -159,7 +159,7 @@ def _composite(url: CompositeURL, overrides: Mapping[str, Any]) -> Backend:
             f"{url.scheme}(…): user name and password go into the URLs of its members; "
             "members with a token provider are made in code"
         )
-    return COMPOSITES[url.scheme](url)
+    return _COMPOSITE[url.scheme](url)
 
 
 def _installed(scheme: str) -> Factory | None:
@@ -255,4 +255,4 @@ def _period(url: CompositeURL) -> dict[str, float]:
         raise ConfigurationError(f"retry_period={text!r}: must be seconds, 0 or more") from None
 
 
-COMPOSITES: dict[str, Callable[[CompositeURL], Backend]] = {"failover": _failover, "roundrobin": _roundrobin}
+_COMPOSITE: dict[str, Callable[[CompositeURL], Backend]] = {"failover": _failover, "roundrobin": _roundrobin}

@@ -257,20 +257,19 @@ def with_parameters(name: str, value: str, parameters: Iterable[tuple[str, str]]
     >>> with_parameters("Content-Disposition", "attachment", [("filename", "Zoë.txt")])
     "Content-Disposition: attachment; filename*=utf-8''Zo%C3%AB.txt\\r\\n"
     """
-    out = [f"{name}: {value}"]
-    column = len(out[0])
+    out = f"{name}: {value}"
+    column = len(out)
     for key, text in parameters:
         for piece in _parameter(key, text):
             if column + 2 + len(piece) > _WIDTH:
-                out.append(";\r\n ")
+                out += ";\r\n "
                 column = 1
             else:
-                out.append("; ")
+                out += "; "
                 column += 2
-            out.append(piece)
+            out += piece
             column += len(piece)
-    out.append("\r\n")
-    return "".join(out)
+    return out + "\r\n"
 
 
 # RFC 2231 7 attribute-char

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from relay import Relay, commands_in_clear
 
 from modernmail import Mailer
 from modernmail.errors import ConnectFailed, DeliveryError, SecurityFailed
 from modernmail.testing import Rule, ScriptedSMTPServer
 
-from .relay import Relay, commands_in_clear
 from .sender import FACES, PASSWORD, SECRETS, USER, send, shown
 
 if TYPE_CHECKING:
