@@ -145,7 +145,11 @@ class SMTPReceipts:
                 if receipt is not None:
                     return receipt
                 if pipeline.fault is None:
+                    self._waiting.extend(pipeline.hand_on())
+                    is_spent = pipeline.is_spent
                     await self._hand_back()
+                    if is_spent:
+                        continue
                     return None
                 await self._replace(pipeline)
             return self._done.popleft()

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 class Backlog:
     """The deliveries of one burst over one wire.
 
-    `stranded` are those to be begun, or begun anew; `done` the receipts to be given.
+    `stranded` are those to be begun, or begun anew; `done` the receipts to be given. Once the wire has carried
+    `max_messages` transactions nothing more is begun on it.
     """
 
-    __slots__ = ("_io", "_parcels", "_settings", "_wire", "done", "stranded")
+    __slots__ = ("_io", "_left", "_parcels", "_settings", "_wire", "done", "stranded")
 
     def __init__(
         self, wire: Wire, parcels: Source, io: IO, settings: Settings, again: tuple[Delivery, ...]
@@ -38,19 +39,27 @@ class Backlog:
         self._parcels = parcels
         self._io = io
         self._settings = settings
+        self._left = settings.max_messages - wire.served
         self.stranded: deque[Delivery] = deque(again)
         self.done: deque[Receipt] = deque()
 
     @property
     def is_prompt(self) -> bool:
         """Whether there is something to begin at once, so that asking for it holds nothing back."""
-        return bool(self.stranded) or self._parcels.is_prompt
+        return self._left > 0 and (bool(self.stranded) or self._parcels.is_prompt)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the wire has carried what it may: what comes next needs another."""
+        return self._left <= 0
 
     async def begin(self, ending: str | None) -> Transaction | None:
-        """Return a transaction for who comes next: the rest of a delivery, or the next parcel; None without any.
+        """Return a transaction for who comes next: the rest of a delivery, or the next parcel; None without any, or when spent.
 
         `ending` is the command that asks for the content; None for `BDAT … LAST`.
         """
+        if self._left <= 0:
+            return None
         stranded = self.stranded
         wire = self._wire
         while True:
@@ -67,6 +76,7 @@ class Backlog:
             status, error, reason = refusal
             delivery.settle_rest(Outcome(status, reason=reason), error)
             self.done.append(delivery.receipt(self._io.now()))
+        self._left -= 1
         addresses = delivery.remaining
         most = self._settings.max_recipients
         delivery.remaining = addresses[most:]
@@ -88,6 +98,7 @@ class Backlog:
 
     def strand(self, delivery: Delivery, addresses: tuple[Address, ...]) -> None:
         """Put back a delivery of which nothing was sent to these recipients."""
+        self._left += 1
         delivery.remaining = (*addresses, *delivery.remaining)
         self.stranded.appendleft(delivery)
 
@@ -95,6 +106,12 @@ class Backlog:
         """Nothing more is tried for a delivery: whoever is left is deferred, and its receipt is ready."""
         delivery.settle_rest(Outcome("deferred", reason=reason, reply=reply, phase="connect"))
         self.done.append(delivery.receipt(self._io.now()))
+
+    def hand_on(self) -> list[Delivery]:
+        """Return what was to be begun next, for another wire: this one is spent."""
+        left = list(self.stranded)
+        self.stranded.clear()
+        return left
 
     def rescue(self, *, is_old: bool, reason: str, reply: Reply | None) -> list[Delivery]:
         """Return the stranded that may begin anew: once each, and only from a wire that was not new itself.

@@ -93,6 +93,15 @@ class Pipeline:
                 self._backlog.give_up(current.delivery, reason)
         return self._backlog.close(reason)
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether the wire has carried as many transactions as it may."""
+        return self._backlog.is_spent
+
+    def hand_on(self) -> list[Delivery]:
+        """Return what was to be begun next on a wire that is spent."""
+        return self._backlog.hand_on()
+
     def rescue(self, *, is_old: bool) -> list[Delivery]:
         """Return what was stranded and may begin anew on another wire; `is_old` when this one had served before."""
         replies = self._wire.replies
