@@ -339,6 +339,10 @@ class Flow:
         await self._feed.close()
         return receipts
 
+    async def to_the_end(self) -> list[Receipt]:
+        """Close, whoever wants to cancel that meanwhile."""
+        return await self._io.to_the_end(self.close())
+
     def not_attempted(self) -> int | None:
         """Return how many messages were not taken from the input, None when that cannot be known."""
         return None if self._feed.size is None else self._feed.size - self._taken - 1

@@ -123,14 +123,16 @@ class Mailer(Importing):
 
     async def _send(self, message: Mail, envelope: Envelope | None, io: IO) -> Receipt:
         flow = flow_of(self, self._effective(), Feed((self.parcel(message, envelope),)), io, is_single=True)
+        receipt: Receipt | None = None
         try:
             receipt = await flow.receive()
             await flow.receive()
         except BaseException as error:
-            receipts = await flow.close()
-            if receipts:
-                error.receipt = receipts[0]  # type: ignore[attr-defined]
-                log_receipt(receipts[0], self.backend.hosts)
+            receipts = await io.to_the_end(flow.close())
+            found = receipt or (receipts[0] if receipts else None)
+            if found is not None:
+                error.receipt = found  # type: ignore[attr-defined]
+                log_receipt(found, self.backend.hosts)
             raise
         assert receipt is not None
         is_complete = receipt.is_complete

@@ -85,6 +85,10 @@ if TYPE_CHECKING:
             """Call this when the event loop that runs now is shut down."""
             ...
 
+        async def to_the_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
+            """Return what it returns: it runs to its end, whoever wants to cancel it meanwhile."""
+            ...
+
 
 def run_blocking(coroutine: Coroutine[object, None, T]) -> T:
     """Return the result of a coroutine that never suspends.
@@ -192,6 +196,10 @@ class BlockingIO:
     async def at_exit(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do nothing: what is open closes itself when it is let go."""
 
+    async def to_the_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Return what it returns."""
+        return await coroutine
+
 
 class AsyncioIO:
     """The seam for programs under asyncio: it suspends the task and never blocks the loop."""
@@ -231,17 +239,41 @@ class AsyncioIO:
         import asyncio
 
         loop = asyncio.get_running_loop()
-        guards = _guards.setdefault(loop, {})
+        guards = _guards.get(loop)
+        if guards is None:
+            # A generator knows its loop, so that a loop which was not shut down would never be collected.
+            for other in [other for other in list(_guards) if other.is_closed()]:
+                _guards.pop(other, None)
+            guards = _guards[loop] = {}
         if function not in guards:
             # `asyncio.run` closes the async generators it knows, inside the loop: the one hook there is at its end.
-            guards[function] = guard = _guard(function)
+            guards[function] = guard = _guard(function, guards)
             await anext(guard)
+
+    async def to_the_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Return what it returns; a cancellation that comes meanwhile is delivered at the caller's next await."""
+        import asyncio
+
+        task = asyncio.ensure_future(coroutine)
+        is_cancelled = False
+        while not task.done():
+            try:
+                await asyncio.wait((task,))
+            except asyncio.CancelledError:
+                is_cancelled = True
+        current = asyncio.current_task()
+        if is_cancelled and current is not None:
+            current.uncancel()
+            current.cancel()
+        return task.result()
 
 
 class TellingIO:
     """Another `IO`, and somebody to tell of events: what a sending has while somebody listens."""
 
-    __slots__ = ("at_exit", "commit_point", "is_async", "lock", "now", "run", "signal", "sleep", "tell")
+    __slots__ = (
+        "at_exit", "commit_point", "is_async", "lock", "now", "run", "signal", "sleep", "tell", "to_the_end",
+    )  # fmt: skip
 
     def __init__(self, io: IO, tell: Teller) -> None:
         self.tell: Teller | None = tell
@@ -253,12 +285,16 @@ class TellingIO:
         self.lock = io.lock
         self.signal = io.signal
         self.at_exit = io.at_exit
+        self.to_the_end: Any = io.to_the_end
 
 
-async def _guard(function: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def _guard(
+    function: Callable[[], Coroutine[Any, Any, None]], guards: dict[Any, Any]
+) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        guards.pop(function, None)
         await function()
 
 

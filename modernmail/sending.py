@@ -105,7 +105,7 @@ class _Sending:
         if self._is_over:
             return
         self._is_begun = self._is_over = True
-        self.unsent = tuple(await self._flow.close())
+        self.unsent = tuple(await self._flow.to_the_end())
         for receipt in self.unsent:
             if not self.tally.add(receipt) or self._logs_all:
                 log_receipt(receipt, self._flow.hosts)

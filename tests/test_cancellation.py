@@ -123,7 +123,12 @@ async def play(seeds: range) -> None:
     random = Random(seeds.start)
     async with Notary(random, chunking=random.random() < 0.3) as notary:
         pool = random.randint(1, 3)
-        options = [f"pool={pool}", "timeout=0.1", "final_timeout=0.1", f"max_messages={random.choice((3, 1000))}"]
+        options = [
+            f"pool={pool}",
+            "timeout=0.1",
+            "final_timeout=0.1",
+            f"max_messages={random.choice((3, 1000))}",
+        ]
         if random.random() < 0.3:
             options.append(f"deadline={random.choice((0.003, 0.02, 1))}")
         if notary.chunking:

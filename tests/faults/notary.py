@@ -41,7 +41,7 @@ class Notary:
     def address(self) -> str:
         """Host and port."""
         assert self._server is not None
-        return "127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
 
 class _Session(asyncio.Protocol):
