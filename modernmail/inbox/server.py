@@ -99,7 +99,11 @@ class InboxServer:
             raise
         self.port = listening.getsockname()[1]
         self._inbox = Inbox(
-            self.store, smtp_url=self.smtp_url, release=self._release, previews=self._previews
+            self.store,
+            smtp_url=self.smtp_url,
+            asks_login=self.capture.credentials is not None,
+            release=self._release,
+            previews=self._previews,
         )
         app = create_app(self._inbox, hostnames=self._hostnames, credentials=self._credentials)
         self._web = Web(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from .mail import CapturedMail
+
+log = logging.getLogger("modernmail.inbox")
 
 LONGEST_SNIPPET = 250  # characters
 LONGEST_TEXT = 64 * 1024  # characters of a body that can be searched
@@ -59,7 +62,18 @@ class Words:
 
 
 def summarise(mail: CapturedMail) -> Words:
-    """Return the summary of `mail` (its `seq` is 0: the index counts) and the text to search."""
+    """Return the summary of `mail` (its `seq` is 0: the index counts) and the text to search.
+
+    A fault of our reader does not cost the mail: then the snippet names the fault, and the rest is empty.
+    """
+    try:
+        return _summarise(mail)
+    except Exception as error:
+        log.exception("the mail %s cannot be read; it is kept as it is", mail.id)
+        return _unreadable(mail, error)
+
+
+def _summarise(mail: CapturedMail) -> Words:
     found = read(mail.content)
     text = found.text
     if text is None:
@@ -84,6 +98,29 @@ def summarise(mail: CapturedMail) -> Words:
         unseen=True,
     )
     return Words(summary, text)
+
+
+def _unreadable(mail: CapturedMail, error: Exception) -> Words:
+    nobody: tuple[Mailbox, ...] = ()
+    summary = Summary(
+        seq=0,
+        id=mail.id,
+        received_at=mail.received_at,
+        size=mail.size,
+        return_path=mail.return_path,
+        recipients=mail.recipients,
+        subject="",
+        sender=None,
+        to=nobody,
+        cc=nobody,
+        reply_to=nobody,
+        message_id="",
+        snippet=f"This mail cannot be read: {type(error).__name__}: {error}"[:LONGEST_SNIPPET],
+        attachments=0,
+        tags=tags_of(mail.recipients),
+        unseen=True,
+    )
+    return Words(summary, "")
 
 
 def tags_of(recipients: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
-_MARK = re.compile(r"""[{};]|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\((?:[^()"']{0,4000})\)""", re.DOTALL)
+# A string may be cut off at the end of its line: were its closing quote demanded, each of a million opening ones
+# would be followed to the end in vain.
+_MARK = re.compile(r"""[{};]|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|\((?:[^()"']{0,4000})\)""", re.DOTALL)
 
 
 class Rule(NamedTuple):

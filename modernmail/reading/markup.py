@@ -6,8 +6,9 @@ No tree is built: who strips, lists links or checks needs the tags in order, wit
 from __future__ import annotations
 
 import re
-from html import unescape
 from typing import TYPE_CHECKING, NamedTuple
+
+from .entities import decode_entities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def _read_attributes(html: str, position: int) -> tuple[int, dict[str, str]]:
             break
         value = match[3] if match[3] is not None else match[5] if match[5] is not None else match[7]
         if match[2] and len(attributes) < MOST_ATTRIBUTES:
-            attributes.setdefault(match[2].lower(), unescape(value or ""))
+            attributes.setdefault(match[2].lower(), decode_entities(value or ""))
     return position, attributes
 
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
+from .entities import decode_entities
 from .markup import read_tags
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from .markup import Tag
 
 MOST_REFERENCES = 1_000
+LONGEST_SEARCHED = (
+    2_000_000  # characters of a body: no reader follows a link past them, and a page must not wait
+)
 
 _URL_IN_TEXT = re.compile(r"\bhttps?://[^\s<>\"'\x00-\x1f]+", re.IGNORECASE)
 _ANY_URL = re.compile(r"(?:https?|wss?):?//[^\s<>\"'\\)]+", re.IGNORECASE)
@@ -56,10 +60,10 @@ def find_links(mail: ReadMail) -> list[str]:
     ['https://example.com/a', 'https://example.com/b']
     """
     links: dict[str, None] = {}
-    for tag in read_tags(mail.html or ""):
+    for tag in read_tags((mail.html or "")[:LONGEST_SEARCHED]):
         if tag.name in {"a", "area"} and (href := tag.attributes.get("href", "").strip()):
             links.setdefault(href)
-    for match in _URL_IN_TEXT.finditer(mail.text or ""):
+    for match in _URL_IN_TEXT.finditer((mail.text or "")[:LONGEST_SEARCHED]):
         links.setdefault(_without_closing_marks(match[0]))
     return list(links)[:MOST_REFERENCES]
 
@@ -117,14 +121,12 @@ def find_css_urls(css: str) -> Iterator[str]:
 
 def plain_text(html: str) -> str:
     """Return roughly the words of `html`: enough to search and to find a code in."""
-    from html import unescape
-
     pieces, position = [], 0
     for tag in read_tags(html):
         pieces.append(html[position : tag.start])
         position = tag.stop + len(tag.text)
     pieces.append(html[position:])
-    return " ".join(unescape(" ".join(pieces)).split())
+    return " ".join(decode_entities(" ".join(pieces)).split())
 
 
 def _references(tag: Tag) -> Iterator[Reference]:

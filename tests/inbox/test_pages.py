@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import smtplib
 import threading
 import time
@@ -104,7 +105,8 @@ def test_the_views_of_a_mail(store: Any, client: Client, view: str, shown: str) 
 def test_what_is_not_there(store: Any, client: Client) -> None:
     """An unknown mail, part, asset or method is 404 or 405, and says so."""
     assert client.get("/messages/none").status == 404
-    assert "no mail 'none'" in client.get("/messages/none").text
+    assert "This mail is gone" in client.get("/messages/none").text
+    assert client.get("/messages/none", X_Fragment="message").text == "This mail is gone"
     summary = store.add(mail(Message("x", "y", to=["a@example.com"])))
     assert client.get(f"/messages/{summary.id}/parts/9").status == 404
     assert client.get("/static/../app.py").status == 404
@@ -208,6 +210,56 @@ def test_what_can_be_done(store: Any, client: Client) -> None:
     assert three.seq == 3 + one.seq - 1
 
 
+@pytest.mark.parametrize("path", ["/delete", "/read"])
+def test_a_search_that_means_nothing_changes_nothing(store: Any, client: Client, path: str) -> None:
+    """Deleting or marking what an unknown term finds is a 400 that names it, and nothing happens."""
+    store.add(mail(Message("x", "y", to=["a@example.com"])))
+    answer = client.post(path, {"q": "colour:red"})
+    assert (answer.status, "colour:" in answer.text) == (400, True)
+    assert store.count("is:unread") == 1
+
+
+def test_the_parts_of_a_mail(store: Any, client: Client) -> None:
+    """The view of the headers shows which part stands in which, with name, encoding and size."""
+    page = client.get(f"/messages/{store.add(mail(invoice())).id}?view=headers", x_fragment="message").text
+    kinds = re.findall(r'class="depth-(\d)"><code>([a-z/]+)<', page)
+    assert kinds == [
+        *(("0", "multipart/mixed"), ("1", "multipart/related"), ("2", "multipart/alternative")),
+        *(("3", "text/plain"), ("3", "text/html"), ("2", "image/png"), ("1", "application/pdf")),
+    ]
+    assert "cid:logo" in page
+
+
+def test_images_have_a_small_picture_and_many_files_are_cut(store: Any, client: Client) -> None:
+    """An attached image is shown small; of very many files the first are listed, and how many more there are."""
+    message = Message("x", "y", to=["a@example.com"]).attach("a.png", PNG, "image/png")
+    page = client.get(f"/messages/{store.add(mail(message)).id}").text
+    source = re.findall(r'class="thumb" src="([^"]+)"', page)
+    assert [client.get(address).body for address in source] == [PNG]
+    for number in range(40):
+        message.attach(f"{number}.txt", "x", "text/plain")
+    page = client.get(f"/messages/{store.add(mail(message)).id}").text
+    assert "29.txt" not in page
+    assert "and 11 more" in page
+
+
+def test_a_fault_of_ours_shows_the_mail_raw(
+    store: Any, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mail that our code fails at has a page that says why, and its bytes; the log tells the rest."""
+    summary = store.add(mail(Message("strange", "y", to=["a@example.com"])))
+    monkeypatch.setattr("modernmail.inbox.web.shown.find_links", lambda _: 1 / 0)
+    answer = client.get(f"/messages/{summary.id}")
+    assert answer.status == 500
+    assert "ZeroDivisionError: division by zero" in answer.text
+    assert f'href="/messages/{summary.id}/raw"' in answer.text
+    assert "cannot be shown" in caplog.text
+    assert client.get(f"/messages/{summary.id}", X_Fragment="message").status == 500
+    assert client.get(f"/messages/{summary.id}/raw").body == store.get(summary.id).content
+    assert client.get(f"/messages/{summary.id}/download").status == 200
+    assert client.get("/").status == 200
+
+
 def test_the_next_and_the_previous(store: Any, client: Client) -> None:
     """A mail links to its neighbours among what the search finds."""
     ids = [
@@ -235,6 +287,19 @@ def test_reports_of_blocked_loads(store: Any, client: Client) -> None:
     client.ask("POST", wrong, body.replace(b"dyn", b"forged"), **report)
     assert "forged" not in client.get(f"/messages/{summary.id}/blocked").text
     assert client.ask("POST", address, b"{}", **report).status == 400
+
+
+def test_the_line_about_blocked_loads(store: Any, client: Client) -> None:
+    """The line keeps what the page around it was asked: the search, and that remote images are shown."""
+    at = f"/messages/{store.add(mail(invoice())).id}/blocked"
+    line = client.get(f"{at}?q=to:zoe").text
+    assert "<b>1</b>" in line
+    assert "remote=1&amp;q=to%3Azoe" in line.replace("&q", "&amp;q")
+    line = client.get(f"{at}?remote=1&q=to:zoe").text
+    assert "Remote images are shown" in line
+    assert "q=to%3Azoe" in line
+    quiet = store.add(mail(Message("x", "y", "<p>z", to=["a@example.com"])))
+    assert "Nothing remote" in client.get(f"/messages/{quiet.id}/blocked").text
 
 
 # -- who may ask
@@ -334,6 +399,8 @@ BROKEN = {
     ),
     "NUL and controls": b"Subject: a\x00\x1b[31m\r\n\r\n\x00\x01\x02",
     "long subject": b"Subject: " + b"x" * 300_000 + b"\r\n\r\n",
+    "a character reference of 5,000 digits": b"Content-Type: text/html\r\n\r\n<a title='&#%s;'>&#%s;</a>"
+    % (b"9" * 5_000, b"0" * 5_000),
     "bad encodings": b"Subject: =?x?q?=FF?=\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!",
 }
 
@@ -371,6 +438,7 @@ def test_very_large_mail(tmp_path: Path) -> None:
         frame = client.get(f"/messages/{summary.id}/html")
         assert len(frame.body) < 5_000_000
         assert "Only the beginning is shown" in client.get(f"/messages/{summary.id}?view=source").text
+        assert "characters of the HTML were checked" in client.get(f"/messages/{summary.id}?view=checks").text
         assert len(client.get(f"/messages/{summary.id}/download").body) == len(content)
 
 
@@ -385,7 +453,9 @@ def test_releasing(store: Any) -> None:
         with InboxServer.threaded(release=release) as server:
             client = Client(server)
             summary = server.store.add(mail(invoice()))
-            assert "Allowed: *@example.com" in client.get(f"/messages/{summary.id}").text
+            page = client.get(f"/messages/{summary.id}").text
+            assert "Allowed are *@example.com." in page
+            assert "Others of this mail" not in page
             answer = client.post(
                 f"/messages/{summary.id}/release", {"to": "Zoe@Example.com, adam@example.com"}
             )
@@ -401,6 +471,23 @@ def test_releasing(store: Any) -> None:
         (sent,) = out
         assert sent.content == server.store.get(summary.id).content
         assert sent.recipients == ("Zoe@Example.com", "adam@example.com")
+
+
+def test_releasing_to_some(store: Any) -> None:
+    """Only who may get the mail is proposed, and who was refused is named, with the server's words."""
+    with InboxServer.threaded(smtp={"refuse": {"zoe@example.com"}}) as target:
+        release = Release(Mailer(target.smtp_url), ["zoe@example.com", "books@*"])
+        with InboxServer.threaded(release=release) as server:
+            client = Client(server)
+            summary = server.store.add(mail(invoice()))
+            page = client.get(f"/messages/{summary.id}").text
+            assert 'value="zoe@example.com, books@example.com"' in page
+            assert "Others of this mail are left out" in page
+            form = {"to": "zoe@example.com, books@example.com"}
+            answer = client.post(f"/messages/{summary.id}/release", form)
+            page = client.get(answer.headers["location"]).text
+            assert "Released to books@example.com." in page
+            assert "Not released: zoe@example.com (rejected: 550 5.1.1" in page
 
 
 def test_releasing_is_off_unless_it_is_set_up(store: Any, client: Client) -> None:

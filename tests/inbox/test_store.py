@@ -296,6 +296,18 @@ def test_files_are_the_mails(tmp_path: Path) -> None:
             store.get(kept.id)
 
 
+def test_a_mail_that_our_reader_fails_at_is_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of the reader costs no mail: it is there, byte by byte, and the list says what went wrong."""
+    monkeypatch.setattr("modernmail.inbox.summary.read", lambda _: 1 / 0)
+    kept = store.add(mail(subject="strange"))
+    assert kept.snippet == "This mail cannot be read: ZeroDivisionError: division by zero"
+    assert b"strange" in store.get(kept.id).content
+    assert [found.recipients for found in store.find()] == [kept.recipients]
+    assert "it is kept as it is" in caplog.text
+
+
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     """When the file cannot be written whole, the client hears 452 and no trace of the mail remains."""
     import smtplib

@@ -211,6 +211,17 @@ def test_support() -> None:
     assert "Outlook, Windows" in (*finding.details, *html_support("<video>").features[0].lacking)
 
 
+def test_long_html_is_checked_in_part() -> None:
+    """Of HTML the first million characters are looked at, and a finding says so."""
+    words = "<b>word</b>\n" * 100_000
+    early, late = (checks(lint(page(html))) for html in (f"<img src=x>{words}", f"{words}<img src=x>"))
+    assert "html-not-checked" in early
+    assert "html-not-checked" in late
+    assert "no-alt" in early
+    assert "no-alt" not in late
+    assert "html-not-checked" not in checks(lint(page(words[:900_000])))
+
+
 def test_css_is_cut_in_one_pass() -> None:
     """Comments, strings and brackets hold no rules; what is not closed is read to its end."""
     rules = read_css("a{b:url(x;{}) ;c:'};'}/* d{e:f} */@media(x){g{h:i}}@charset \"u\";j:k")
@@ -224,7 +235,7 @@ def test_css_is_cut_in_one_pass() -> None:
         ("at", "charset", '"u"'),
         ("declaration", "j", "k"),
     ]
-    for piece in ("a{", "/*", "('", '"', "(", "a:b;"):
+    for piece in ("a{", "/*", "('", '"', '"\\\\', "(", "a:b;"):
         assert sum(1 for _ in read_css(piece * (2**19 // len(piece)))) >= 0
 
 

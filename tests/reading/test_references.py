@@ -122,3 +122,26 @@ def test_references_are_bounded() -> None:
 def test_plain_text() -> None:
     """The words of HTML, without tags, styles and scripts."""
     assert plain_text("<style>a{}</style><p>Hi&nbsp;<b>you</b><script>x</script>!") == "Hi you !"
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("&#65;&#x41;&amp;", "AA&"),
+        (f"&#{'9' * 5_000};", "\ufffd"),
+        (f"&#{'0' * 5_000}65;", "A"),
+        (f"&#{'0' * 5_000};", "\ufffd"),
+        ("&#000000065", "A"),
+    ],
+)
+def test_character_references_of_any_length(html: str, text: str) -> None:
+    """A number of any length is decoded or replaced, in text and in attributes; it is never an error."""
+    assert plain_text(html) == text
+    assert next(read_tags(f"<a title='{html}'>")).attributes["title"] == text
+
+
+def test_links_far_down_are_not_looked_for() -> None:
+    """Links are looked for in the first two million characters of text and HTML."""
+    words = "word " * 400_000
+    late = read(f"Subject: x\r\n\r\nhttps://early.example {words} https://late.example".encode())
+    assert find_links(late) == ["https://early.example"]

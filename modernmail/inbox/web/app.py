@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,10 +15,12 @@ from starlette.routing import Route
 from modernmail.csp import CSP, Policy
 from modernmail.csp.asgi import CSPMiddleware, ReportCollector
 
+from .actions import Actions
 from .api import API
 from .blocked import Blocked
 from .events import events
 from .guard import Guard
+from .mail_content import MailContent
 from .mailpit import Mailpit
 from .pages import Pages
 from .release import Release
@@ -58,8 +61,8 @@ PAGE_POLICY = Policy(
 class Inbox:
     """What pages and API share: the store, what was blocked, who waits, where mail may be released to.
 
-    `smtp_url` is where to send (shown on the empty page), `violations` what the page's own policy was broken
-    by.
+    `smtp_url` is where to send and `asks_login` whether that takes a user and a password (shown on the empty
+    page), `violations` what the page's own policy was broken by.
     """
 
     def __init__(
@@ -67,11 +70,14 @@ class Inbox:
         store: Store,
         *,
         smtp_url: str = "",
+        asks_login: bool = False,
         release: Release | None = None,
         previews: Previews | None = None,
     ) -> None:
         self.store = store
         self.smtp_url = smtp_url
+        self.smtp_host, self.smtp_port = _host_and_port(smtp_url)
+        self.asks_login = asks_login
         self.releasing = release
         self.previews = previews
         self.blocked = Blocked()
@@ -99,6 +105,8 @@ def create_app(
     app = Starlette(
         routes=[
             *pages.routes(),
+            *MailContent(shared).routes(),
+            *Actions(shared).routes(),
             *API(shared).routes(),
             *Mailpit(shared).routes(),
             *(shared.previews.routes(pages) if shared.previews else ()),
@@ -113,6 +121,11 @@ def create_app(
     )
     app.state.inbox = shared
     return app
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 25
 
 
 async def _refused(request: Request, error: HTTPException | Exception) -> Response:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import re
-from html import escape, unescape
+from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from modernmail.csp import CSP, Policy
+from modernmail.reading.entities import decode_entities
 from modernmail.reading.markup import RAW_TEXT, read_tags
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _with_inline_images(html: str, mail: ReadMail) -> tuple[str, int]:
 
     def image(match: re.Match[str]) -> str:
         nonlocal left, left_out
-        name = unquote(unescape(match[1]))
+        name = unquote(decode_entities(match[1]))
         part = parts.get(name)
         if part is None or not part.media_type.startswith(("image/", "font/")):
             return match[0]

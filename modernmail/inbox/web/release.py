@@ -31,6 +31,14 @@ class Release:
         """Whether there is a mailer, and anybody it may send to."""
         return self.mailer is not None and bool(self.allow)
 
+    def permits(self, address: str) -> bool:
+        """Return whether `address` is on the list."""
+        return any(fnmatchcase(address.lower(), pattern) for pattern in self.allow)
+
+    def permitted(self, addresses: Iterable[str]) -> list[str]:
+        """Return those of `addresses` that are on the list."""
+        return [address for address in addresses if self.permits(address)]
+
     async def send(self, mail: CapturedMail, recipients: Iterable[str]) -> Receipt:
         """Send the bytes of `mail`, unchanged, to `recipients`.
 
@@ -43,7 +51,7 @@ class Release:
             )
         chosen = list(dict.fromkeys(recipients))
         for address in chosen:
-            if not any(fnmatchcase(address.lower(), pattern) for pattern in self.allow):
+            if not self.permits(address):
                 raise InvalidAddress(
                     "to", address, f"not on the list of those to release to: {', '.join(self.allow)}"
                 )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from modernmail.lint import Finding, html_support, lint
-from modernmail.lint.rules import GMAIL_CLIPS_AT
+from modernmail.lint.content_rules import GMAIL_CLIPS_AT
+from modernmail.lint.subject import LONGEST_CHECKED
 from modernmail.reading import read
 from modernmail.reading.references import Reference, find_codes, find_links, find_remote
+
+from .preview import LONGEST_HTML
 
 if TYPE_CHECKING:
     from modernmail.inbox.mail import CapturedMail
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from modernmail.reading import Mailbox, Part
 
 LONGEST_SOURCE = 400_000  # characters of source or raw text in the page; the rest is in the download
+MOST_PARTS = 100  # parts in the table of the structure
 VIEWS = ("html", "text", "source", "headers", "raw", "links", "checks")
 
 _URL = re.compile(r"(?:https?://|mailto:)[^\s<>\"'\x00-\x1f]+", re.IGNORECASE)
@@ -170,6 +175,17 @@ class ShownMail:
         """The attachments."""
         return self.read.attachments
 
+    @cached_property
+    def structure(self) -> list[tuple[Part, int]]:
+        """The first parts as they stand in the mail, and how deep each is nested (four at most)."""
+        parts = islice(self.read.root.walk(), MOST_PARTS)
+        return [(part, min(part.path.count(".") + bool(part.path), 4)) for part in parts]
+
+    @property
+    def parts_left_out(self) -> int:
+        """The number of parts that `structure` leaves out."""
+        return sum(1 for _ in self.read.root.walk()) - len(self.structure)
+
     @property
     def inline(self) -> list[Part]:
         """The inline images."""
@@ -189,8 +205,8 @@ class ShownMail:
 
     @cached_property
     def remote(self) -> list[Reference]:
-        """What the HTML would load from elsewhere."""
-        return find_remote(self.read.html or "")
+        """What the HTML would load from elsewhere, as far as it is shown."""
+        return find_remote((self.read.html or "")[:LONGEST_HTML])
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -202,7 +218,7 @@ class ShownMail:
     @cached_property
     def support(self) -> Support:
         """What mail clients make of the HTML."""
-        return html_support(self.read.html or "")
+        return html_support((self.read.html or "")[:LONGEST_CHECKED])
 
     @property
     def faults(self) -> int:
@@ -213,6 +229,11 @@ class ShownMail:
     def html_size(self) -> int:
         """Octets of HTML."""
         return len(self.read.html_part.content) if self.read.html_part else 0
+
+    @property
+    def html_weight(self) -> str:
+        """The size of the HTML in the kilobytes of 1,024 octets that Gmail's limit counts."""
+        return f"{self.html_size} B" if self.html_size < 1024 else f"{self.html_size / 1024:,.0f} kB"
 
     @property
     def gmail_limit(self) -> int:

@@ -36,6 +36,7 @@ async function show(url, { push = true } = {}) {
   message.scrollTop = 0;
   select(opened());
   dress();
+  reveal();
   title();
 }
 
@@ -81,6 +82,19 @@ function title(unread) {
   if (unread !== undefined) title.unread = unread;
   const subject = message.querySelector(".mail h1")?.textContent.trim() || "Inbox";
   document.title = (title.unread ? `(${title.unread}) ` : "") + subject;
+}
+
+// The tabs may be wider than a phone: the chosen one is brought into view, and an edge that fades says that there is more.
+function reveal() {
+  const tabs = message.querySelector(".tabs");
+  if (!tabs) return;
+  tabs.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  const mark = () => {
+    tabs.classList.toggle("more-left", tabs.scrollLeft > 4);
+    tabs.classList.toggle("more-right", tabs.scrollLeft < tabs.scrollWidth - tabs.clientWidth - 4);
+  };
+  tabs.addEventListener("scroll", mark, { passive: true });
+  mark();
 }
 
 // -- the stage: width and dark mode of the mail
@@ -199,8 +213,12 @@ document.addEventListener("keydown", (event) => {
     const id = document.activeElement.closest?.(".item")?.dataset.id ?? opened();
     const at = all.findIndex((item) => item.dataset.id === id);
     const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
-    if (!next) return;
     event.preventDefault();
+    if (!next) { // the list shows one page of many: the mail knows its neighbours, the list its other pages
+      const rel = step > 0 ? "next" : "prev";
+      (opened() ? message : list).querySelector(`a[rel=${rel}]`)?.click();
+      return;
+    }
     const link = next.querySelector("a");
     link.focus({ preventScroll: true });
     next.scrollIntoView({ block: "nearest" });
@@ -213,6 +231,8 @@ document.addEventListener("keydown", (event) => {
     document.getElementById("keys").showModal();
   } else if (event.key === "Escape" && opened()) {
     leave();
+  } else if (event.key === "u") {
+    message.querySelector('form[action$="/unread"]')?.requestSubmit();
   } else if (event.key === "Delete" || event.key === "#") {
     message.querySelector('form[action$="/delete"]')?.requestSubmit();
   } else if (/^[1-9]$/.test(event.key)) {
@@ -230,9 +250,19 @@ window.addEventListener("popstate", () => {
 
 let last = null;
 let waiting = false;
+let losing;
 const source = new EventSource("/events");
-source.addEventListener("open", () => live.classList.add("on"));
-source.addEventListener("error", () => live.classList.remove("on"));
+source.addEventListener("open", () => {
+  clearTimeout(losing);
+  live.classList.add("on");
+  live.classList.remove("lost");
+  live.textContent = "";
+});
+source.addEventListener("error", () => {
+  live.classList.remove("on");
+  clearTimeout(losing);
+  losing = setTimeout(() => { live.classList.add("lost"); live.textContent = "The inbox does not answer"; }, 1500);
+});
 source.addEventListener("change", async (event) => {
   const now = JSON.parse(event.data);
   title(now.unread);
@@ -260,4 +290,6 @@ source.addEventListener("blocked", async (event) => {
   if (details && open) details.open = true;
 });
 window.addEventListener("pagehide", () => source.close());
+window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 select(opened());
+reveal();
