@@ -26,6 +26,8 @@ autodoc_default_options = {"members": True}
 html_theme = "furo"
 html_title = f"modernmail {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 
 
 QUOTED = re.compile(r"``[^`]+``|`[^`]+`(?P<ending>\w)?")
