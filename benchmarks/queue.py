@@ -1,352 +1,203 @@
-"""What queueing costs: durable and in-process enqueue, batches, and a worker that drains mail, each beside a
-peer.
+"""What queueing costs: enqueueing, durable and in process, one by one, in batches and from threads; draining mail.
 
-`python benchmarks/queue.py [--quick] [--write FILE]`. Every pair is measured in turns within one run, and a
-figure is the median of its rounds; look at the ratios, since the machine is shared. Django's tasks need
-Python 3.12 or later; the drain needs `smtp-sink` (Debian's package postfix), run as root, or any SMTP server
-named in MODERNMAIL_SINK.
+`nox -s bench -- queue`, or `python benchmarks/queue.py [--quick | --write]`. Figures are wall time, since much of it is
+waiting for the disk. Django needs Python 3.12 or later; draining needs `smtp-sink` (Debian's package postfix), run as
+root, or any SMTP server named in MODERNMAIL_SINK.
 """
 
 from __future__ import annotations
 
 import sys
-
-# This file has the name of a standard module, and a script's own folder comes first.
-sys.path[:] = [folder for folder in sys.path if not folder.endswith("benchmarks")]
-
-import argparse
-import logging
-import os
-import platform
-import shutil
-import smtplib
-import socket
-import sqlite3
-import statistics
-import subprocess
-import tempfile
-import time
-from contextlib import contextmanager, suppress
-from datetime import date
 from pathlib import Path
+
+_HERE = str(Path(__file__).parent)
+sys.path[:] = [*(folder for folder in sys.path if folder != _HERE), _HERE]
+
+import os
+import sqlite3
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from queueing import drains, peers
+from queueing.chores import ARGUMENTS, email_users, mail
+from report import Section, chosen, in_turns, time_of, timed
+
 import modernmail
-from modernmail import Message, tasks
-from modernmail.tasks import task
+from modernmail import tasks
 from modernmail.tasks.sqlite import SQLiteBackend
-from modernmail.tasks.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-BODY = ("The quick brown fox jumps over the lazy dog. " * 24)[:1000]
-ARGUMENTS = {"emails": ["you@example.com"], "subject": "You have a message", "message": "Hello there!"}
-STORED = '{"v":1,"args":[],"kwargs":{"emails":["you@example.com"],"subject":"You have a message"}}'
+    from report import Figures, Table
 
+ABOUT = """A durable enqueue returns when the job is on the disk: `synchronous=FULL`, in a WAL file, as the peers have it
+(huey with `fsync=True`). Each therefore waits for the disk once, and what can be saved is everything else: the first line
+tells what that wait is. Threads that enqueue at the same time share one wait. Draining is a worker with one connection to
+`smtp-sink`, beside a loop that reads a mail from a table, sends it by smtplib over a connection that stays open, deletes and
+logs it; django-mailer does that with Django's ORM and a connection for each mail. Figures are wall time for one job or
+mail."""
 
-@task
-def email_users(emails: list[str], subject: str, message: str) -> int:
-    """What is enqueued: it does nothing, so that the queue alone is measured."""
-    return len(emails)
-
-
-def seconds(step: Callable[[], object]) -> float:
-    """Return how long a step takes."""
-    began = time.perf_counter()
-    step()
-    return time.perf_counter() - began
+THREADS = 8
 
 
-def in_turns(steps: dict[str, Callable[[], object]], rounds: int, count: int = 1) -> dict[str, float]:
-    """Return the median microseconds of one unit of each step, each step being `count` units, measured in
-    turns.
+def synced(folder: Path) -> Callable[[], object]:
+    """Return a write of one page into a file that has its length, and the wait for it."""
+    file = os.open(folder / "page", os.O_RDWR | os.O_CREAT)
+    os.pwrite(file, bytes(4_000_000), 0)
+    os.fsync(file)
+    at = 0
 
-    With single operations in turns, a moment in which the disk or a processor is somebody else's falls on all
-    alike.
-    """
-    for step in steps.values():
-        for _ in range(3):
-            step()
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            times[name].append(seconds(step))
-    return {name: statistics.median(found) / count * 1e6 for name, found in times.items()}
+    def step() -> None:
+        nonlocal at
+        at = (at + 4096) % 4_000_000
+        os.pwrite(file, b"x" * 4096, at)
+        os.fdatasync(file)
 
-
-def repeated(count: int, step: Callable[[], object]) -> Callable[[], None]:
-    """Return a step that does another so many times."""
-
-    def run() -> None:
-        for _ in range(count):
-            step()
-
-    return run
+    return step
 
 
-def bare(folder: Path) -> Callable[[], None]:
-    """Return an insert and commit with sqlite3 and nothing around it: WAL, synchronous FULL."""
-    connection = sqlite3.connect(folder / "bare.db")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("CREATE TABLE job (id INTEGER PRIMARY KEY, name TEXT, payload TEXT, at REAL)")
-
-    def insert() -> None:
-        row = ("queue.email_users", STORED, time.time())
-        connection.execute("INSERT INTO job (name, payload, at) VALUES (?, ?, ?)", row)
-        connection.commit()
-
-    return insert
-
-
-def huey(folder: Path) -> Callable[[], object] | None:
-    """Return an enqueue on huey's SqliteHuey with fsync, None without huey."""
-    try:
-        from huey import SqliteHuey
-    except ImportError:
-        return None
-    queue = SqliteHuey(filename=str(folder / "huey.db"), fsync=True, results=False)
-
-    def email(emails: list[str], subject: str, message: str) -> None: ...
-
-    sent = queue.task()(email)
-    return lambda: sent(**ARGUMENTS)
-
-
-def django() -> Callable[[], object] | None:
-    """Return an enqueue on Django's ImmediateBackend, None where there is no Django 6."""
-    try:
-        from django.conf import settings
-        from django.tasks import task as django_task
-    except ImportError:
-        return None
-    backend = {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}}
-    if not settings.configured:
-        settings.configure(TASKS=backend, USE_TZ=True)
-    logging.getLogger("django").setLevel(logging.ERROR)
-    enqueued = django_task(email_users.func)
-    return lambda: enqueued.enqueue(**ARGUMENTS)
-
-
-@contextmanager
-def sink() -> Iterator[str | None]:
-    """Give the host:port of an SMTP server that takes everything; None when there is none to be had."""
-    if named := os.environ.get("MODERNMAIL_SINK"):
-        yield named
-        return
-    program = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
-    if not Path(program).exists() or os.geteuid() != 0:
-        yield None
-        return
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [program, "-u", "nobody", f"127.0.0.1:{port}", "1000"], stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(200):
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            time.sleep(0.01)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def drain_ours(backend: SQLiteBackend, count: int) -> float:
-    """Return the seconds in which one worker with one stream sends so many M1 mails."""
-    tasks.enqueue_many(
-        Message("Hello", BODY, from_email="me@example.com", to=[f"u{n}@example.com"]) for n in range(count)
-    )
-    worker = Worker(backend, concurrency=1, until_empty=True)
-    took = seconds(worker.run)
-    assert worker.counts["accepted"] == count, worker.counts
-    return took
-
-
-def drain_one_by_one(path: Path, address: str, count: int) -> float:
-    """Return the seconds for as many mails, one at a time by smtplib: read one, send it, delete it and log
-    it."""
-    host, _, port = address.partition(":")
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.executescript(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        "CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, sender TEXT, recipient TEXT, content BLOB);"
-        "CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY, recipient TEXT, at REAL, result TEXT);"
-    )
-    mailer = modernmail.mailers["default"]
-    rows = []
-    for n in range(count):
-        to = f"u{n}@example.com"
-        parcel = mailer.parcel(Message("Hello", BODY, from_email="me@example.com", to=[to]))
-        rows.append(("me@example.com", to, bytes(parcel.content)))
-    connection.execute("BEGIN")
-    connection.executemany("INSERT INTO message (sender, recipient, content) VALUES (?, ?, ?)", rows)
-    connection.execute("COMMIT")
-
-    def run() -> None:
-        with smtplib.SMTP(host, int(port)) as client:
-            while row := connection.execute("SELECT * FROM message ORDER BY id LIMIT 1").fetchone():
-                number, sender, recipient, content = row
-                client.sendmail(sender, [recipient], content)
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("DELETE FROM message WHERE id = ?", (number,))
-                log = (recipient, time.time(), "sent")
-                connection.execute("INSERT INTO log (recipient, at, result) VALUES (?, ?, ?)", log)
-                connection.execute("COMMIT")
-
-    took = seconds(run)
-    connection.close()
-    return took
-
-
-class Table:
-    """The lines of the report: what was measured, and whether it is as good as it should be."""
-
-    def __init__(self) -> None:
-        self.lines = ["| what | here | peer | ratio | wanted |", "|---|---:|---:|---:|---:|"]
-        self.is_good = True
-
-    def add(
-        self, what: str, here: float, peer_name: str, peer: float, wanted: float, unit: str = "µs"
-    ) -> None:
-        """Add a line; the ratio is how many times the peer's speed this is."""
-        ratio = peer / here
-        self.is_good &= ratio >= wanted
-        line = f"| {what} | {here:.1f} {unit} | {peer_name} {peer:.1f} {unit} | {ratio:.2f} | ≥ {wanted:g} |"
-        self.lines.append(line)
-
-    def skip(self, what: str, why: str) -> None:
-        """Add a line for what could not be measured here."""
-        self.lines.append(f"| {what} | | {why} | | |")
-
-
-def measure_enqueue(table: Table, folder: Path, rounds: int) -> None:
-    """Durable enqueue beside a bare insert and huey; a batch beside one by one."""
+def enqueueing(section: Section, folder: Path, *, is_quick: bool) -> None:
+    """Add durable enqueues, alone, in batches and from threads."""
+    rounds, count, batch = (3, 40, 200) if is_quick else (15, 160, 1000)
     backend = SQLiteBackend(str(folder / "queue.db"))
     tasks.configure(backend)
-    calls = [ARGUMENTS] * 1000
+    calls = [ARGUMENTS] * batch
     steps: dict[str, Callable[[], object]] = {
-        "bare": bare(folder),
+        "disk": synced(folder),
+        "bare": peers.bare(folder),
         "ours": lambda: email_users.enqueue(**ARGUMENTS),
+        "bare mail": peers.bare_mail(folder),
+        "our mail": lambda: mail().enqueue(),
     }
-    peer = huey(folder)
-    if peer is not None:
-        steps["huey"] = peer
+    if (huey := peers.huey(folder)) is not None:
+        steps["huey"] = huey
+    turns = {name: timed(peers.repeated(count, step), count) for name, step in steps.items()}
+    for name in ("ours", "huey"):
+        if name in steps:
+            threaded = peers.in_threads(steps[name], THREADS, count)
+            turns[f"{name}, threads"] = timed(threaded, count)
+    turns["batch"] = timed(lambda: email_users.enqueue_many(calls), batch)
     # Long enough that every log has its full length, and syncs no longer make a file grow.
-    in_turns(steps, 1200)
-    times = in_turns(steps, rounds * 150)
-    table.add("durable enqueue (FULL)", times["ours"], "bare sqlite3 insert + commit", times["bare"], 0.8)
-    if "huey" in times:
-        table.add("durable enqueue (FULL)", times["ours"], "huey SqliteHuey, fsync", times["huey"], 2.0)
-    else:
-        table.skip("durable enqueue beside huey", "pip install huey")
-    batch = in_turns(
-        {
-            "one": lambda: email_users.enqueue(**ARGUMENTS),
-            "many": lambda: email_users.enqueue_many(calls),
-        },
-        rounds * 8,
-    )
-    table.add("a task of a batch of 1,000", batch["many"] / 1000, "one by one", batch["one"], 20.0)
-    message = Message("Hello", BODY, from_email="me@example.com", to=["you@example.com"])
-    mails = in_turns({"ours": message.enqueue, "bare": bare_mail(folder)}, rounds * 150)
-    table.add(
-        "durable enqueue of an M1 mail, rendering included", mails["ours"], "bare, 1.3 kB", mails["bare"], 0.5
-    )
+    for turn in turns.values():
+        turn()
+        for _ in range(0 if is_quick else 6):
+            turn()
+    figures = in_turns(turns, rounds)
+    table = section.table("enqueue on disk", "here", "peer", "times faster", "wanted")
+    table.add("one page written and synced", time_of(figures.median("disk")))
+    _row(section, table, figures, "one task", "ours", "bare sqlite3 insert and commit", "bare", 0.8)
+    _row(section, table, figures, "one task", "ours", "huey SqliteHuey", "huey", 2)
+    _row(section, table, figures, f"one task, {THREADS} threads", "ours, threads",
+         f"huey, {THREADS} threads", "huey, threads", 2)  # fmt: skip
+    _row(section, table, figures, f"one of a batch of {batch:,}", "batch", "ours, one by one", "ours", 20)
+    _row(section, table, figures, "one M1 mail, composed and rendered", "our mail",
+         "bare insert of 1.3 kB", "bare mail", None)  # fmt: skip
     backend.close()
 
 
-def bare_mail(folder: Path) -> Callable[[], None]:
-    """Return a bare insert and commit of what a mail has in octets."""
-    connection = sqlite3.connect(folder / "bare-mail.db")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("CREATE TABLE mail (id INTEGER PRIMARY KEY, content BLOB)")
-    content = b"x" * 1300
-
-    def insert() -> None:
-        connection.execute("INSERT INTO mail (content) VALUES (?)", (content,))
-        connection.commit()
-
-    return insert
-
-
-def measure_in_process(table: Table, rounds: int) -> None:
-    """In-process enqueue beside Django's ImmediateBackend; the tasks are run within the time."""
+def in_process(section: Section, *, is_quick: bool) -> None:
+    """Add enqueues in this process beside Django's, the tasks run within the time."""
+    rounds, count = (3, 100) if is_quick else (15, 1000)
     tasks.configure({"default": "immediate:", "threads": "thread:?workers=1&size=100000"})
     threads = email_users.using(backend="threads")
     steps: dict[str, Callable[[], object]] = {
-        "immediate": repeated(1000, lambda: email_users.enqueue(**ARGUMENTS)),
-        "thread": repeated(1000, lambda: threads.enqueue(**ARGUMENTS)),
+        "immediate:": lambda: email_users.enqueue(**ARGUMENTS),
+        "thread:": lambda: threads.enqueue(**ARGUMENTS),
     }
-    peer = django()
-    if peer is None:
-        table.skip("in-process enqueue beside Django", "Django 6 needs Python 3.12")
-        return
-    steps["django"] = repeated(1000, peer)
-    times = in_turns(steps, rounds, 1000)
-    for name in ("immediate", "thread"):
-        table.add(
-            f"in-process enqueue, {name}:", times[name], "Django ImmediateBackend", times["django"], 3.0
-        )
+    if (django := peers.django()) is not None:
+        steps["django"] = django
+    figures = in_turns(
+        {name: timed(peers.repeated(count, step), count) for name, step in steps.items()}, rounds
+    )
+    table = section.table("enqueue in the process", "here", "peer", "times faster", "wanted")
+    for name in ("immediate:", "thread:"):
+        _row(section, table, figures, f"`{name}`", name, "Django's ImmediateBackend", "django", 3)
 
 
-def measure_drain(table: Table, folder: Path, rounds: int, count: int) -> None:
-    """A worker that drains M1 mails to smtp-sink, beside one at a time by smtplib."""
-    with sink() as address:
+def draining(section: Section, folder: Path, *, is_quick: bool) -> None:
+    """Add a worker that drains M1 mails."""
+    rounds, count = (1, 100) if is_quick else (5, 2000)
+    few = max(20, count // 20)
+    with drains.sink() as address:
         if address is None:
-            table.skip("draining M1 mails", "apt-get install postfix, for smtp-sink, and run as root")
+            section.add(
+                "Draining was left out: it needs `smtp-sink` from Debian's package postfix, and root."
+            )
             return
         modernmail.configure({"default": f"smtp://{address}"})
         backend = SQLiteBackend(str(folder / "drain.db"))
         tasks.configure(backend)
-        ours, theirs = [], []
-        for _ in range(rounds):
-            ours.append(drain_ours(backend, count))
-            theirs.append(drain_one_by_one(folder / "one.db", address, count))
+        turns = {
+            "ours": lambda: drains.ours(backend, count),
+            "one by one": lambda: drains.one_by_one(folder / "one.db", address, count),
+        }
+        django_mailer = drains.DjangoMailer()
+        if django_mailer.is_here:
+            turns["django-mailer"] = lambda: django_mailer.drain(address, few)
+        figures = in_turns(turns, rounds)
         modernmail.mailers["default"].close()
         backend.close()
-    # The round that was disturbed least: a whole drain cannot be measured in turns with another.
-    here, peer = min(ours) / count * 1e6, min(theirs) / count * 1e6
-    table.add("draining M1 mails, one worker, one stream", here, "one by one, smtplib", peer, 5.0)
+    table = section.table("send one M1 mail from a table", "here", "peer", "times faster", "wanted")
+    _row(
+        section,
+        table,
+        figures,
+        "a worker, one connection",
+        "ours",
+        "one at a time by smtplib",
+        "one by one",
+        5,
+    )
+    _row(section, table, figures, "a worker, one connection", "ours", "django-mailer", "django-mailer", None)
+
+
+def _row(
+    section: Section,
+    table: Table,
+    figures: Figures,
+    what: str,
+    name: str,
+    peer_is: str,
+    peer: str,
+    wanted: float | None,
+) -> None:
+    """Add a row of a figure beside its peer's; a peer that is not here is named as missing."""
+    here = time_of(figures.median(name))
+    if peer not in figures:
+        table.add(what, here, f"{peer_is}: not here")
+        return
+    ratio = figures.ratio(name, peer)
+    cells = (f"{ratio:.3g}",) if wanted is None else section.least(ratio, wanted)
+    table.add(what, here, f"{peer_is}, {time_of(figures.median(peer))}", *cells)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what took part and is here."""
+    found = {"SQLite": sqlite3.sqlite_version}
+    for name in ("huey", "Django", "django-mailer"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def main() -> int:
-    """Measure, print the table, write it where told; 0 when every ratio is as wanted."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there too")
-    options = parser.parse_args()
-    rounds, count = (3, 500) if options.quick else (9, 3000)
-    sys.modules.setdefault("queue_benchmark", sys.modules[__name__])
-    email_users.func.__module__ = "queue_benchmark"
+    """Measure everything, print the section, write it where told; 0 when every ratio is as wanted."""
+    options = chosen(__doc__)
+    section = Section("queue", "The queue", ABOUT)
     modernmail.configure({"default": "null:"})
-    table = Table()
-    with tempfile.TemporaryDirectory() as folder:
-        measure_enqueue(table, Path(folder), rounds)
-        measure_in_process(table, rounds)
-        measure_drain(table, Path(folder), min(rounds, 5), count)
-    tasks.configure({})
-    about = (
-        f"Measured {date.today()} on {os.cpu_count()} cores with Python {platform.python_version()}, SQLite "  # noqa: DTZ011
-        f"{sqlite3.sqlite_version}, modernmail {modernmail_version()}: medians of one run, in turns."
-    )
-    text = "\n".join([*table.lines, "", about, ""])
-    print(text)
-    if options.write:
-        options.write.write_text(text, encoding="utf-8")
-    return 0 if table.is_good else 1
-
-
-def modernmail_version() -> str:
-    """Return the version that is measured."""
-    from importlib.metadata import version
-
-    return version("modernmail")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        drains.settle_django(folder)
+        enqueueing(section, folder, is_quick=options.quick)
+        in_process(section, is_quick=options.quick)
+        draining(section, folder, is_quick=options.quick)
+        tasks.configure({})
+    section.versions(**versions())
+    return section.end(options)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@
 from modernmail.errors import InvalidTask, InvalidTaskBackend, TaskResultDoesNotExist, TaskResultMismatch
 
 from .backend import TaskBackend
+from .decorator import task
 from .outbox import aenqueue_many, enqueue_many, get_ticket
 from .registry import configure, default_task_backend, task_backends
 from .result import TaskContext, TaskError, TaskResult, TaskResultStatus
@@ -22,7 +23,7 @@ from .retry import Retry
 from .schedule import Schedule
 from .schemes import register_task_backend
 from .sendmail import send_mail
-from .task import Task, task
+from .task import Task
 from .ticket import Ticket
 
 __all__ = [

@@ -1,10 +1,10 @@
 """A worker's hand with mail in it: `Delivery` sends claimed mails of one mailer, and stores what becomes of
 each.
 
-The mails go through the mailer as one stream, so they share a warm connection and its pipeline. Just before a
-final dot the commit point stores phase `content`, together with the outcomes that came in since the last one.
+The mails go through the mailer as one stream, so they share a warm connection and its pipeline. What becomes of them
+stands in a `Ledger`.
 
-Rules of the file: no dot without the commit point; no outcome is dropped; a fault of the mailer pauses it and
+Rules of the file: no dot without the commit point; a fault of the mailer pauses it and
 gives its mail back uncounted; a fault of one mail ends that mail alone.
 """
 
@@ -29,9 +29,9 @@ from modernmail.flow import flow_of
 from modernmail.insight.log import log_receipt, logs_all
 from modernmail.runtime import BlockingIO, run_blocking
 
+from .ledger import Ledger
 from .mailjob import LANE, recipients_of, unpack
 from .recipients import merged, pending, phase_of, settled
-from .sqlite.lease import Mark
 from .verdict import verdict
 
 if TYPE_CHECKING:
@@ -54,9 +54,6 @@ logger = logging.getLogger("modernmail.tasks")
 
 _AHEAD = 20  # mails whose contents are read at once
 _SMALL = 65_536  # octets: larger contents are read one by one
-_dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
-
-_SLOW = 0.005  # seconds: an outcome does not wait longer than this for the next commit point
 
 
 class NotOurs(QueueError):
@@ -74,9 +71,8 @@ class Paused(Exception):
 class Delivery:
     """The sending of some claimed mails of one lane.
 
-    `mailer` gives the mailer by name; `content` a stored content by job; `store` keeps marks until they are
-    stored; `is_stopping` says that no further mail is to be begun; `told` is called with the phase that each
-    mail came to.
+    `mailer` gives the mailer by name; `contents` the stored contents; `store` keeps marks until they are stored;
+    `is_stopping` says that no further mail is to be begun; `told` is called with the phase that each mail came to.
     """
 
     def __init__(
@@ -90,22 +86,15 @@ class Delivery:
         is_stopping: Callable[[], bool],
         told: Told,
     ) -> None:
-        self.lease = lease
         self.schedule = schedule
         self._mailer = mailer
         self._contents = contents
         self._loaded: dict[int, bytes] = {}
-        self._over: list[int] = []  # accepted by everybody: their contents can go
-        self._store = store
+        self._ledger = Ledger(lease, store)
         self._is_stopping = is_stopping
         self._told = told
-        self._marks: list[Mark] = []
         self._begun: list[tuple[Job, list[str]]] = []  # with the recipients, in the order of their positions
         self._current: dict[str, Job] = {}  # by Message-ID
-        self._committed: set[int] = set()
-        self._settled: set[int] = set()
-        self._heard = 0.0  # when the last outcome came
-        self._gap = 0.0  # between an outcome and the next commit point, last time
 
     def run(self, jobs: list[Job]) -> None:
         """Send these mails; raises `Paused` when the mailer cannot send, with all that was not sent given
@@ -122,12 +111,7 @@ class Delivery:
         except ConfigurationError as error:
             raise Paused(str(error)) from error
         finally:
-            self._flush()
-            if self._over:
-                self.lease.drop_contents(self._over)
-            untouched = [job for job in jobs if job.id not in self._settled]
-            if untouched:
-                self.lease.release(untouched)
+            self._ledger.close(jobs)
 
     def _flow(self, mailer: Mailer, jobs: list[Job]) -> None:
         """Send jobs until all are settled, beginning a new stream after one that was broken off."""
@@ -189,7 +173,7 @@ class Delivery:
             state = _state(job)
             names = pending(recipients, state)
             if not names:
-                self._mark(job, phase_of(recipients, state), state)
+                self._enter(job, phase_of(recipients, state), state, is_heard=False)
                 return None
             if len(names) < len(recipients):
                 parcel = parcel.narrowed(names)
@@ -200,31 +184,18 @@ class Delivery:
     async def _commit(self, parcel: Parcel) -> None:
         """The commit point: past it, nobody sends this mail again by himself."""
         job = self._current[parcel.message_id]
-        if job.id in self._committed:
-            return  # a further transaction of the same mail: RFC 5321 4.5.3.1.10
-        marks, self._marks = self._marks, []
-        if marks:
-            self._gap = time.monotonic() - self._heard
-        try:
-            is_ours = self.lease.commit_point(job.id, job.lease or "", marks)
-        except BaseException:
-            self._marks = marks + self._marks
-            raise
-        if not is_ours:
-            self._settled.add(job.id)
+        if not self._ledger.commit(job):
             raise NotOurs(
                 f"mail {job.id:x} is in other hands: its lease ran out before it was sent; nothing was sent"
             )
-        self._committed.add(job.id)
 
     def _outcome(self, mailer: Mailer, receipt: Receipt) -> None:
         job, recipients = self._begun[receipt.position]
-        if job.id in self._settled:
+        if self._ledger.is_settled(job):
             return
-        self._heard = time.monotonic()
         if job.outcome is None and receipt.is_complete and len(receipt.recipients) == len(recipients):
             # Nearly every mail: everybody accepted at the first attempt.
-            self._mark(job, "accepted", merged({}, receipt, time.time()), receipt)
+            self._enter(job, "accepted", merged({}, receipt, time.time()))
             return
         found = verdict(
             recipients,
@@ -237,7 +208,7 @@ class Delivery:
             expires=job.expires,
             resend_unknown=getattr(mailer, "on_unknown", "park") == "resend",
         )
-        self._mark(job, found.phase, found.state, receipt, found.run_after)
+        self._enter(job, found.phase, found.state, found.run_after)
 
     def _end(self, job: Job, status: str, reason: str) -> None:
         """End everybody who is pending, for a reason of ours."""
@@ -246,31 +217,13 @@ class Delivery:
         except (ValueError, KeyError, TypeError):
             recipients = []
         state = settled(recipients, _state(job), status, reason, time.time())
-        self._mark(job, phase_of(recipients, state) if recipients else status, state)
+        self._enter(job, phase_of(recipients, state) if recipients else status, state, is_heard=False)
 
-    def _mark(
-        self,
-        job: Job,
-        phase: str,
-        state: State,
-        receipt: Receipt | None = None,
-        run_after: float | None = None,
+    def _enter(
+        self, job: Job, phase: str, state: State, run_after: float | None = None, *, is_heard: bool = True
     ) -> None:
-        outcome: dict[str, Any] = json.loads(job.outcome) if job.outcome else {}
-        outcome["recipients"] = state
-        self._marks.append(Mark(job.id, job.lease or "", phase, _dumps(outcome), run_after))
-        self._settled.add(job.id)
-        if phase == "accepted":
-            self._over.append(job.id)
-        if receipt is None or self._gap > _SLOW or len(self._marks) >= 50:
-            self._flush()
+        self._ledger.enter(job, phase, state, run_after, is_heard=is_heard)
         self._told(phase, job, state)
-
-    def _flush(self) -> None:
-        marks, self._marks = self._marks, []
-        if marks:
-            self._gap = 0.0
-            self._store(*marks)
 
 
 def _with_distinct_names(jobs: list[Job]) -> tuple[list[Job], list[Job]]:

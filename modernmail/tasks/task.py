@@ -1,4 +1,4 @@
-"""`@task` and `Task`: a function that can be run later, elsewhere. Names and meanings of Django 6."""
+"""`Task`: a function that can be run later, elsewhere. Names and meanings are those of Django 6."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from modernmail.errors import InvalidTask, TaskResultMismatch
 
@@ -16,10 +16,10 @@ from .callables import check_function, takes_parameter
 from .modulepath import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .backend import TaskBackend
-    from .result import TaskContext, TaskResult
+    from .result import TaskResult
     from .retry import Retry
 
 P = ParamSpec("P")
@@ -219,75 +219,3 @@ def _arguments(call: Mapping[str, Any] | Sequence[Any]) -> tuple[Sequence[Any], 
             "calls", call, "each item is a mapping of keyword arguments or a sequence of positional ones"
         )
     return ((), call) if hasattr(call, "keys") else (call, {})  # type: ignore[return-value]
-
-
-@overload
-def task(function: Callable[P, Coroutine[Any, Any, T]], /) -> Task[P, T]: ...
-@overload
-def task(function: Callable[P, T], /) -> Task[P, T]: ...
-@overload
-def task(
-    *,
-    priority: int = ...,
-    queue_name: str = ...,
-    backend: str = ...,
-    takes_context: bool,
-    retry: Retry | None = ...,
-) -> Callable[[Callable[Concatenate[TaskContext, P], Awaitable[T] | T]], Task[P, T]]: ...
-@overload
-def task(
-    *,
-    priority: int = ...,
-    queue_name: str = ...,
-    backend: str = ...,
-    retry: Retry | None = ...,
-) -> _Decorator: ...
-def task(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    priority: int = 0,
-    queue_name: str = DEFAULT_QUEUE,
-    backend: str = DEFAULT_BACKEND,
-    takes_context: bool = False,
-    retry: Retry | None = None,
-) -> Any:
-    """Make a task of a module-level function; bare, or with settings.
-
-    With `takes_context=True` the function gets a `TaskContext` as its first argument, named `context`.
-
-    ::
-
-        @task
-        def email_users(emails, subject, message):
-            return send_mail(subject, message, None, emails)
-
-        @task(priority=10, queue_name="newsletters", retry=Retry(max_attempts=5))
-        async def send_newsletter(number): ...
-
-        email_users.enqueue(emails=["you@example.com"], subject="You have a message", message="Hello there!")
-    """
-
-    def decorate(function: Callable[..., Any]) -> Task[..., Any]:
-        return Task(
-            func=function,
-            priority=priority,
-            queue_name=queue_name,
-            backend=backend,
-            takes_context=takes_context,
-            retry=retry,
-        )
-
-    return decorate if function is None else decorate(function)
-
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class _Decorator(Protocol):
-        """`@task(...)` without a context: takes an async function or a plain one."""
-
-        @overload
-        def __call__(self, function: Callable[P, Coroutine[Any, Any, T]], /) -> Task[P, T]: ...
-        @overload
-        def __call__(self, function: Callable[P, T], /) -> Task[P, T]: ...

@@ -18,23 +18,22 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import QueueError, QueueUnavailable
+from modernmail.errors import QueueUnavailable
 from modernmail.registry import mailers
-from modernmail.runtime import run_blocking
 
-from .attempt import attempt
 from .backend import new_worker_id
 from .delivery import Delivery, Paused
+from .lanes import Lanes
 from .loopthread import LoopThread
 from .mailjob import LANE as MAIL
 from .pulse import Pulse
 from .recipients import summary
-from .result import TaskError
 from .signals import mail_finished
 from .sqlite.backend import LANE, SQLiteBackend
-from .sqlite.lease import Lease, Mark
+from .sqlite.lease import Lease
 from .sqlite.mail import MailStore
 from .sqlite.recovery import next_due, wake
+from .taskjob import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,16 +42,14 @@ if TYPE_CHECKING:
 
     from .recipients import State
     from .sqlite.job import Job
-    from .sqlite.pause import Pause
+    from .sqlite.lease import Mark
 
     Report = Callable[[dict[str, Any]], None]
 
 logger = logging.getLogger("modernmail.tasks")
 
 POLL = 0.1  # seconds between two looks at an empty queue that other processes may fill
-LOST = 5  # workers that a task may take with it
 SORRY = 1.0  # seconds to wait for a queue that is unavailable
-STINT = 0.5  # seconds of work that a hand takes at a time, so that the others find some too
 
 
 class Worker:
@@ -80,7 +77,6 @@ class Worker:
         self.backend = backend
         self.queues = None if queues is None else tuple(queues)
         self.concurrency = concurrency
-        self.batch = batch
         self.until_empty = until_empty
         self.report = report
         self.id = new_worker_id()
@@ -90,12 +86,9 @@ class Worker:
         self._is_watched = False
         self._stopping = threading.Event()
         self._aborting = threading.Event()
-        self._busy: Counter[str] = Counter()  # hands, by lane
-        self._limits: dict[str, int] = {}  # hands that a lane can use
-        self._pace: dict[str, float] = {}  # seconds for a mail of a lane, lately
         self._mailers: dict[str, Mailer] = {}
-        self._pauses: dict[str, Pause] = {}
         self._mail = MailStore(backend)
+        self._lanes = Lanes(self._mail.pauses, batch)
         self._pulse = Pulse(backend, self.lease, self._report)
         self._loop = LoopThread()
 
@@ -143,7 +136,7 @@ class Worker:
             finally:
                 self._let_go(jobs[0].lease or "")
                 with self._door:
-                    self._busy[jobs[0].lane] -= 1
+                    self._lanes.leave(jobs[0].lane)
                     self._door.notify()
 
     def _let_go(self, token: str) -> None:
@@ -163,9 +156,9 @@ class Worker:
                 try:
                     jobs, wait = self._look()
                     if jobs:
-                        self._busy[jobs[0].lane] += 1
+                        self._lanes.enter(jobs[0].lane)
                         return jobs
-                    if self.until_empty and not self._is_busy and wait is not SORRY:
+                    if self.until_empty and not self._lanes.is_busy and wait is not SORRY:
                         self._stopping.set()
                         self._door.notify_all()
                     else:
@@ -188,31 +181,15 @@ class Worker:
 
     def _claim(self) -> list[Job]:
         wake(self.backend.database)
-        self._pauses = {pause.lane: pause for pause in self._mail.pauses.all()}
-        now = time.time()
-        full = [lane for lane, limit in self._limits.items() if self._busy[lane] >= limit]
-        held = [lane for lane, pause in self._pauses.items() if pause.until > now]
-        return self.lease.claim(self._at_most, queues=self.queues, lanes=[*full, *held])
-
-    def _at_most(self, lane: str) -> int:
-        """Return how many jobs of a lane to take: one mail only to see whether a paused mailer is well again."""
-        if lane == LANE:
-            return 1
-        if lane in self._pauses:
-            return 1 if self._mail.pauses.may_probe(lane) else 0
-        # The first claim is for one mail, and tells how long one takes.
-        return max(1, min(self.batch, int(STINT / self._pace.get(lane, STINT))))
-
-    @property
-    def _is_busy(self) -> bool:
-        return any(self._busy.values())
+        closed = self._lanes.closed()
+        return self.lease.claim(self._lanes.at_most, queues=self.queues, lanes=closed)
 
     def _do(self, jobs: list[Job]) -> None:
         if jobs[0].lane != LANE:
             self._send(jobs)
             return
         for job in jobs:
-            self._run_task(job)
+            self._run(job)
 
     def _send(self, jobs: list[Job]) -> None:
         lane = jobs[0].lane
@@ -228,10 +205,8 @@ class Worker:
         began = time.monotonic()
         try:
             delivery.run(jobs)
-            self._pace[lane] = max(1e-6, (time.monotonic() - began) / len(jobs))
         except Paused as paused:
-            pause = self._mail.pauses.begin(lane, paused.reason)
-            wait = pause.until - time.time()
+            wait = self._lanes.pause(lane, paused.reason)
             logger.error(
                 "mailer %r is paused for %.0f s, its mail is kept: %s", lane[5:], wait, paused.reason
             )
@@ -239,45 +214,22 @@ class Worker:
                 {"phase": "paused", "mailer": lane[5:], "reason": paused.reason, "seconds": round(wait)}
             )
             return
-        if lane in self._pauses and self._mail.pauses.end(lane):
+        self._lanes.took(lane, time.monotonic() - began, len(jobs))
+        if self._lanes.resume(lane):
             logger.warning("mailer %r can send again", lane[5:])
             self._report({"phase": "resumed", "mailer": lane[5:]})
 
     def _mailer(self, name: str) -> Mailer:
         mailer = self._mailers[name] = mailers[name]
         pool = getattr(getattr(mailer.backend, "settings", None), "pool", self.concurrency)
-        self._limits[MAIL + name] = pool
+        self._lanes.limit(MAIL + name, pool)
         return mailer
 
-    def _run_task(self, job: Job) -> None:
-        try:
-            result = self.backend.result_of(job)
-            if (lost := job.attempts - 1 - len(result.worker_ids)) >= LOST:
-                raise QueueError(f"its worker died {lost} times while it ran: it is not tried again")
-        except Exception as error:
-            # Whatever importing its module raises is the task's failure, not the worker's.
-            logger.exception("task %s cannot be run", job.name)
-            self._store(Mark(job.id, job.lease or "", "failed", self._failure(job, error)))
-            self._tell("failed", job, error=f"{type(error).__name__}: {error}")
-            return
-        # Attempts that ended with their worker left no trace but their number.
-        result.worker_ids += ["lost"] * (job.attempts - 1 - len(result.worker_ids))
-        delay = run_blocking(attempt(result, type(self.backend), self.id, self._loop.call))
-        outcome = self.backend.outcome_of(result)
-        if delay is not None:
-            phase, run_after = "waiting", time.time() + delay
-        else:
-            phase, run_after = ("failed" if result.status == "FAILED" else "done"), None
-        self._store(Mark(job.id, job.lease or "", phase, outcome, run_after))
-        self._tell(phase, job)
-
-    def _failure(self, job: Job, error: Exception) -> str:
-        import json
-
-        outcome = json.loads(job.outcome) if job.outcome else {"value": None, "errors": [], "workers": []}
-        described = TaskError.from_exception(error)
-        outcome["errors"].append([described.exception_class_path, described.traceback])
-        return json.dumps(outcome)
+    def _run(self, job: Job) -> None:
+        mark, error = run(job, self.backend, self.id, self._loop.call)
+        self._store(mark)
+        told = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
+        self._tell(mark.phase, job, **told)
 
     def _store(self, *marks: Mark) -> None:
         while not self._aborting.is_set():
@@ -309,7 +261,7 @@ class Worker:
 
     def _beat(self) -> None:
         heartbeat = self.lease.heartbeat
-        while not self._stopping.wait(heartbeat) or (self._is_busy and not self._aborting.is_set()):
+        while not self._stopping.wait(heartbeat) or (self._lanes.is_busy and not self._aborting.is_set()):
             if self._stopping.is_set():
                 # What has begun is still being finished, and its lease must live on.
                 time.sleep(min(heartbeat, 0.05))
