@@ -28,6 +28,7 @@ COMMANDS: dict[str, Entry] = {
     "preview": Entry("preview:preview", "Look at the mails that functions make, with any parameters."),
     "outbox": Entry("outbox:outbox", "Look at queued mail, and decide about single ones."),
     "send": Entry("send:send", "Send one mail."),
+    "tasks": Entry("tasks:tasks", "Look at queued tasks, and have failed ones tried again."),
     "worker": Entry("worker:worker", "Run the tasks and send the mail of a queue."),
 }
 

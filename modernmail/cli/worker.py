@@ -15,7 +15,7 @@ import click
 from rich.live import Live
 from rich.text import Text
 
-from modernmail.errors import ConfigurationError
+from modernmail.errors import ConfigurationError, QueueUnavailable
 from modernmail.tasks import configure, task_backends
 from modernmail.tasks.registry import VARIABLE
 from modernmail.tasks.sqlite.backend import SQLiteBackend
@@ -24,11 +24,12 @@ from modernmail.tasks.worker import Worker
 from .terminal import STYLES, out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import FrameType
 
 _STYLES = {**STYLES, "waiting": "yellow", "done": "green", "failed": "red", "expired": "red"}
 _WORDS = {"waiting": "put off"}
+_COUNTED = 100_000  # jobs that are left: to count more takes too long
 
 
 @click.command()
@@ -63,7 +64,7 @@ def worker(
     # What goes wrong is told on standard error; results are on standard output.
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     backend = find_queue(tasks_url, modules)
-    show = _Counter() if sys.stdout.isatty() else _Lines()
+    show = _Counter(backend.jobs.count_ready) if sys.stdout.isatty() else _Lines()
     working = Worker(
         backend,
         queues=queues or None,
@@ -119,9 +120,12 @@ class _Lines:
 
 
 class _Counter:
-    """A line on the terminal that counts, with the rate of the last seconds."""
+    """A line on the terminal that counts, with the rate of the last seconds, and how many are `left`."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Callable[[int], int]) -> None:
+        self._count_left = left
+        self._left = ""
+        self._looked = 0.0
         self._counts: dict[str, int] = {}
         self._began = time.monotonic()
         self._marks: list[tuple[float, int]] = [(self._began, 0)]
@@ -131,6 +135,7 @@ class _Counter:
         self._live.__enter__()
 
     def __exit__(self, *_: object) -> None:
+        self._looked = 0.0  # the last line, which stays, is exact
         self._live.__exit__(None, None, None)
 
     def report(self, line: dict[str, Any]) -> None:
@@ -147,5 +152,15 @@ class _Counter:
         rate = (total - before) / (now - since) if now > since else 0.0
         parts = [Text(f"{rate:8.0f}/s  ")]
         for phase, count in sorted(self._counts.items()):
-            parts.append(Text(f"{count} {_WORDS.get(phase, phase)}  ", _STYLES.get(phase, "")))
-        return Text.assemble(*parts)
+            parts.append(Text(f"{count:,} {_WORDS.get(phase, phase)}  ", _STYLES.get(phase, "")))
+        if now - self._looked >= 1:
+            self._looked = now
+            self._left = self._told_left()
+        return Text.assemble(*parts, (self._left, "dim"))
+
+    def _told_left(self) -> str:
+        try:
+            left = self._count_left(_COUNTED)
+        except QueueUnavailable:
+            return ""  # the log says why
+        return f"{left:,}{'+' if left == _COUNTED else ''} left"

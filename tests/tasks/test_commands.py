@@ -19,7 +19,8 @@ from click.testing import CliRunner, Result
 import modernmail
 from modernmail import Message, tasks
 from modernmail.cli.app import app
-from modernmail.errors import ConfigurationError, QueueError
+from modernmail.errors import ConfigurationError, QueueError, TaskResultDoesNotExist
+from modernmail.tasks.signature import sign
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def test_on_a_terminal_a_line_counts(url: str, tmp_path: Path) -> None:
     shown = os.read(ours, 65536).decode()
     os.close(ours)
     assert "3 accepted" in shown
+    assert "0 left" in shown
     assert "{" not in shown
 
 
@@ -170,6 +172,60 @@ def test_list_show_and_stats_tell_what_there_is(url: str) -> None:
     counted = json.loads(run("outbox", "stats", "--json").output)
     assert counted == {"recipients": {"accepted": 1, "rejected": 1, "queued": 1}, "paused": []}
     assert run("outbox", "stats").output.split() == ["1", "queued", "1", "accepted", "1", "rejected"]
+
+
+def test_tasks_can_be_looked_at_whatever_is_wrong_with_them(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that failed, one whose function is gone, one that was tampered with: each is kept with its error."""
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "secret")
+    done, failed, gone, changed = (
+        chores.add.enqueue(1),
+        chores.fail.enqueue(),
+        *map(chores.note.enqueue, "ab"),
+    )
+    backend = tasks.task_backends["default"]
+    sql = "UPDATE modernmail_job SET name = 'chores.gone', signature = ? WHERE id = ?"
+    signature = sign("secret", "chores.gone", '{"v":1,"args":["a"],"kwargs":{}}')
+    backend.database.execute(sql, (signature, int(gone.id, 16)))  # type: ignore[attr-defined]
+    sql = "UPDATE modernmail_job SET payload = replace(payload, '\"b\"', '\"c\"') WHERE id = ?"
+    backend.database.execute(sql, (int(changed.id, 16),))  # type: ignore[attr-defined]
+    run("worker", "--until-empty")
+    lines = run("tasks", "list").output.splitlines()
+    assert [line.split()[0] for line in lines] == [done.id, failed.id, gone.id, changed.id]
+    assert "done     chores.add" in lines[0]
+    assert lines[1].endswith("failed   chores.fail  ValueError: no luck")
+    assert "chores.gone  modernmail.errors.InvalidTask" in lines[2]
+    assert "modernmail.errors.PayloadRejected: the job's signature is wrong" in lines[3]
+    listed = run("tasks", "list", "--status", "failed", "--json", "--limit", "1").output
+    assert json.loads(listed)["id"] == failed.id
+    assert "raise ValueError" in run("tasks", "show", failed.id).output
+    facts = json.loads(run("tasks", "show", done.id, "--json").output)
+    assert (facts["status"], facts["return_value"], facts["attempts"]) == ("done", 3, 1)
+    with pytest.raises(TaskResultDoesNotExist, match="no task 'zz'"):
+        run("tasks", "show", "zz")
+
+
+def test_a_failed_task_is_tried_again_when_somebody_says_so(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By id or all of them; the errors of before stay, and no attempt is taken for a lost one."""
+    gone = chores.note.enqueue("late")
+    backend = tasks.task_backends["default"]
+    backend.database.execute("UPDATE modernmail_job SET name = 'chores.gone'")  # type: ignore[attr-defined]
+    run("worker", "--until-empty")
+    assert chores.done == []
+    backend.database.execute("UPDATE modernmail_job SET name = 'chores.note'")  # type: ignore[attr-defined]
+    assert run("tasks", "retry", gone.id).output == f"{gone.id} queued\n"
+    run("worker", "--until-empty")
+    gone.refresh()
+    assert (chores.done, gone.status, gone.attempts, len(gone.errors)) == (["late"], "SUCCESSFUL", 1, 1)
+    with pytest.raises(QueueError, match="is done: only a failed one"):
+        run("tasks", "retry", gone.id)
+    chores.fail.enqueue()
+    run("worker", "--until-empty")
+    assert run("tasks", "retry", "--all").output.endswith("queued\n")
+    assert CliRunner().invoke(app, ["tasks", "retry"]).exit_code == 2
 
 
 def test_retry_discard_and_resend_decide(url: str) -> None:

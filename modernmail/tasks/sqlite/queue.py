@@ -100,6 +100,11 @@ class Queue:
         sql = f"SELECT job, content FROM modernmail_content WHERE job IN ({marks}) AND length(content) <= ?"  # noqa: S608
         return dict(self.database.rows(sql, (up_to,)))  # type: ignore[arg-type]
 
+    def count_ready(self, at_most: int) -> int:
+        """Return how many jobs could be taken now; counting ends at `at_most`."""
+        sql = "SELECT count(*) FROM (SELECT 1 FROM modernmail_job WHERE phase = 'queued' LIMIT ?)"
+        return self.database.rows(sql, (at_most,))[0][0]  # type: ignore[return-value]
+
     def purge(self, before: float, *, at_most: int = 1000) -> int:
         """Forget jobs that ended before this time (seconds since 1970), unknown ones excepted; return how
         many."""
