@@ -36,6 +36,11 @@ class NewJob:
     digest: bytes | None = None
     content: bytes | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """True when one row is all there is to store."""
+        return self.content is None and self.key is None
+
     def row(self, number: int, now: float) -> tuple[object, ...]:
         """Return the row of `INSERT` under this id, enqueued now: queued, or waiting for its time."""
         phase = "queued" if self.run_after is None or self.run_after <= now else "waiting"
