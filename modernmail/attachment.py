@@ -212,7 +212,8 @@ def checked_content_id(text: str) -> str:
         raise InvalidAttachment(
             "content_id",
             text,
-            "must be ASCII without spaces, quotes, commas or brackets, such as 'logo' or 'logo@example.com'",
+            refusal(name)
+            or "must be ASCII without spaces, quotes, commas or brackets, such as 'logo' or 'logo@example.com'",
         )
     return name
 

@@ -10,6 +10,7 @@ recipient stands once.
 from __future__ import annotations
 
 from .address import Address
+from .characters import text_of
 from .errors import InvalidMessage
 from .frozen import Frozen, thawed
 
@@ -78,7 +79,10 @@ class DSN(Frozen):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> DSN:
-        """Return the wishes that `to_dict` described."""
+        """Return the wishes that `to_dict` described. Raises `InvalidMessage` for a key that there is not."""
+        for key in data:
+            if key not in cls.__slots__:
+                raise InvalidMessage(key, data[key], f"is no wish; there are {', '.join(cls.__slots__)}")
         return cls(**data)
 
     def __eq__(self, other: object) -> bool:
@@ -107,7 +111,7 @@ def _notify(wish: str | Iterable[str], argument: str) -> tuple[str, ...]:
 class Envelope(Frozen):
     """Where a mail goes and where its bounces go.
 
-    `Envelope(return_path, recipients)`: `return_path` is an addr-spec, or `""` for the null path `<>`; `recipients`
+    `Envelope(return_path, recipients)`: `return_path` is an addr-spec, or `""` for the null path, `<>`; `recipients`
     any iterable of addresses, at least one, each kept once. `addresses` are the recipients as `Address`; `sender` the
     reverse-path as one, None for the null path.
 
@@ -134,7 +138,7 @@ class Envelope(Frozen):
         if not addresses:
             raise InvalidMessage("recipients", recipients, "there is nobody to send to")
         put = object.__setattr__
-        put(self, "sender", None if return_path == "" else Address.of(return_path, "return_path"))
+        put(self, "sender", reverse_path(return_path))
         put(self, "addresses", once(addresses))
         put(self, "dsn", dsn)
         put(self, "require_tls", require_tls)
@@ -219,6 +223,15 @@ def envelope_of(
     envelope.__class__ = Envelope
     frozen: Envelope = envelope
     return frozen
+
+
+def reverse_path(path: object) -> Address | None:
+    """Return the reverse-path that `""`, `"<>"` or an address spells; None is the null path (RFC 5321 4.5.5).
+
+    >>> reverse_path("<>"), reverse_path("bounces@example.com")
+    (None, Address('bounces@example.com'))
+    """
+    return None if text_of(path) in ("", "<>") else Address.of(path, "return_path")
 
 
 def once(addresses: tuple[Address, ...]) -> tuple[Address, ...]:

@@ -166,8 +166,9 @@ def _checked_name(name: object) -> str:
     if not field:
         raise InvalidHeader("headers", field, "the name of a header is missing")
     if not field.isascii() or field.encode("ascii").translate(None, _FIELD_NAME):
-        bad = next(char for char in field if not "!" <= char <= "~" or char == ":")
-        raise InvalidHeader("headers", field, f"{describe(bad)} cannot stand in the name of a header")
+        at = next(at for at, char in enumerate(field) if not "!" <= char <= "~" or char == ":")
+        reason = f"{describe(field[at])} at position {at} cannot stand in the name of a header"
+        raise InvalidHeader("headers", field, reason)
     if len(field) > _LONGEST_NAME:
         raise InvalidHeader("headers", field, f"the name of a header is over {_LONGEST_NAME} characters")
     reason = fields.why_not_by_hand(field)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .address import Address
 from .characters import refusal, text_of
-from .envelope import DSN, once
+from .envelope import DSN, once, reverse_path
 from .errors import InvalidHeader
 from .headers import Headers
 
@@ -204,6 +204,4 @@ def checked_subject(subject: object) -> str:
 
 def checked_return_path(path: Mailbox | None) -> Address | str | None:
     """Return the reverse-path as an address, `""` for the null path, None for the default."""
-    if path is None or path == "" or path == "<>":
-        return path if path is None else ""
-    return Address.of(path, "return_path")
+    return None if path is None else reverse_path(path) or ""

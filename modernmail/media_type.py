@@ -6,7 +6,7 @@ built-in one, never the machine's, so that the same name gives the same type eve
 
 from __future__ import annotations
 
-from .characters import text_of
+from .characters import refusal, text_of
 from .errors import InvalidAttachment
 from .frozen import Frozen
 
@@ -66,7 +66,9 @@ class MediaType(Frozen):
             raise InvalidAttachment(argument, text, "must be a str such as 'application/pdf'")
         text = given
         if not text.isprintable() and not text.replace("\t", " ").isprintable():
-            raise InvalidAttachment(argument, text, "holds a control character or a lone surrogate")
+            raise InvalidAttachment(
+                argument, text, refusal(text) or "holds a character that cannot be printed"
+            )
         essence, semicolon, rest = text.partition(";")
         main, slash, sub = essence.strip(" \t").lower().partition("/")
         if not (slash and is_token(main) and is_token(sub)):

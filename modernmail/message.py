@@ -173,6 +173,9 @@ class Message(Heading, Parts, Posting):
         from .foreign import read_message
         from .mime.interop import octets_of
 
+        if not hasattr(message, "raw_items"):
+            reason = f"must be an email.message.EmailMessage, not {type(message).__name__}"
+            raise InvalidMessage("message", message, reason)
         return read_message(octets_of(message))
 
     @classmethod

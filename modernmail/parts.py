@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .attachment import Attachment
 from .characters import text_of
-from .errors import InvalidAttachment, InvalidMessage
+from .errors import InvalidAttachment, InvalidMessage, InvalidValue
 from .media_type import MediaType
 
 TYPE_CHECKING = False
@@ -185,10 +185,21 @@ class Parts:
     def _fill(
         self, attachments: Iterable[AttachmentLike], alternatives: Iterable[tuple[str | bytes, str]]
     ) -> None:
-        for content, media_type in alternatives:
-            self.alternative(content, media_type)
-        for position, attachment in enumerate(attachments):
+        for position, item in enumerate(_listed(alternatives, "alternatives", InvalidMessage)):
+            if not isinstance(item, (tuple, list)) or len(item) != 2:
+                raise InvalidMessage(
+                    f"alternatives[{position}]", item, "must be a tuple (content, media_type)"
+                )
+            self.alternative(item[0], item[1])
+        for position, attachment in enumerate(_listed(attachments, "attachments", InvalidAttachment)):
             self._add(attachment, f"attachments[{position}]")
+
+
+def _listed(items: Any, argument: str, error: type[InvalidValue]) -> Iterable[Any]:
+    """Return the items; raise when what should hold them is one of them, or no list at all."""
+    if not hasattr(items, "__iter__") or hasattr(items, "get_content_type") or hasattr(items, "keys"):
+        raise error(argument, items, "must be a list")
+    return items  # type: ignore[no-any-return]
 
 
 def _attachment(item: Any, argument: str) -> Attachment:

@@ -13,7 +13,7 @@ from binascii import Error, a2b_base64, b2a_base64
 from .address import Address
 from .attachment import Attachment
 from .envelope import DSN, once
-from .errors import InvalidMessage, PayloadRejected
+from .errors import InvalidMessage, InvalidValue, PayloadRejected
 from .message import Message
 
 TYPE_CHECKING = False
@@ -61,7 +61,12 @@ def message_from_dict(data: Mapping[str, Any]) -> Message:
 
     Raises `PayloadRejected` for another version, and `InvalidValue` for what no message can have.
     """
-    version = data.get("version") if hasattr(data, "get") else None
+    if not hasattr(data, "get"):
+        raise PayloadRejected(
+            f"a message is a mapping with a version, not {type(data).__name__}; "
+            f"this release reads version {VERSION}"
+        )
+    version = data.get("version")
     if version != VERSION:
         raise PayloadRejected(f"a message of version {version!r}; this release reads version {VERSION}")
     for key in data:
@@ -177,8 +182,10 @@ def _read(read: Callable[[Any], Any], data: Any, argument: str) -> Any:
         raise InvalidMessage(argument, data, "must be a mapping")
     try:
         return read(data)
-    except (KeyError, TypeError) as error:
-        raise InvalidMessage(argument, data, f"lacks or does not know {error}") from error
+    except KeyError as error:
+        raise InvalidMessage(argument, data, f"lacks {error}") from error
+    except InvalidValue as error:
+        raise error.within(f"{argument}.{error.argument}") from None
 
 
 def _base64(octets: bytes) -> str:

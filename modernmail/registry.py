@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from .errors import ConfigurationError
+from .address import Address
+from .errors import ConfigurationError, InvalidValue
 from .mailer import Mailer
 
 TYPE_CHECKING = False
@@ -35,7 +36,7 @@ class Mailers:
         if mailer is not None:
             return mailer
         if name in self._settings:
-            return self._built.setdefault(name, _mailer(self._settings[name]))
+            return self._built.setdefault(name, _mailer(self._settings[name], f"mailer {name!r}"))
         if name == "default":
             return self._default()
         there_are = ", ".join(sorted(self._settings)) or "none"
@@ -49,7 +50,7 @@ class Mailers:
             key = (url, environment.get("MODERNMAIL_FROM"))
             known = self._by_environment
             if known is None or known[0] != key:
-                known = self._by_environment = (key, _mailer(url))
+                known = self._by_environment = (key, _mailer(url, "MODERNMAIL_URL"))
             return known[1]
         if self._unconfigured is not None:
             return self._unconfigured
@@ -86,7 +87,7 @@ class Mailers:
     @contextmanager
     def unconfigured(self, setting: Setting) -> Iterator[None]:
         """Let there be a default mailer inside, where none is configured: for the test kit."""
-        before, self._unconfigured = self._unconfigured, _mailer(setting)
+        before, self._unconfigured = self._unconfigured, _mailer(setting, "the default mailer")
         try:
             yield
         finally:
@@ -94,12 +95,23 @@ class Mailers:
             self._unconfigured = before
 
 
-def _mailer(setting: Setting) -> Mailer:
+def _mailer(setting: Setting, origin: str) -> Mailer:
+    """Return the mailer of a setting; an error says where the setting came from."""
     values: dict[str, Any] = {"url": setting} if isinstance(setting, str) else dict(setting)
     url = values.pop("url")
     if values.get("from_email") is None:
-        values["from_email"] = _environment().get("MODERNMAIL_FROM") or None
-    return Mailer(url, **values)
+        values["from_email"] = _from_environment()
+    try:
+        return Mailer(url, **values)
+    except InvalidValue as error:
+        raise error.within(f"{origin}: {error.argument}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{origin}: {error}") from None
+
+
+def _from_environment() -> Address | None:
+    text = _environment().get("MODERNMAIL_FROM")
+    return Address.of(text, "MODERNMAIL_FROM") if text else None
 
 
 def _environment() -> Mapping[str, str]:

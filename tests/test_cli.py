@@ -215,7 +215,7 @@ REFUSED = {
     "an unknown option": (["--frobnicate"], "--frobnicate"),
     "an unknown scheme": (
         ["--url", "ftp://example.com", *OURS],
-        "'ftp'; there are console, file, lmtp, memory",
+        "'ftp'; there are console, file, inbox, lmtp, memory",
     ),
     "a malformed URL": (["--url", "smtp://zoe:s3cret@example.com:x", *OURS], "port"),
 }

@@ -30,9 +30,10 @@ def test_it_takes_whatever_addresses_are() -> None:
 
 def test_the_null_path() -> None:
     """An empty reverse-path is `<>`: bounces go nowhere."""
-    envelope = Envelope("", ["zoe@example.com"])
-    assert envelope.return_path == ""
-    assert envelope.sender is None
+    for path in ("", "<>"):
+        envelope = Envelope(path, ["zoe@example.com"])
+        assert envelope.return_path == ""
+        assert envelope.sender is None
 
 
 def test_each_recipient_stands_once() -> None:

@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections import UserString
 from email.headerregistry import Address as StandardAddress
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
 from mail import second, standard, wire
 
-from modernmail import DSN, Address, Attachment, Message
+from modernmail import DSN, Address, Attachment, Envelope, Message
 from modernmail.errors import (
     InvalidAddress,
     InvalidAttachment,
@@ -416,14 +417,20 @@ def test_from_dict_refuses_a_newer_version() -> None:
         ({"subject": "a\nBcc: b"}, "subject"),
         ({"headers": [["Bcc", "x@example.com"]]}, "headers"),
         ({"subjekt": "x"}, "subjekt"),
-        ({"attachments": [{"filename": "x", "media_type": "a/b", "content": "no base64!"}]}, "content"),
+        (
+            {"attachments": [{"filename": "x", "media_type": "a/b", "content": "no base64!"}]},
+            "attachments[0].content",
+        ),
         ({"attachments": [{"filename": "x"}]}, "attachments"),
         ({"attachments": "x"}, "attachments"),
         ({"attachments": ["x"]}, "attachments"),
-        ({"attachments": [{"filename": "x\r\n", "media_type": "a/b", "content": ""}]}, "filename"),
+        (
+            {"attachments": [{"filename": "x\r\n", "media_type": "a/b", "content": ""}]},
+            "attachments[0].filename",
+        ),
         ({"alternatives": [{"text": "x", "media_type": "text"}]}, "media_type"),
-        ({"dsn": {"notify": ["always"]}}, "notify"),
-        ({"dsn": {"unknown": 1}}, "dsn"),
+        ({"dsn": {"notify": ["always"]}}, "dsn.notify"),
+        ({"dsn": {"unknown": 1}}, "dsn.unknown"),
         ({"body_encoding": "binary"}, "body_encoding"),
         ({"original": "?"}, "original"),
     ],
@@ -476,7 +483,9 @@ def test_no_argument_takes_a_control_character(control: str, kind: Any) -> None:
         ("reply_to", lambda: mail(reply_to=evil)),
         ("from_email", lambda: mail(from_email=evil)),
         ("sender", lambda: mail(sender=evil)),
-        ("return_path", lambda: mail(return_path=evil) if kind is not Sly else Address(evil)),
+        ("return_path", lambda: mail(return_path=evil)),
+        ("return_path", lambda: Envelope(evil, "to@example.com")),
+        ("recipients", lambda: Envelope("", [evil])),
         ("headers", lambda: mail(headers={"X-A": evil})),
         ("headers", lambda: mail(headers={evil: "x"})),
         ("headers", lambda: mail().header("X-A", evil)),
@@ -497,6 +506,8 @@ def test_no_argument_takes_a_control_character(control: str, kind: Any) -> None:
         with pytest.raises(InvalidValue) as caught:
             call()
         assert caught.value.argument.split("[")[0] in (argument, "address"), caught.value
+        assert str.__str__(caught.value.value if kind is Sly else str(caught.value.value)).find(control) >= 0
+        assert "position 1" in caught.value.reason or argument == "disposition", caught.value
 
 
 @pytest.mark.parametrize("value", [b"bytes", 42, None, ["list"], object()])
@@ -586,6 +597,20 @@ def test_wrong_containers_are_named() -> None:
     for item in ("a.txt", ("a.txt",), 5, ["a.txt", b"x"]):
         with pytest.raises(InvalidAttachment, match=r"^attachments\[0\]"):
             mail(attachments=[item])
+    standard_mail = EmailMessage()
+    standard_mail["Subject"] = "x"
+    for items in (5, Attachment("a.txt", b"x"), standard_mail, {"a.txt": b"x"}):
+        with pytest.raises(InvalidAttachment, match=r"^attachments: .*must be a list"):
+            mail(attachments=items)
+    with pytest.raises(InvalidMessage, match=r"^alternatives: .*must be a list"):
+        mail(alternatives=5)
+    for item in ("x", ("x",), 5):
+        with pytest.raises(InvalidMessage, match=r"^alternatives\[0\]: .*must be a tuple"):
+            mail(alternatives=[item])
+    with pytest.raises(
+        InvalidMessage, match=r"^message: 'x': must be an email.message.EmailMessage, not str"
+    ):
+        Message.from_email_message("x")  # type: ignore[arg-type]
     with pytest.raises(InvalidAttachment, match=r"^content"):
         mail().attach("a.txt", 5)  # type: ignore[arg-type]
     with pytest.raises(InvalidMessage, match=r"^content"):

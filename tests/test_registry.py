@@ -9,7 +9,7 @@ import pytest
 
 import modernmail
 from modernmail import Address, Mailer, Message, configure, mailers, send_mail
-from modernmail.errors import ConfigurationError
+from modernmail.errors import ConfigurationError, InvalidAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,6 +142,26 @@ def test_a_wrong_url_is_an_error_at_first_use() -> None:
     """The URL is read when its mailer is asked for."""
     configure({"default": "smpt://mail.example.com"})
     with pytest.raises(ConfigurationError, match="'smpt'"):
+        mailers["default"]
+
+
+def test_an_error_says_where_the_setting_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong URL or sender names the mailer, or the environment variable, that holds it."""
+    configure({"ads": {"url": "memory:", "from_email": "a@"}, "news": "smtp://zoe:s3cret@h.example?tls=on"})
+    with pytest.raises(InvalidAddress, match=r"^mailer 'ads': from_email: 'a@'"):
+        mailers["ads"]
+    with pytest.raises(ConfigurationError, match=r"^mailer 'news': tls='on': must be") as caught:
+        mailers["news"]
+    assert "s3cret" not in str(caught.value)
+    configure({})
+    monkeypatch.setenv("MODERNMAIL_URL", "smpt://mail.example.com")
+    with pytest.raises(
+        ConfigurationError, match=r"^MODERNMAIL_URL: there is no backend for the scheme 'smpt'"
+    ):
+        mailers["default"]
+    monkeypatch.setenv("MODERNMAIL_URL", "memory:")
+    monkeypatch.setenv("MODERNMAIL_FROM", "a@")
+    with pytest.raises(InvalidAddress, match=r"^MODERNMAIL_FROM: 'a@'"):
         mailers["default"]
 
 

@@ -117,8 +117,8 @@ def test_a_doubtful_port_is_warned_of() -> None:
 REFUSED = {
     "": "begins with a scheme",
     "mail.example.com": "begins with a scheme",
-    "mail.example.com:587": "'mail.example.com'; there are console, file, lmtp, memory, null, sendmail, smtp, smtps",
-    "ftp://mail.example.com": "'ftp'; there are console, file, lmtp, memory, null, sendmail, smtp, smtps",
+    "mail.example.com:587": "'mail.example.com'; there are console, file, inbox, lmtp, memory, null, sendmail, smtp, smtps; and of several, failover(…) and roundrobin(…)",
+    "ftp://mail.example.com": "'ftp'; there are console, file, inbox, lmtp, memory, null, sendmail, smtp, smtps; and of several, failover(…) and roundrobin(…)",
     "smtp://": "needs a host",
     "smtp:///queue": "needs a host",
     "smtp://mail.example.com/path": "takes no path",

@@ -139,9 +139,10 @@ def backend_from_url(url: str, overrides: Mapping[str, Any] | None = None) -> Ba
             setattr(parsed, name, value)
     factory = _BUILT_IN.get(parsed.scheme) or _factories.get(parsed.scheme) or _installed(parsed.scheme)
     if factory is None:
-        there_are = ", ".join(sorted({*_BUILT_IN, *_factories}))
+        there_are = ", ".join(sorted({*_BUILT_IN, *_factories, *_installed_schemes()}))
+        composite = " and ".join(f"{name}(…)" for name in _COMPOSITE)
         raise ConfigurationError(
-            f"there is no backend for the scheme {parsed.scheme!r}; there are {there_are}"
+            f"there is no backend for the scheme {parsed.scheme!r}; there are {there_are}; and of several, {composite}"
         )
     return factory(parsed)
 
@@ -170,6 +171,12 @@ def _installed(scheme: str) -> Factory | None:
         factory: Factory = found.load()
         return factory
     return None
+
+
+def _installed_schemes() -> set[str]:
+    from importlib.metadata import entry_points
+
+    return entry_points(group="modernmail.backends").names
 
 
 def _console(url: BackendURL) -> Backend:
