@@ -114,11 +114,15 @@ def test_a_doubtful_port_is_warned_of() -> None:
 
 # -- refusals
 
+THERE_ARE = (
+    "there are console, file, inbox, lmtp, memory, null, sendmail, smtp, smtps; "
+    "and of several, failover(…) and roundrobin(…)"
+)
 REFUSED = {
     "": "begins with a scheme",
     "mail.example.com": "begins with a scheme",
-    "mail.example.com:587": "'mail.example.com'; there are console, file, inbox, lmtp, memory, null, sendmail, smtp, smtps; and of several, failover(…) and roundrobin(…)",
-    "ftp://mail.example.com": "'ftp'; there are console, file, inbox, lmtp, memory, null, sendmail, smtp, smtps; and of several, failover(…) and roundrobin(…)",
+    "mail.example.com:587": f"'mail.example.com'; {THERE_ARE}",
+    "ftp://mail.example.com": f"'ftp'; {THERE_ARE}",
     "smtp://": "needs a host",
     "smtp:///queue": "needs a host",
     "smtp://mail.example.com/path": "takes no path",
