@@ -17,8 +17,9 @@ from .backends.backend import deferred
 from .errors import DeliveryError, InvalidValue, MailError
 from .feed import END, LATER
 from .insight.subscribers import teller_of
+from .job import Job
 from .layers.layer import Again, Layer, Stop, Wait
-from .receipt import Outcome, Receipt
+from .receipt import Receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .backends.backend import Backend, Receipts
-    from .envelope import Envelope
     from .feed import AsyncFeed, Feed
     from .mailer import Mailer
     from .parcel import Parcel
@@ -37,22 +37,6 @@ _MOST_DUE = 1000  # mails that wait to be tried again; while there are as many, 
 _MOST_LOCAL = (
     100  # receipts of mails that never reached the backend; then the burst ends, so that somebody takes them
 )
-
-
-class _Job:
-    """A mail that layers deal with: its whole envelope, what is settled, and how often it was tried."""
-
-    __slots__ = ("admitted", "attempts", "began", "envelope", "error", "outcomes", "parcel", "position")
-
-    def __init__(self, parcel: Parcel, position: int) -> None:
-        self.parcel = parcel
-        self.envelope: Envelope = parcel.envelope
-        self.position = position
-        self.outcomes: dict[str, Outcome] = {}
-        self.error: DeliveryError | None = None  # of the layer that stopped somebody
-        self.admitted = 0  # layers that have let this attempt pass
-        self.attempts = 0
-        self.began = 0.0
 
 
 class Flow:
@@ -76,11 +60,11 @@ class Flow:
         self._after = [layer.after for layer in reversed(layers) if type(layer).after is not Layer.after]
         self._receipts: Receipts | None = None
         self._pending: dict[int, Parcel] = {}  # given to the backend, in that order
-        self._jobs: dict[int, _Job] | None = {} if layers else None
+        self._jobs: dict[int, Job] | None = {} if layers else None
         self._local: deque[Receipt] = deque()  # decided here
         self._ahead: Receipt | None = None  # the backend's, while those of earlier positions are given
-        self._due: list[tuple[float, int, _Job]] = []  # to be tried again
-        self._held: list[tuple[float, int, _Job]] = []  # a layer said wait; several when several streams pull
+        self._due: list[tuple[float, int, Job]] = []  # to be tried again
+        self._held: list[tuple[float, int, Job]] = []  # a layer said wait; several when several streams pull
         self._taken = -1
         self.position = -1
         self.is_prompt = feed.is_sequence
@@ -133,24 +117,32 @@ class Flow:
                     self.position = position
                     self._pending[position] = parcel
                     return parcel
-                job = jobs[position] = _Job(parcel, position)
-                if self._before and not await self._prepared(job):
+                ready = await self._ready(jobs, parcel, position)
+                if ready is None:
                     continue
-            if self._admit:
+                if ready is _LATER:
+                    return None
+                self._pending[position] = ready
+                self.position = position
+                return ready
+            if job.admitted < len(self._admit):
                 wait = await self._admission(job)
                 if wait is not None:
                     if wait.delay >= 0:
                         return None
                     continue
-                job.admitted = 0
-            if not job.attempts:
-                job.began = self._io.now()
-            job.attempts += 1
+            job.admitted = 0
+            self._begin(job)
             position = self.position = job.position
             parcel = self._pending[position] = job.parcel
             return parcel
 
-    def _due_now(self) -> _Job | None:
+    def _begin(self, job: Job) -> None:
+        if not job.attempts:
+            job.began = self._io.now()
+        job.attempts += 1
+
+    def _due_now(self) -> Job | None:
         """Return a mail whose time has come: one that was held, then one to be tried again."""
         now = self._io.now()
         if self._held:
@@ -159,30 +151,61 @@ class Flow:
             return heappop(self._due)[2]
         return None
 
-    async def _prepared(self, job: _Job) -> bool:
-        """Run the `before` hooks; return whether anybody is left to send to."""
+    async def _ready(self, jobs: dict[int, Job], parcel: Parcel, position: int) -> Parcel | None:
+        """Ask the layers about a new mail; return what goes now, None for what does not, _LATER for what waits."""
         io = self._io
-        for before in self._before:
-            try:
-                answer = await before(job.parcel, io)
-            except InvalidValue as error:
-                answer = Stop(str(error))
-            except DeliveryError as error:
-                answer = Stop(str(error), status="deferred", error=error)
-            if answer.__class__ is not Stop:
-                job.parcel = answer  # type: ignore[assignment]
-                continue
-            rest = answer.rest
-            self._stop(job, answer, () if rest is None else rest.envelope.recipients)
-            if rest is None:
-                self._local.append(self._merged(job, None))
-                return False
-            job.parcel = rest
-        if not job.outcomes:
-            job.envelope = job.parcel.envelope
-        return True
+        envelope = parcel.envelope
+        job: Job | None = None  # most mails need none
+        try:
+            for before in self._before:
+                try:
+                    answer = await before(parcel, io)
+                except InvalidValue as error:
+                    answer = Stop(str(error))
+                except DeliveryError as error:
+                    answer = Stop(str(error), status="deferred", error=error)
+                if answer is parcel:
+                    continue
+                if not isinstance(answer, Stop):
+                    if answer.envelope is not parcel.envelope:
+                        self._readdressed(position, parcel, answer)
+                    parcel = answer
+                    continue
+                if job is None:
+                    job = jobs[position] = Job(parcel, position, envelope)
+                rest = answer.rest
+                job.parcel = parcel
+                self._stop(job, answer, () if rest is None else rest.envelope.recipients)
+                if rest is None:
+                    self._local.append(self._merged(job, None))
+                    return None
+                parcel = rest
+            if job is not None:
+                job.parcel = parcel
+                if not job.outcomes:
+                    job.envelope = parcel.envelope
+            admitted = 0
+            for admit in self._admit:
+                try:
+                    refusal = await admit(parcel, io)
+                except DeliveryError as error:
+                    refusal = Stop(str(error), status="deferred", error=error)
+                if refusal is None:
+                    admitted += 1
+                    continue
+                if job is None:
+                    job = jobs[position] = Job(parcel, position, parcel.envelope)
+                job.admitted = admitted
+                return None if self._refused(job, refusal) is _OVER else _LATER
+        except BaseException:
+            if position not in jobs:  # `close` has a receipt for it
+                jobs[position] = Job(parcel, position, parcel.envelope)
+            raise
+        if job is not None:
+            self._begin(job)
+        return parcel
 
-    async def _admission(self, job: _Job) -> Wait | None:
+    async def _admission(self, job: Job) -> Wait | None:
         """Ask the layers that have not let this attempt pass yet; None when it may go, _OVER when it ends here."""
         io = self._io
         hooks = self._admit
@@ -191,24 +214,34 @@ class Flow:
                 answer = await hooks[job.admitted](job.parcel, io)
             except DeliveryError as error:
                 answer = Stop(str(error), status="deferred", error=error)
-            if answer is None:
-                job.admitted += 1
-            elif isinstance(answer, Wait):
-                heappush(self._held, (io.now() + answer.delay, job.position, job))
-                return answer
-            else:
-                self._stop(job, answer, ())
-                self._local.append(self._merged(job, None))
-                return _OVER
+            if answer is not None:
+                return self._refused(job, answer)
+            job.admitted += 1
         return None
 
-    def _stop(self, job: _Job, stop: Stop, left: Sequence[str]) -> None:
-        """Settle whom a layer stopped: everybody but those who are left."""
-        outcome = Outcome(stop.status, reason=stop.reason, phase="policy")
-        for name in job.parcel.envelope.recipients:
-            if name not in left:
-                job.outcomes[name] = outcome
-        job.error = stop.error or job.error
+    def _refused(self, job: Job, answer: Wait | Stop) -> Wait:
+        """A layer does not let the mail go now: return its wait, or _OVER when it stops it."""
+        if isinstance(answer, Wait):
+            heappush(self._held, (self._io.now() + answer.delay, job.position, job))
+            self._holds(job, answer.delay)
+            return answer
+        self._stop(job, answer, ())
+        self._local.append(self._merged(job, None))
+        return _OVER
+
+    # -- what layers do, for who watches -----------------------------------------------------------------------
+
+    def _stop(self, job: Job, stop: Stop, left: Sequence[str]) -> None:
+        job.stop(stop, left)
+
+    def _readdressed(self, position: int, parcel: Parcel, answer: Parcel) -> None:
+        """A layer sends a mail to others than it was for."""
+
+    def _holds(self, job: Job, delay: float) -> None:
+        """A layer lets a mail wait."""
+
+    def _retries(self, job: Job, delay: float) -> None:
+        """A layer wants a mail tried again."""
 
     # -- the caller's side -------------------------------------------------------------------------------------
 
@@ -233,7 +266,7 @@ class Flow:
                 continue
             parcel = self._pending.pop(receipt.position)
             if self._jobs is not None:
-                settled = await self._settled(self._jobs[receipt.position], parcel, receipt)
+                settled = await self._settled(self._jobs, parcel, receipt)
                 if settled is None:
                     continue
                 receipt = settled
@@ -247,58 +280,45 @@ class Flow:
             return first < position
         return False
 
-    async def _settled(self, job: _Job, parcel: Parcel, receipt: Receipt) -> Receipt | None:
+    async def _settled(self, jobs: dict[int, Job], parcel: Parcel, receipt: Receipt) -> Receipt | None:
         """Run the `after` hooks; None when the mail is to be tried again."""
         io = self._io
-        if job.attempts > 1:
+        position = receipt.position
+        job = jobs.get(position)
+        if job is not None and job.attempts > 1:
             receipt = receipt.replace(attempts=job.attempts, seconds=io.now() - job.began)
         try:
             for after in self._after:
                 answer = await after(parcel, receipt, io)
-                if answer.__class__ is not Again:
-                    receipt = answer  # type: ignore[assignment]
+                if answer is receipt:
                     continue
-                for name, outcome in receipt.recipients.items():
-                    if name not in answer.recipients:
-                        job.outcomes[name] = outcome
-                job.parcel = parcel.narrowed(answer.recipients)
-                heappush(self._due, (io.now() + answer.delay, job.position, job))
+                if not isinstance(answer, Again):
+                    receipt = answer
+                    continue
+                if job is None:
+                    job = jobs[position] = Job(parcel, position, parcel.envelope)
+                    job.attempts, job.began = 1, io.now() - receipt.seconds
+                self._again(job, parcel, receipt, answer)
                 return None
         except BaseException:
             # What became of the mail is not lost with the hook.
-            self._local.append(self._merged(job, receipt))
+            self._local.append(receipt if job is None else self._merged(job, receipt))
             raise
-        return self._merged(job, receipt)
+        return receipt if job is None else self._merged(job, receipt)
 
-    def _merged(self, job: _Job, receipt: Receipt | None) -> Receipt:
-        """Return one receipt for all attempts at a mail."""
+    def _again(self, job: Job, parcel: Parcel, receipt: Receipt, again: Again) -> None:
+        for name, outcome in receipt.recipients.items():
+            if name not in again.recipients:
+                job.outcomes[name] = outcome
+        job.parcel = parcel.narrowed(again.recipients)
+        heappush(self._due, (self._io.now() + again.delay, job.position, job))
+        self._retries(job, again.delay)
+
+    def _merged(self, job: Job, receipt: Receipt | None) -> Receipt:
+        """Return one receipt for all attempts at a mail, which has come to its end."""
         assert self._jobs is not None
         del self._jobs[job.position]
-        outcomes = job.outcomes
-        if receipt is not None and not outcomes:
-            return receipt
-        if receipt is not None:
-            outcomes.update(receipt.recipients)
-        ordered = {name: outcomes.pop(name) for name in job.envelope.recipients if name in outcomes}
-        ordered.update(outcomes)
-        error: MailError | None = None
-        if not any(outcome.status == "accepted" for outcome in ordered.values()):
-            error = None if job.attempts else job.error
-            if error is None:
-                from .smtp.delivery import error_for
-
-                error = error_for(ordered, () if receipt is None else receipt.conversation)
-        return Receipt(
-            job.parcel.message_id,
-            job.envelope,
-            ordered,
-            position=job.position,
-            error=error,
-            attempts=job.attempts,
-            notes=() if receipt is None else receipt.notes,
-            conversation=() if receipt is None else receipt.conversation,
-            seconds=self._io.now() - job.began if job.attempts else 0.0,
-        )
+        return job.merged(receipt, self._io.now())
 
     async def _pause(self) -> None:
         """Wait until something can go again: the one place that sleeps."""
@@ -349,6 +369,7 @@ class Flow:
 
 
 _OVER = Wait(-1.0)
+_LATER: Any = object()
 
 
 def flow_of(

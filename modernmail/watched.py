@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from .backends.backend import Backend
     from .feed import AsyncFeed, Feed
-    from .flow import _Job
     from .insight.subscribers import Teller
-    from .layers.layer import Stop, Wait
+    from .job import Job
+    from .layers.layer import Stop
     from .mailer import Mailer
     from .parcel import Parcel
     from .receipt import Receipt
@@ -61,6 +61,8 @@ class WatchedFlow(Flow):
             return None
         position = self.position
         self._held_back.discard(position)
+        job = self._jobs.get(position) if self._jobs else None
+        attempt = 1 if job is None else job.attempts
         self._tell(
             events.Sending(
                 time(),
@@ -69,7 +71,7 @@ class WatchedFlow(Flow):
                 parcel.message_id,
                 len(parcel.envelope.addresses),
                 parcel.content.size,
-                1 if self._jobs is None else self._jobs[position].attempts,
+                attempt,
                 self._called,
                 self._backend.hosts,
             )
@@ -110,38 +112,25 @@ class WatchedFlow(Flow):
 
     # -- what layers do ----------------------------------------------------------------------------------------
 
-    async def _prepared(self, job: _Job) -> bool:
-        meant = job.parcel.envelope.recipients
-        goes_on = await super()._prepared(job)
-        left = job.parcel.envelope.recipients
-        if goes_on and left is not meant and not set(left) <= set(meant):
-            self._tell(
-                events.Redirected(
-                    time(), self._tell.sending, job.position, job.parcel.message_id, meant, left
-                )
-            )
-        return goes_on
+    def _readdressed(self, position: int, parcel: Parcel, answer: Parcel) -> None:
+        meant, left = parcel.envelope.recipients, answer.envelope.recipients
+        if not set(left) <= set(meant):
+            about = (time(), self._tell.sending, position, parcel.message_id)
+            self._tell(events.Redirected(*about, meant, left))
 
-    async def _admission(self, job: _Job) -> Wait | None:
-        wait = await super()._admission(job)
-        if wait is not None and wait.delay >= 0 and job.position not in self._held_back:
-            self._held_back.add(job.position)
-            self._tell(
-                events.Held(time(), self._tell.sending, job.position, job.parcel.message_id, wait.delay)
-            )
-        return wait
-
-    def _stop(self, job: _Job, stop: Stop, left: Sequence[str]) -> None:
+    def _stop(self, job: Job, stop: Stop, left: Sequence[str]) -> None:
         stopped = tuple(name for name in job.parcel.envelope.recipients if name not in left)
         super()._stop(job, stop, left)
-        about = (time(), self._tell.sending, job.position, job.parcel.message_id)
-        self._tell(events.Stopped(*about, stopped, stop.status, stop.reason))
+        self._tell(events.Stopped(*self._about(job), stopped, stop.status, stop.reason))
 
-    async def _settled(self, job: _Job, parcel: Parcel, receipt: Receipt) -> Receipt | None:
-        settled = await super()._settled(job, parcel, receipt)
-        if settled is None:
-            delay = next(when for when, _, one in self._due if one is job) - self._io.now()
-            again = job.parcel.envelope.recipients
-            about = (time(), self._tell.sending, job.position, parcel.message_id)
-            self._tell(events.Retrying(*about, again, job.attempts + 1, max(delay, 0.0)))
-        return settled
+    def _holds(self, job: Job, delay: float) -> None:
+        if job.position not in self._held_back:
+            self._held_back.add(job.position)
+            self._tell(events.Held(*self._about(job), delay))
+
+    def _retries(self, job: Job, delay: float) -> None:
+        again = job.parcel.envelope.recipients
+        self._tell(events.Retrying(*self._about(job), again, job.attempts + 1, delay))
+
+    def _about(self, job: Job) -> tuple[float, int, int, str]:
+        return time(), self._tell.sending, job.position, job.parcel.message_id

@@ -60,6 +60,8 @@ class MemorySuppressions:
     def find(self, keys: tuple[str, ...]) -> dict[str, str]:
         """Return those of the keys that are suppressed, each with its reason."""
         reasons = self._reasons
+        if reasons.keys().isdisjoint(keys):
+            return {}
         return {key: reasons[key] for key in keys if key in reasons}
 
     def __contains__(self, address: object) -> bool:
@@ -102,7 +104,8 @@ class Suppress(Layer):
         """Return the parcel without the recipients that are suppressed."""
         addresses = parcel.envelope.addresses
         keys = tuple([address.ascii_addr_spec.lower() for address in addresses])
-        found = await self._found(keys, io)
+        store = self.store
+        found = store.find(keys) if store is not None and store.is_local else await self._found(keys, io)
         if not found:
             return parcel
         left = [address.addr_spec for address, key in zip(addresses, keys, strict=True) if key not in found]
@@ -112,9 +115,8 @@ class Suppress(Layer):
         return Stop(reason, rest=parcel.narrowed(left) if left else None, error=error)
 
     async def _found(self, keys: tuple[str, ...], io: IO) -> dict[str, str]:
-        store = self.store
-        if store is not None:
-            return store.find(keys) if store.is_local else await io.run(store.find, keys)
+        if self.store is not None:
+            return await io.run(self.store.find, keys)
         assert self._lookup is not None
         return {key: "" for key in keys if await _answer(self._lookup, key, io)}
 

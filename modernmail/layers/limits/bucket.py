@@ -71,8 +71,10 @@ def taken(limit: Limit, tokens: float, elapsed: float, cost: int) -> tuple[float
     if elapsed > 0:
         tokens += elapsed * limit.rate
     capacity = limit.capacity
-    tokens = min(tokens, capacity)
-    need = min(float(cost), capacity)
+    # Comparisons: `min` would be half of what an idle limit costs.
+    if tokens > capacity:
+        tokens = capacity
+    need = min(capacity, cost)
     if tokens >= need:
         return tokens - cost, 0.0
     return tokens, (need - tokens) / limit.rate

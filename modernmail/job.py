@@ -1,0 +1,69 @@
+"""A mail that a layer has changed the course of: `Job`, what the flow knows of it between its attempts.
+
+The flow makes one when a layer stops somebody, lets the mail wait, or wants it tried again; most mails never need one.
+"""
+
+from __future__ import annotations
+
+from .receipt import Outcome, Receipt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from .envelope import Envelope
+    from .errors import DeliveryError, MailError
+    from .layers.layer import Stop
+    from .parcel import Parcel
+
+
+class Job:
+    """One mail: its whole envelope, what is settled, how many layers let this attempt pass, and how often it was tried."""
+
+    __slots__ = ("admitted", "attempts", "began", "envelope", "error", "outcomes", "parcel", "position")
+
+    def __init__(self, parcel: Parcel, position: int, envelope: Envelope) -> None:
+        self.parcel = parcel
+        self.envelope = envelope
+        self.position = position
+        self.outcomes: dict[str, Outcome] = {}
+        self.error: DeliveryError | None = None  # of the layer that stopped somebody
+        self.admitted = 0
+        self.attempts = 0
+        self.began = 0.0
+
+    def stop(self, stop: Stop, left: Collection[str]) -> None:
+        """Settle whom a layer stopped: everybody but those who are left."""
+        outcome = Outcome(stop.status, reason=stop.reason, phase="policy")
+        for name in self.parcel.envelope.recipients:
+            if name not in left:
+                self.outcomes[name] = outcome
+        self.error = stop.error or self.error
+
+    def merged(self, receipt: Receipt | None, now: float) -> Receipt:
+        """Return one receipt for all attempts, of which this is the last."""
+        outcomes = self.outcomes
+        if receipt is not None and not outcomes:
+            return receipt
+        if receipt is not None:
+            outcomes.update(receipt.recipients)
+        ordered = {name: outcomes.pop(name) for name in self.envelope.recipients if name in outcomes}
+        ordered.update(outcomes)
+        error: MailError | None = None
+        if not any(outcome.status == "accepted" for outcome in ordered.values()):
+            error = None if self.attempts else self.error
+            if error is None:
+                from .smtp.delivery import error_for
+
+                error = error_for(ordered, () if receipt is None else receipt.conversation)
+        return Receipt(
+            self.parcel.message_id,
+            self.envelope,
+            ordered,
+            position=self.position,
+            error=error,
+            attempts=self.attempts,
+            notes=() if receipt is None else receipt.notes,
+            conversation=() if receipt is None else receipt.conversation,
+            seconds=now - self.began if self.attempts else 0.0,
+        )
