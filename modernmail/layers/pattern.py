@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Patterns:
     """A list of addresses and of patterns, in which `*` stands for anything, on its side of the `@`.
 
-    Letter case does not count, and a domain may be written in Unicode. Raises `ConfigurationError` for what is neither.
+    Letter case does not count, and a domain may be written in Unicode. `known` are the answers given so far, by
+    `ascii_addr_spec`. Raises `ConfigurationError` for what is neither.
 
     >>> from modernmail import Address
     >>> patterns = Patterns("allow", ["*@example.com", "qa-*@example.org", "zoe@example.net"])
@@ -25,23 +26,23 @@ class Patterns:
     [True, True, False]
     """
 
-    __slots__ = ("_known", "_patterns", "texts")
+    __slots__ = ("_patterns", "known", "texts")
 
     def __init__(self, argument: str, texts: str | Iterable[str]) -> None:
         self.texts = (texts,) if isinstance(texts, str) else tuple(texts)
         self._patterns = [_compiled(argument, text) for text in self.texts]
-        self._known: dict[str, bool] = {}
+        self.known: dict[str, bool] = {}
 
     def matches(self, address: Address) -> bool:
         """Return whether any pattern stands for this address."""
         key = address.ascii_addr_spec
-        known = self._known.get(key)
+        known = self.known.get(key)
         if known is None:
             low = key.lower()
             known = any(pattern.fullmatch(low) for pattern in self._patterns)
-            if len(self._known) >= _MOST:
-                self._known.clear()
-            self._known[key] = known
+            if len(self.known) >= _MOST:
+                self.known.clear()
+            self.known[key] = known
         return known
 
     def __bool__(self) -> bool:

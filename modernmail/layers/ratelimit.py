@@ -11,6 +11,7 @@ from .options import rate, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
 
     from ..parcel import Parcel
@@ -59,6 +60,8 @@ class RateLimit(Layer):
         self.patience = None if patience is None else seconds("patience", patience)
         self.store: LimitStore = store or MemoryLimits()
         self.name = name
+        taker = getattr(self.store, "taker", None)
+        self._take: Callable[[int], float] | None = None if taker is None else taker(name, self.limit)
         self._counts_recipients = unit == "recipients"
         self._lock = Lock()
         # Who waits, in the order of coming: the parcel, how long it has waited, and until when its place is kept.
@@ -67,12 +70,12 @@ class RateLimit(Layer):
     async def admit(self, parcel: Parcel, io: IO) -> Wait | Stop | None:
         """Take what the mail costs, or say how long it has to wait."""
         cost = len(parcel.envelope.addresses) if self._counts_recipients else 1
-        store = self.store
-        if store.is_local:
+        if self._take is not None:
             with self._lock:
                 if not self._waiting:
-                    wait = store.take(self.name, self.limit, cost)
+                    wait = self._take(cost)
                     return self._answer(parcel, wait, io.now()) if wait else None
+        store = self.store
         with self._lock:
             now = io.now()
             place = self._place(parcel, now)

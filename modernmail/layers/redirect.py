@@ -56,8 +56,13 @@ class Redirect(Layer):
 
     async def before(self, parcel: Parcel, io: IO) -> Parcel | Stop:
         """Return the parcel with the recipients it may go to, or `Stop`."""
-        if self.allow is not None:
-            return self._narrowed(parcel, self.allow)
+        allow = self.allow
+        if allow is not None:
+            known = allow.known
+            for address in parcel.envelope.addresses:
+                if not known.get(address.ascii_addr_spec):
+                    return self._narrowed(parcel, allow)
+            return parcel
         if not self.to:
             return _stop("the staging guard has no address to send to: nothing is let out")
         envelope = parcel.envelope

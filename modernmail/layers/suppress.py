@@ -103,7 +103,10 @@ class Suppress(Layer):
     async def before(self, parcel: Parcel, io: IO) -> Parcel | Stop:
         """Return the parcel without the recipients that are suppressed."""
         addresses = parcel.envelope.addresses
-        keys = tuple([address.ascii_addr_spec.lower() for address in addresses])
+        if len(addresses) == 1:
+            keys: tuple[str, ...] = (addresses[0].ascii_addr_spec.lower(),)
+        else:
+            keys = tuple([address.ascii_addr_spec.lower() for address in addresses])
         store = self.store
         found = store.find(keys) if store is not None and store.is_local else await self._found(keys, io)
         if not found:

@@ -12,6 +12,7 @@ from ...frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     class LimitStore(Protocol):
@@ -74,10 +75,19 @@ def taken(limit: Limit, tokens: float, elapsed: float, cost: int) -> tuple[float
     # Comparisons: `min` would be half of what an idle limit costs.
     if tokens > capacity:
         tokens = capacity
-    need = min(capacity, cost)
-    if tokens >= need:
+    if tokens >= cost or tokens >= capacity:
         return tokens - cost, 0.0
-    return tokens, (need - tokens) / limit.rate
+    return tokens, (min(capacity, cost) - tokens) / limit.rate
+
+
+class _Bucket:
+    """How many tokens there were, and when."""
+
+    __slots__ = ("at", "tokens")
+
+    def __init__(self, tokens: float, at: float) -> None:
+        self.tokens = tokens
+        self.at = at
 
 
 class MemoryLimits:
@@ -86,15 +96,25 @@ class MemoryLimits:
     is_local = True
 
     def __init__(self) -> None:
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: dict[str, _Bucket] = {}
 
     def take(self, name: str, limit: Limit, cost: int) -> float:
         """Take tokens, or return the seconds until they are there. The layer's lock is held."""
-        now = monotonic()
-        tokens, at = self._buckets.get(name, (limit.capacity, now))
-        tokens, wait = taken(limit, tokens, now - at, cost)
-        self._buckets[name] = (tokens, now)
-        return wait
+        return self.taker(name, limit)(cost)
+
+    def taker(self, name: str, limit: Limit) -> Callable[[int], float]:
+        """Return `take` for one bucket: what the layer calls for each mail."""
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = self._buckets[name] = _Bucket(limit.capacity, monotonic())
+
+        def take(cost: int) -> float:
+            now = monotonic()
+            bucket.tokens, wait = taken(limit, bucket.tokens, now - bucket.at, cost)
+            bucket.at = now
+            return wait
+
+        return take
 
     def __repr__(self) -> str:
         return "<MemoryLimits>"
