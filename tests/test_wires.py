@@ -1,0 +1,189 @@
+"""What goes over a connection while the other side writes too: nobody waits for ever, and little is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modernmail import Mailer, Message
+from modernmail.errors import DeliveryError
+from modernmail.testing import Rule, ScriptedSMTPServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from modernmail import Receipt
+
+    Send = Callable[[str, Message], Receipt]
+
+
+def a_message(*recipients: str, text: str = "y") -> Message:
+    """Return a message to these recipients, one by default."""
+    return Message("x", text, from_email="me@example.com", to=recipients or ["you@example.com"])
+
+
+def _told(error: DeliveryError) -> Receipt:
+    assert error.receipt is not None
+    return error.receipt
+
+
+def sync(url: str, message: Message) -> Receipt:
+    """Send it; the receipt is an error's when nobody was accepted."""
+    try:
+        with Mailer(url) as mailer:
+            return mailer.send(message)
+    except DeliveryError as error:
+        return _told(error)
+
+
+def under_asyncio(url: str, message: Message) -> Receipt:
+    """Send it under asyncio."""
+
+    async def run() -> Receipt:
+        async with Mailer(url) as mailer:
+            return await mailer.asend(message)
+
+    try:
+        return asyncio.run(run())
+    except DeliveryError as error:
+        return _told(error)
+
+
+faces = pytest.mark.parametrize("send", [sync, under_asyncio], ids=["sync", "async"])
+
+
+class Stubborn:
+    """An LMTP server that takes no further command before its last reply was taken, and talks at length.
+
+    On a Unix socket, where the kernel holds 200 KiB for each side and never more.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"lmtp://{path}"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.recipients = 0
+        self.mails = 0
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self) -> None:
+        """Serve one session."""
+        connection, _ = self.listener.accept()
+        with connection, connection.makefile("rb", buffering=512) as lines, contextlib.suppress(OSError):
+            connection.sendall(b"220 stubborn\r\n")
+            in_content = False
+            for line in lines:
+                if in_content:
+                    in_content = line != b".\r\n"
+                    reply = b"" if in_content else b"250 2.0.0 taken\r\n" * self.recipients
+                    self.mails += not in_content
+                elif line.startswith(b"LHLO"):
+                    reply = b"250-stubborn\r\n250 PIPELINING\r\n"
+                elif line.startswith(b"RCPT"):
+                    self.recipients += 1
+                    reply = b"250 2.1.5 " + b"very well, " * 40 + str(self.recipients).encode() + b"\r\n"
+                elif line.startswith(b"DATA"):
+                    in_content, reply = True, b"354 go on\r\n"
+                else:
+                    reply = b"250 2.0.0 fine\r\n"
+                if reply:
+                    connection.sendall(reply)
+                if line.startswith(b"QUIT"):
+                    return
+
+    def close(self) -> None:
+        """Wait for the session's end."""
+        self.thread.join(30)
+        self.listener.close()
+
+
+@pytest.fixture
+def stubborn(tmp_path: Path) -> Iterator[Stubborn]:
+    """A server that both writes much and reads only when that is taken."""
+    server = Stubborn(tmp_path / "lmtp")
+    yield server
+    server.close()
+
+
+@faces
+def test_two_sides_that_both_write_do_not_wait_for_each_other(send: Send, stubborn: Stubborn) -> None:
+    """10,000 recipients in one transaction of 500 KB, each answered with 450 octets: all are accepted, in one mail."""
+    recipients = [f"recipient-{number}@department.example.com" for number in range(10_000)]
+    receipt = send(f"{stubborn.url}?max_recipients=10000&timeout=20", a_message(*recipients))
+    assert receipt.count("accepted") == 10_000
+    assert (stubborn.recipients, stubborn.mails) == (10_000, 1)
+
+
+@faces
+@pytest.mark.parametrize("tls", [None, "starttls"])
+def test_a_large_transaction(send: Send, tls: str | None) -> None:
+    """2,000 recipients in one transaction, with TLS and without: commands and replies are paired to the last."""
+    refused = Rule("RCPT", contains="7@").reply("550 5.1.1 no")
+    recipients = [f"recipient-{number}@department.example.com" for number in range(2_000)]
+    with ScriptedSMTPServer([refused], tls=tls) as server:
+        options = {"max_recipients": 10000, "timeout": 30, "ca": server.ca_file}
+        receipt = send(server.url(**options), a_message(*recipients, text="y" * 100_000))
+        server.wait_until_idle()
+    for address, outcome in receipt.recipients.items():
+        assert outcome.status == ("rejected" if "7@" in address else "accepted")
+    (commit,) = server.commits
+    assert commit.recipients == receipt.accepted
+
+
+@faces
+@pytest.mark.parametrize("tls", [None, "starttls"])
+def test_a_server_that_answers_before_the_end_is_heard(send: Send, tls: str | None, tmp_path: Path) -> None:
+    """552 in the middle of a content of 80 MB: it is the outcome, and the rest is not written."""
+    path = tmp_path / "large.bin"
+    with path.open("wb") as file:
+        file.truncate(60_000_000)
+    rule = Rule("DATA").reply("354 go").read(1000).reply("552 5.3.4 too big").hang()
+    with ScriptedSMTPServer([rule], tls=tls, capabilities=["PIPELINING"]) as server:
+        url = server.url(timeout=30, ca=server.ca_file)
+        receipt = send(url, a_message().attach_file(path))
+        server.wait_until_idle()
+    outcome = receipt.recipients["you@example.com"]
+    assert (outcome.status, outcome.reply and outcome.reply.code) == ("rejected", 552)
+    assert server.commits == []
+    assert server.sessions[0].received < 40_000_000  # mostly what the kernel holds
+
+
+@faces
+def test_of_long_replies_little_is_kept(send: Send) -> None:
+    """100 refusals of 60 KB each: every recipient has its code, and all that is kept of the words is 64 KiB."""
+    recipients = [f"r{number}@example.com" for number in range(100)]
+    flood = "\r\n".join(["550-5.1.1 " + "no " * 150] * 130 + ["550 5.1.1 " + "no " * 150])
+    with ScriptedSMTPServer([Rule("RCPT").reply(flood)]) as server:
+        receipt = send(server.url(timeout=30), a_message(*recipients))
+    assert receipt.count("rejected") == 100
+    replies = {id(outcome.reply): outcome.reply for outcome in receipt.recipients.values()}
+    assert {reply.code for reply in replies.values() if reply} == {550}
+    kept = sum(len(line) for reply in replies.values() if reply for line in reply.lines)
+    assert kept <= 65536 + 100 * 128
+
+
+@faces
+@pytest.mark.parametrize("size", [10, 70_000, 400_000])
+@pytest.mark.parametrize("chunking", ["off", "on"])
+def test_what_arrives_is_what_was_written(send: Send, size: int, chunking: str, tmp_path: Path) -> None:
+    """Small and large pieces, gathered or cut, from memory and from a file: octet for octet, dots and all."""
+    path = tmp_path / "file.bin"
+    path.write_bytes(bytes(range(256)) * (size // 100))
+    text = ".dot\n..dots\n" + "line\n.\n" * (size // 7)
+    message = a_message(text=text).attach("a.bin", bytes(size), "application/octet-stream").attach_file(path)
+    with ScriptedSMTPServer(capabilities=["PIPELINING", "CHUNKING"]) as server:
+        mailer = Mailer(server.url(chunking=chunking))
+        parcel = mailer.parcel(message)
+        receipt = send(server.url(chunking=chunking), parcel)  # type: ignore[arg-type]
+        server.wait_until_idle()
+    assert receipt.is_complete
+    assert [commit.content for commit in server.commits] == [bytes(parcel.content)]
+    assert server.sessions[0].violations == []
