@@ -7,9 +7,11 @@ It needs the `inbox` extra (`pip install 'modernmail[inbox]'`); the stores do no
 from __future__ import annotations
 
 from .capture import CaptureServer
+from .disk_store import DiskStore
 from .mail import CapturedMail
+from .memory_store import MemoryStore
 from .server import InboxServer
-from .store import DiskStore, MailNotFound, MemoryStore, Store
+from .store import MailNotFound, Store
 
 __all__ = [
     "CaptureServer",

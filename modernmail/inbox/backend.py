@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from modernmail.backends.backend import Backend, accepted
 from modernmail.errors import ConnectFailed
 
+from .disk_store import DiskStore
 from .mail import CapturedMail
-from .store import DiskStore
 
 if TYPE_CHECKING:
     from modernmail.backends.url import BackendURL

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from modernmail.errors import ConfigurationError
@@ -18,7 +19,7 @@ from .mail import CapturedMail
 from .search import fold, parse_search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from modernmail.reading import Mailbox
 
@@ -125,9 +126,9 @@ class Index:
 
     def mark(self, query: str, *, seen: bool) -> None:
         """Mark what `query` finds as seen or unseen."""
-        where = self._where(query)
-        sql = f"UPDATE mails SET seen = ? WHERE seen != ? AND ({where.sql})"  # noqa: S608 - values are parameters
-        self._db.execute(sql, (seen, seen, *where.parameters))
+        with self._asking(query) as where:
+            sql = f"UPDATE mails SET seen = ? WHERE seen != ? AND ({where.sql})"  # noqa: S608 - values are parameters
+            self._db.execute(sql, (seen, seen, *where.parameters))
 
     def _index_words(self) -> None:
         """Move the texts that wait into the index of words: many at once cost little more than one."""
@@ -135,46 +136,63 @@ class Index:
         self._db.execute("DELETE FROM unindexed")
         self._unindexed = 0
 
-    def _where(self, query: str) -> Condition:
-        """Return the condition of a search, with the words indexed if it looks for words."""
+    @contextmanager
+    def _asking(self, query: str) -> Iterator[Condition]:
+        """Give the condition of a search, with the words indexed if it looks for words.
+
+        The search runs before that is committed: should the disk be full, its answer is right all the same,
+        and the words wait on.
+        """
         where = parse_search(query, has_fts=self.has_fts)
-        if self.has_fts and where.has_words:
-            if self._db.in_transaction:
+        if not (self.has_fts and where.has_words):
+            yield where
+        elif self._db.in_transaction:
+            self._index_words()
+            yield where
+        elif not self._db.execute("SELECT 1 FROM unindexed LIMIT 1").fetchone():
+            yield where
+        else:
+            self.begin()
+            try:
                 self._index_words()
-            elif self._db.execute("SELECT 1 FROM unindexed LIMIT 1").fetchone():
-                self.begin()
-                self._index_words()
+                yield where
+            except BaseException:
+                self.rollback()
+                raise
+            try:
                 self.commit()
-        return where
+            except sqlite3.OperationalError as error:
+                self.rollback()
+                if "full" not in str(error):
+                    raise
 
     # -- reading
 
     def find(self, query: str, *, limit: int, start: int = 0, after: int = 0) -> list[Summary]:
         """Return the newest mails that `query` finds, `start` of them left out, none up to number `after`."""
-        where = self._where(query)
-        sql = f"SELECT {schema.SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608 - values are parameters
-        return [
-            schema.summary_of(row) for row in self._db.execute(sql, (after, *where.parameters, limit, start))
-        ]
+        with self._asking(query) as where:
+            sql = f"SELECT {schema.SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608 - values are parameters
+            rows = self._db.execute(sql, (after, *where.parameters, limit, start)).fetchall()
+        return [schema.summary_of(row) for row in rows]
 
     def first(self, query: str, *, after: int) -> Summary | None:
         """Return the oldest mail past number `after` that `query` finds, or None."""
-        where = self._where(query)
-        sql = f"SELECT {schema.SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
-        row = self._db.execute(sql, (after, *where.parameters)).fetchone()
+        with self._asking(query) as where:
+            sql = f"SELECT {schema.SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
+            row = self._db.execute(sql, (after, *where.parameters)).fetchone()
         return None if row is None else schema.summary_of(row)
 
     def count(self, query: str = "") -> int:
         """Return how many mails `query` finds."""
-        where = self._where(query)
-        sql = f"SELECT count(*) FROM mails WHERE {where.sql}"  # noqa: S608 - values are parameters
-        return int(self._db.execute(sql, where.parameters).fetchone()[0])
+        with self._asking(query) as where:
+            sql = f"SELECT count(*) FROM mails WHERE {where.sql}"  # noqa: S608 - values are parameters
+            return int(self._db.execute(sql, where.parameters).fetchone()[0])
 
     def rows(self, query: str = "") -> list[tuple[int, str]]:
         """Return number and id of what `query` finds, oldest first."""
-        where = self._where(query)
-        sql = f"SELECT seq, id FROM mails WHERE {where.sql} ORDER BY seq"  # noqa: S608 - values are parameters
-        return self._db.execute(sql, where.parameters).fetchall()
+        with self._asking(query) as where:
+            sql = f"SELECT seq, id FROM mails WHERE {where.sql} ORDER BY seq"  # noqa: S608 - values are parameters
+            return self._db.execute(sql, where.parameters).fetchall()
 
     def surplus(self, limit: int, oldest: float | None) -> list[tuple[int, str]]:
         """Return number and id of the mails over `limit`, and of the first ones received before `oldest`.
@@ -197,10 +215,10 @@ class Index:
 
     def neighbours(self, seq: int, query: str) -> tuple[str | None, str | None]:
         """Return the ids of the next newer and the next older mail that `query` finds."""
-        where = self._where(query)
-        newer = f"SELECT id FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
-        older = f"SELECT id FROM mails WHERE seq < ? AND {where.sql} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - values are parameters
-        found = [self._db.execute(sql, (seq, *where.parameters)).fetchone() for sql in (newer, older)]
+        with self._asking(query) as where:
+            newer = f"SELECT id FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
+            older = f"SELECT id FROM mails WHERE seq < ? AND {where.sql} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - values are parameters
+            found = [self._db.execute(sql, (seq, *where.parameters)).fetchone() for sql in (newer, older)]
         return (found[0] and found[0][0], found[1] and found[1][0])
 
     def get(self, mail_id: str) -> tuple[Summary, CapturedMail] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from modernmail.errors import ConfigurationError
 
 from .capture import CaptureServer, is_loopback
-from .store import MemoryStore
+from .memory_store import MemoryStore
 from .thread import in_thread
 
 if TYPE_CHECKING:

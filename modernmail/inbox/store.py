@@ -1,26 +1,26 @@
-"""Where caught mail is kept, listed, searched and waited for: in memory, or in a folder that processes share.
+"""Where caught mail is kept, listed, searched and waited for: `MemoryStore` and `DiskStore` say where.
 
 Rules of the file: a store may be used by several threads at once; a mail that `add` returned for is there for
-every later call; numbers (`seq`) only grow, so that "what came since" has one meaning.
+every later call; numbers (`seq`) only grow, so that "what came since" has one meaning; a disk that is full is
+an OSError (ENOSPC), and what needs no room still works.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sqlite3
 import threading
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from .contents import FolderContents, MemoryContents
-from .index import Index
 from .summary import Summary, summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .contents import Contents
+    from .index import Index
     from .mail import CapturedMail
 
 _OTHER_PROCESSES = 0.05  # seconds between two looks at what they did
@@ -68,17 +68,21 @@ class Store:
             except BaseException as error:
                 self._index.rollback()
                 self._contents.drop(mail.id)
-                if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-                    raise OSError(errno.ENOSPC, str(error)) from error
-                raise
+                raise _told(error) from error
             self._after_change(surplus)
         return _numbered(words.summary, seq)
 
     def delete(self, query: str = "") -> int:
         """Forget what `query` finds (everything, when it is empty) and return how many that were."""
         with self._lock:
-            rows = self._index.rows(query)
-            self._write(lambda: self._index.delete(rows))
+            rows = self._rows(query)
+            try:
+                self._write(lambda: self._index.delete(rows))
+            except OSError:
+                # The index has no room to note the deletion, so the contents make some. Should we die here,
+                # the list has mails that cannot be opened, and that can be deleted.
+                self._drop(rows)
+                self._write(lambda: self._index.delete(rows))
             self._after_change(rows)
         return len(rows)
 
@@ -118,22 +122,22 @@ class Store:
 
         At most `limit`, the first `start` left out; only those that came after number `after`.
         """
-        with self._lock:
+        with self._reading():
             return self._index.find(query, limit=limit, start=start, after=after)
 
     def first(self, query: str = "", *, after: int = 0) -> Summary | None:
         """Return the oldest mail past number `after` that `query` finds, or None."""
-        with self._lock:
+        with self._reading():
             return self._index.first(query, after=after)
 
     def count(self, query: str = "") -> int:
         """Return how many mails `query` finds."""
-        with self._lock:
+        with self._reading():
             return self._index.count(query)
 
     def neighbours(self, summary: Summary, query: str = "") -> tuple[str | None, str | None]:
         """Return the ids of the next newer and the next older mail among what `query` finds."""
-        with self._lock:
+        with self._reading():
             return self._index.neighbours(summary.seq, query)
 
     def tags(self) -> list[str]:
@@ -199,61 +203,50 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _rows(self, query: str) -> list[tuple[int, str]]:
+        with self._reading():
+            return self._index.rows(query)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Hold the lock; a search for words may have to write (the index of words), which may find no room."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                raise _told(error) from error
+
     def _surplus(self) -> list[tuple[int, str]]:
         oldest = None if self.max_age is None else time.time() - self.max_age
         return self._index.surplus(self.limit, oldest)
 
-    def _write(self, change: Any) -> None:
-        self._index.begin()
+    def _write(self, change: Callable[[], None]) -> None:
         try:
+            self._index.begin()
             change()
             self._index.commit()
-        except BaseException:
+        except BaseException as error:
             self._index.rollback()
-            raise
+            raise _told(error) from error
+
+    def _drop(self, rows: list[tuple[int, str]]) -> None:
+        for _, mail_id in rows:
+            self._contents.drop(mail_id)
 
     def _after_change(self, dropped: list[tuple[int, str]]) -> None:
-        for _, mail_id in dropped:
-            self._contents.drop(mail_id)
+        self._drop(dropped)
         self._changes += 1
         self._changed.notify_all()
-
-
-class MemoryStore(Store):
-    """Keeps the newest `limit` mails in memory: for tests and demonstrations.
-
-    >>> from modernmail.inbox import CapturedMail
-    >>> store = MemoryStore(limit=1)
-    >>> one = store.add(CapturedMail("a@example.com", ("b@example.com",), b"Subject: 1"))
-    >>> two = store.add(CapturedMail("a@example.com", ("b@example.com",), b"Subject: 2"))
-    >>> [mail.content for mail in store], store.find("subject:2")[0].id == two.id
-    ([b'Subject: 2'], True)
-    """
-
-    blocks = False
-
-    def __init__(self, *, limit: int = 10_000, max_age: float | None = None) -> None:
-        super().__init__(Index(":memory:"), MemoryContents(), limit=limit, max_age=max_age)
-
-
-class DiskStore(Store):
-    """Keeps mails in `folder`: `mails/ID.eml` each, exactly as sent, and an index in `inbox.sqlite3`.
-
-    Several processes may use one folder. Raises `ConfigurationError` when the index is not ours, OSError when
-    the folder cannot be made.
-    """
-
-    blocks = True
-
-    def __init__(self, folder: str | Path, *, limit: int = 10_000, max_age: float | None = None) -> None:
-        self.folder = Path(folder)
-        contents = FolderContents(self.folder / "mails")
-        index = Index(str(self.folder / "inbox.sqlite3"))
-        super().__init__(index, contents, limit=limit, max_age=max_age)
-        contents.sweep({mail_id for _, mail_id in index.rows()})
 
 
 def _numbered(summary: Summary, seq: int) -> Summary:
     import dataclasses
 
     return dataclasses.replace(summary, seq=seq)
+
+
+def _told(error: BaseException) -> BaseException:
+    """Return `error`; the one that says that there is no room as the OSError that files have for it."""
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return OSError(errno.ENOSPC, str(error))
+    return error

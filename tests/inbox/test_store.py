@@ -417,3 +417,40 @@ def test_lists_cost_the_same_however_many_there_are() -> None:
                 few.add(each)
         assert steps_of(many, many.find) <= steps_of(few, few.find) + 2
         assert steps_of(many, lambda: many.find("needle")) <= steps_of(few, lambda: few.find("needle")) + 2
+
+
+def test_a_deletion_without_room_for_its_note(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the index has no room to note a deletion, the contents make room first."""
+    import sqlite3
+
+    kept = store.add(mail())
+    delete, failed = store._index.delete, []
+
+    def full_at_first(rows: list[tuple[int, str]]) -> None:
+        if rows and not failed:
+            failed.append(store._contents.get(kept.id))
+            raise sqlite3.OperationalError("database or disk is full")
+        assert store._contents.get(kept.id) is None
+        delete(rows)
+
+    monkeypatch.setattr(store._index, "delete", full_at_first)
+    assert store.delete() == 1
+    assert failed == [mail().content]
+    assert len(store) == 0
+
+
+@pytest.mark.parametrize("does", ["mark", "find", "count", "first"])
+def test_no_room_has_one_error(store: Store, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
+    """Whatever finds no room raises OSError (ENOSPC); the store goes on."""
+    import sqlite3
+
+    def full(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    store.add(mail())
+    with monkeypatch.context() as patch:
+        patch.setattr(store._index, does, full)
+        with pytest.raises(OSError, match="full") as error:
+            getattr(store, does)("hello")
+    assert error.value.errno == 28
+    assert store.count("hello") == 1

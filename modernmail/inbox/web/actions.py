@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -44,7 +43,7 @@ class Actions:
 
     async def delete(self, request: Request) -> Response:
         """Forget the mail."""
-        await asyncio.to_thread(self.store.delete, term("id", request.path_params["id"]))
+        await asked(lambda: self.store.delete(term("id", request.path_params["id"])))
         return back(request)
 
     async def delete_found(self, request: Request) -> Response:
@@ -61,7 +60,7 @@ class Actions:
 
     async def unread(self, request: Request) -> Response:
         """Mark the mail as unread again."""
-        await asyncio.to_thread(self.store.mark, term("id", request.path_params["id"]), seen=False)
+        await asked(lambda: self.store.mark(term("id", request.path_params["id"]), seen=False))
         return back(request)
 
     async def release(self, request: Request) -> Response:

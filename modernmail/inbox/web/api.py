@@ -165,11 +165,13 @@ async def fetch(inbox: Inbox, mail_id: str) -> tuple[Summary, CapturedMail]:
 
 
 async def asked(question: Callable[[], T]) -> T:
-    """Return what the store answers; a search that means nothing is a 400."""
+    """Return what the store answers; a search that means nothing is a 400, a disk that is full a 507."""
     try:
         return await asyncio.to_thread(question)
     except InvalidSearch as error:
         raise HTTPException(400, str(error)) from error
+    except OSError as error:
+        raise HTTPException(507, f"the inbox has no room for that: {error.strerror or error}") from error
 
 
 def query_of(request: Request) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -27,7 +28,6 @@ from .release import Release
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from starlette.exceptions import HTTPException
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -117,7 +117,7 @@ def create_app(
             Middleware(Guard, hostnames=hostnames, credentials=credentials),
             Middleware(CSPMiddleware, policy=PAGE_POLICY),
         ],
-        exception_handlers={400: _refused, 403: _refused, 404: _refused, 405: _refused},
+        exception_handlers={HTTPException: _refused},
     )
     app.state.inbox = shared
     return app

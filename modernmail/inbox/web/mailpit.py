@@ -8,6 +8,8 @@ ID `latest` is the newest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -95,7 +97,7 @@ class Mailpit:
                 "unread": self.store.count("is:unread"),
                 "count": len(found),
                 "messages_count": count,
-                "messages_unread": self.store.count(f"{query} is:unread"),
+                "messages_unread": self.store.count(f"is:unread {query}"),
                 "start": start,
                 "tags": self.store.tags(),
                 "messages": [summary_shape(summary) for summary in found],
@@ -108,13 +110,13 @@ class Mailpit:
         body = await _body(request)
         is_read = bool(body.get("Read", False))
         for query in _queries(body):
-            await asyncio.to_thread(self.store.mark, query, seen=is_read)
+            await asked(partial(self.store.mark, query, seen=is_read))
         return PlainTextResponse("ok")
 
     async def delete(self, request: Request) -> Response:
         """Delete messages (all, without IDs)."""
         for query in _queries(await _body(request)):
-            await asyncio.to_thread(self.store.delete, query)
+            await asked(partial(self.store.delete, query))
         return PlainTextResponse("ok")
 
     async def delete_found(self, request: Request) -> Response:
@@ -129,7 +131,8 @@ class Mailpit:
     async def message(self, request: Request) -> Response:
         """One message, which is read by being asked for."""
         summary, mail = await self._found(request)
-        await asyncio.to_thread(self.store.mark, term("id", mail.id))
+        with contextlib.suppress(OSError):  # on a full disk it stays unread
+            await asyncio.to_thread(self.store.mark, term("id", mail.id))
         return JSONResponse(await asyncio.to_thread(message_shape, summary, mail))
 
     async def headers(self, request: Request) -> Response:

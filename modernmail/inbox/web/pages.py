@@ -88,7 +88,10 @@ class Pages:
         except HTTPException:
             return await self._gone(request, Gone("This mail is gone", "It was deleted, or made room."), 404)
         if summary.unseen:
-            await asyncio.to_thread(self.store.mark, term("id", mail.id))
+            try:
+                await asyncio.to_thread(self.store.mark, term("id", mail.id))
+            except OSError as error:  # a full disk: the mail can be read all the same, and stays unread
+                log.warning("the mail %s could not be marked as read: %s", mail.id, error)
         try:
             return await self.page(request, await asyncio.to_thread(shown.ShownMail, summary, mail))
         except HTTPException:
@@ -141,6 +144,8 @@ class Pages:
             values["count"] = self.store.count(query)
         except InvalidSearch as error:
             values["problem"] = f"{error.value} {error.reason}."
+        except OSError as error:
+            values["problem"] = f"The inbox cannot search for words now: {error.strerror or error}."
         values["last"] = self.store.last
         total = values["count"] if not query else self.store.count()
         return {**values, "total": total, "unread": self.store.count("is:unread"), "tags": self.store.tags()}
@@ -150,7 +155,7 @@ class Pages:
         query = request.query_params.get("q", "").strip()
         try:
             newer, older = self.store.neighbours(mail.summary, query)
-        except InvalidSearch:
+        except (InvalidSearch, OSError):  # the list says why
             newer = older = None
         return {
             "views": mail.views,
