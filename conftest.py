@@ -53,6 +53,7 @@ _PARSERS = [PythonCodeBlockParser(doctest_optionflags=ELLIPSIS | IGNORE_EXCEPTIO
 _BY_SMTP = [  # to real servers of their own
     "docs/explanation/what-became-of-my-mail.md",
     "docs/how-to/_test-by-smtp.md",
+    "docs/how-to/retry.md",
     "docs/how-to/see-mail.md",
     "docs/how-to/tune.md",
 ]
