@@ -15,7 +15,6 @@
 from modernmail.errors import InvalidTask, InvalidTaskBackend, TaskResultDoesNotExist, TaskResultMismatch
 
 from .backend import TaskBackend
-from .decorator import task
 from .outbox import aenqueue_many, enqueue_many, get_ticket
 from .registry import configure, default_task_backend, task_backends
 from .result import TaskContext, TaskError, TaskResult, TaskResultStatus
@@ -24,6 +23,7 @@ from .schedule import Schedule
 from .schemes import register_task_backend
 from .sendmail import send_mail
 from .task import Task
+from .taskdecorator import task
 from .ticket import Ticket
 
 __all__ = [

@@ -7,16 +7,37 @@ where it stands.
 
 from __future__ import annotations
 
+import json.encoder
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import InvalidTask
 from modernmail.receipt import Receipt
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 JSONValue = Any  # None, bool, int, float, str, list and dict of them: mypy knows no recursive alias on 3.11
 
-_ATOMS = (str, int, bool, type(None))
+ATOMS = (str, int, bool, type(None))
+
+
+def _made() -> Callable[[JSONValue], str]:
+    """Return what writes JSON: the encoder that `JSONEncoder.encode` makes anew for each value, made once."""
+    encoder = json.JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":"))
+    try:
+        write = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+            None, encoder.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
+        )  # fmt: skip
+        if "".join(write({"a": [1, "ä"]}, 0)) == '{"a":[1,"\\u00e4"]}':
+            return lambda value: "".join(write(value, 0))
+    except (AttributeError, TypeError):
+        pass  # a Python that has it otherwise
+    return encoder.encode
+
+
+dumps = _made()  # the JSON of a value made of dicts, lists and atoms: ASCII, without spaces
 
 
 def normalise(value: object, argument: str) -> JSONValue:
@@ -30,7 +51,7 @@ def normalise(value: object, argument: str) -> JSONValue:
     Traceback (most recent call last):
     modernmail.errors.InvalidTask: args[0]['n'][1]: nan: JSON has no such number
     """
-    if type(value) in _ATOMS:
+    if type(value) in ATOMS:
         return value
     try:
         return _normalise(value, ())
@@ -61,12 +82,12 @@ class _RefusedError(Exception):
 
 def _normalise(value: object, path: tuple[object, ...]) -> JSONValue:
     kind = type(value)
-    if kind in _ATOMS:
+    if kind in ATOMS:
         return value
     if kind is list or kind is tuple:
         items: Sequence[object] = value  # type: ignore[assignment]
         return [
-            item if type(item) in _ATOMS else _normalise(item, (*path, at)) for at, item in enumerate(items)
+            item if type(item) in ATOMS else _normalise(item, (*path, at)) for at, item in enumerate(items)
         ]
     if isinstance(value, Mapping):
         return {_key(key, path): _normalise(item, (*path, key)) for key, item in value.items()}

@@ -12,6 +12,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from .jsonvalue import dumps
 from .sqlite.lease import Mark
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _SLOW = 0.005  # seconds
 _MOST = 50  # outcomes that wait
-_dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 class Ledger:
@@ -60,7 +60,7 @@ class Ledger:
         """Take down what has become of a mail: heard from a server, or decided here, which is stored at once."""
         outcome: dict[str, Any] = json.loads(job.outcome) if job.outcome else {}
         outcome["recipients"] = state
-        self._marks.append(Mark(job.id, job.lease or "", phase, _dumps(outcome), run_after))
+        self._marks.append(Mark(job.id, job.lease or "", phase, dumps(outcome), run_after))
         self._settled.add(job.id)
         if phase == "accepted":
             self._over.append(job.id)

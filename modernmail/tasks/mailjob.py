@@ -20,6 +20,7 @@ from modernmail.mime.transfer import StreamedBody
 from modernmail.parcel import Parcel
 from modernmail.source import FileSource
 
+from .jsonvalue import dumps
 from .signature import queue_key, sign, verify
 from .sqlite.job import NewJob
 
@@ -30,7 +31,6 @@ VERSION = 1
 LANE = "mail:"
 
 _BOUNDARY = re.compile(rb'boundary="([^"\r\n]+)"')
-_dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 
 
 def lane_of(mailer: str) -> str:
@@ -70,7 +70,7 @@ def pack(
     else:
         payload["parts"] = [part for part, _ in parts]
         data = b"".join(kept for _, kept in parts)
-    text = _dumps(payload)
+    text = dumps(payload)
     return NewJob(
         lane_of(mailer),
         parcel.message_id,
@@ -123,7 +123,7 @@ def digest(parcel: Parcel, mailer: str) -> bytes:
     rest = b"\r\n".join(kept) + b"\r\n\r\n" + body
     for boundary in set(_BOUNDARY.findall(data)):
         rest = rest.replace(boundary, b"")
-    envelope = _dumps(parcel.envelope.to_dict()).encode()
+    envelope = dumps(parcel.envelope.to_dict()).encode()
     return hashlib.sha256(b"\0".join((mailer.encode(), envelope, rest))).digest()
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from modernmail.errors import PayloadRejected
 
+from .jsonvalue import dumps
 from .result import FAILED, READY, SUCCESSFUL, TaskError, TaskResult, TaskResultStatus
 from .signature import queue_key, sign, verify
 from .task import find_task
 
 VERSION = 1
-_dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
@@ -46,11 +46,11 @@ class Slip:
 
     def to_text(self) -> str:
         """Return the slip as signed text."""
-        body = _dumps([
+        body = dumps([
             VERSION, self.id, self.kind, self.name, self.payload, self.queue, self.priority, self.enqueued_at,
             self.not_before, self.progress,
         ])  # fmt: skip
-        return _dumps({"slip": body, "signature": sign(queue_key(), body)})
+        return dumps({"slip": body, "signature": sign(queue_key(), body)})
 
     @classmethod
     def from_text(cls, text: str) -> Slip:

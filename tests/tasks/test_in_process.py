@@ -15,6 +15,7 @@ from pathlib import Path
 import chores
 import pytest
 
+import modernmail
 from modernmail import tasks
 from modernmail.errors import (
     InvalidTask,
@@ -26,6 +27,7 @@ from modernmail.errors import (
 from modernmail.receipt import Receipt
 from modernmail.tasks import Task, TaskResult, task_backends
 from modernmail.tasks.signals import task_enqueued, task_finished, task_started
+from modernmail.testing import ScriptedSMTPServer
 
 
 def run(task: Task[..., object], *args: object, **kwargs: object) -> TaskResult[object]:
@@ -86,6 +88,24 @@ def test_a_receipt_comes_back_as_its_dictionary(finished) -> None:
     """A task may return what send_mail returned."""
     value = finished(chores.return_receipt).return_value
     assert Receipt.from_dict(value).accepted == ("a@example.com",)
+
+
+def test_the_seed_example_runs(finished) -> None:
+    """`return send_mail(...)` in a task: the mail arrives, and the result holds the receipt."""
+    with ScriptedSMTPServer() as server:
+        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
+        value = finished(
+            chores.email_users,
+            emails=["you@example.com"],
+            subject="You have a message",
+            message="Hello there!",
+        ).return_value
+        modernmail.mailers["default"].close()
+    modernmail.configure({})
+    (commit,) = server.commits
+    assert commit.recipients == ("you@example.com",)
+    assert b"Subject: You have a message" in commit.content
+    assert value["recipients"]["you@example.com"]["status"] == "accepted"
 
 
 def test_a_context_tells_attempt_and_result(finished) -> None:

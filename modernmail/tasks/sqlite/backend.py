@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import PayloadRejected, TaskResultDoesNotExist
 from modernmail.tasks.backend import TaskBackend
-from modernmail.tasks.jsonvalue import normalise
+from modernmail.tasks.jsonvalue import ATOMS, dumps, normalise
 from modernmail.tasks.mailjob import pack
 from modernmail.tasks.result import FAILED, READY, RUNNING, SUCCESSFUL, TaskError, TaskResult
 from modernmail.tasks.schedule import Schedule
-from modernmail.tasks.signals import mail_enqueued
+from modernmail.tasks.signals import mail_enqueued, task_enqueued
 from modernmail.tasks.signature import queue_key, sign, verify
 from modernmail.tasks.task import find_task
 from modernmail.tasks.ticket import Ticket
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 VERSION = 1  # of a task's payload
 LANE = "task"
 _STATUS = {"leased": RUNNING, "done": SUCCESSFUL, "failed": FAILED}
-_dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 
 
 class SQLiteBackend(TaskBackend):
@@ -98,8 +97,9 @@ class SQLiteBackend(TaskBackend):
         results = [result for _, result in pairs]
         for result, number in zip(results, numbers, strict=True):
             result.id = to_text(number)
-        for result in results:
-            self.announce(result)
+        if task_enqueued.has_receivers:
+            for result in results:
+                self.announce(result)
         return results
 
     def get_result(self, result_id: str) -> TaskResult[Any]:
@@ -192,7 +192,7 @@ class SQLiteBackend(TaskBackend):
     def outcome_of(self, result: TaskResult[Any]) -> str:
         """Return what is stored of a result besides its times: value, errors, workers."""
         errors = [[error.exception_class_path, error.traceback] for error in result.errors]
-        return _dumps({"value": result._return_value, "errors": errors, "workers": result.worker_ids})
+        return dumps({"value": result._return_value, "errors": errors, "workers": result.worker_ids})
 
     def _maker(self, task: Task[..., Any]) -> Callable[[Sequence[Any], Mapping[str, Any]], _Made]:
         """Return what makes the job and the result of one call; the things all calls share are done once."""
@@ -205,8 +205,11 @@ class SQLiteBackend(TaskBackend):
 
         def make(args: Sequence[Any], kwargs: Mapping[str, Any]) -> _Made:
             listed = [normalise(value, f"args[{at}]") for at, value in enumerate(args)] if args else []
-            named = {name: normalise(value, name) for name, value in kwargs.items()}
-            payload = _dumps({"v": VERSION, "args": listed, "kwargs": named})
+            named = {
+                name: value if type(value) in ATOMS else normalise(value, name)
+                for name, value in kwargs.items()
+            }
+            payload = dumps({"v": VERSION, "args": listed, "kwargs": named})
             signature = None if key is None else sign(key, name, payload)
             job = NewJob(LANE, name, payload, queue, priority, run_after, None, signature)
             return job, TaskResult(task, "", listed, named, enqueued_at=now, backend=alias)
