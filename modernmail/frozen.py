@@ -39,4 +39,6 @@ def thawed(kind: type[Frozen]) -> Any:
     Traceback (most recent call last):
     AttributeError: Point is frozen: x cannot be set
     """
-    return type(kind.__name__, (Frozen,), {"__slots__": kind.__slots__, "__setattr__": object.__setattr__})
+    # Both of object's, since one slot in C serves both: with only one of them an assignment would be a call of Python code.
+    unguarded = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    return type(kind.__name__, (Frozen,), {"__slots__": kind.__slots__, **unguarded})

@@ -124,22 +124,20 @@ class _Pieces:
         return tuple(self.pieces)
 
 
-_NO_NAME = ("", " ", "\t")
-
-
 def document(fields: str, names: list[str], body: Entity, *, is_utf8: bool = False) -> Content:
     """Return the content: these header fields, then the tree.
 
     The last step before octets leave: the names that begin lines of the header block must be exactly `names`, each line
     must end with CRLF, and none may be longer than 998.
     """
-    lines = fields.split("\r\n")
-    ends = len(lines) - 1
-    found = [line.partition(":")[0] for line in lines if line[:1] not in _NO_NAME]
-    if found != names or lines[-1] or fields.count("\n") != ends or fields.count("\r") != ends:
-        raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(names)}")
-    if len(fields) > 998 and max(map(len, lines)) > 998:
-        raise InvalidHeader("headers", fields, "hold a line of more than 998 octets")
+    # Without folds: as many lines as names, by any line end there is, and two characters between each two of them.
+    lines = fields.splitlines()
+    if (
+        [line.partition(":")[0] for line in lines] != names
+        or sum(map(len, lines)) + 2 * len(lines) != len(fields)
+        or len(fields) > _LONGEST
+    ):
+        _check_folded(fields, names)
     head = f"{fields}{body.fields}\r\n".encode()
     pieces = body.pieces
     if len(pieces) == 1:
@@ -147,6 +145,21 @@ def document(fields: str, names: list[str], body: Entity, *, is_utf8: bool = Fal
         if hasattr(only, "data") and len(only.data) < _SHARED:
             return content_of_one(head + only.data, is_8bit=body.is_8bit, is_utf8=is_utf8)
     return Content((Octets(head), *pieces), is_8bit=body.is_8bit, is_utf8=is_utf8)
+
+
+_LONGEST = 998
+_NO_NAME = ("", " ", "\t")
+
+
+def _check_folded(fields: str, names: list[str]) -> None:
+    """Raise `InvalidHeader` when the names that begin lines, folded ones aside, are others than these."""
+    lines = fields.split("\r\n")
+    ends = len(lines) - 1
+    found = [line.partition(":")[0] for line in lines if line[:1] not in _NO_NAME]
+    if found != names or lines[-1] or fields.count("\n") != ends or fields.count("\r") != ends:
+        raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(names)}")
+    if max(map(len, lines)) > _LONGEST:
+        raise InvalidHeader("headers", fields, f"hold a line of more than {_LONGEST} octets")
 
 
 _NOTHING = Entity(
