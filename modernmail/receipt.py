@@ -279,7 +279,9 @@ class Receipt(Frozen):
         """The server's queue id, when its last reply names one in a form we know."""
         for outcome in self._mapping().values():
             if outcome.status == "accepted" and outcome.reply is not None:
-                return _queue_id(outcome.reply.text)
+                from .queue_id import queue_id
+
+                return queue_id(outcome.reply.text)
         return None
 
     def to_dict(self) -> dict[str, Any]:
@@ -367,20 +369,6 @@ def receipt_for_all(
     receipt.__class__ = Receipt
     frozen: Receipt = receipt
     return frozen
-
-
-def _queue_id(text: str) -> str | None:
-    """Return the queue id from the usual wordings: Postfix `queued as X`, Exim `OK id=X`, sendmail `X Message accepted`."""
-    words = text.replace("<", " ").replace(">", " ").split()
-    for at, word in enumerate(words):
-        low = word.lower()
-        if low == "as" and at and words[at - 1].lower() == "queued" and at + 1 < len(words):
-            return words[at + 1].rstrip(".,;)")
-        if low.startswith("id=") and len(word) > 3:
-            return word[3:].rstrip(".,;)")
-    if len(words) >= 4 and [word.lower() for word in words[-4:-1]] == ["message", "accepted", "for"]:
-        return words[-5] if len(words) >= 5 else None
-    return None
 
 
 def _error(data: Mapping[str, str] | None) -> MailError | None:

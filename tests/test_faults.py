@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from faults.judge import problems
-from faults.play import Mode, modes_of, play
+from faults.play import CORPUS_TIMEOUT, Mode, modes_of, play
 from faults.row import rows
 
 from modernmail import Mailer, Message
@@ -74,6 +74,10 @@ def judge(case, rehearsed):
     future = rehearsed.get((row.id, mode))
     played = play(row, mode) if future is None else future.result()
     wrong = problems(row, played)
+    if wrong and row.waits:
+        # A machine that is busy elsewhere may spend the short timeout on itself: the proper one decides.
+        played = play(row, mode, CORPUS_TIMEOUT)
+        wrong = problems(row, played)
     assert not wrong, f"{row.id} {row.name} [{mode}]:\n" + "\n".join(wrong) + "\n" + played.transcript()
 
 

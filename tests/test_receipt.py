@@ -164,13 +164,31 @@ def test_replace_changes_some_of_it() -> None:
 @pytest.mark.parametrize(
     ("text", "queue_id"),
     [
-        ("2.0.0 Ok: queued as 4XYZ", "4XYZ"),
-        ("OK id=1abc-00-XY", "1abc-00-XY"),
-        ("2.0.0 4XYZ Message accepted for delivery", "4XYZ"),
-        ("Requested mail action okay, completed: id=0Lk5.", "0Lk5"),
-        ("2.6.0 <1@example.com> [InternalId=7] Queued mail for delivery", None),
+        ("2.0.0 Ok: queued as 4XYZ", "4XYZ"),  # Postfix
+        ("2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 4XYZ", "4XYZ"),  # amavis before it
+        ("2.0.0 OK: queued as <20260101.1@relay.example.net>", "20260101.1@relay.example.net"),  # Brevo
+        ("OK id=1abc-00-XY", "1abc-00-XY"),  # Exim
+        ("Requested mail action okay, completed: id=0Lk5.", "0Lk5"),  # 1&1
+        ("2.0.0 4XYZ Message accepted for delivery", "4XYZ"),  # sendmail
+        ("2.0.0: 1a2b3c4d Message accepted for delivery", "1a2b3c4d"),  # OpenSMTPD
+        (
+            "2.6.0 <1@example.com> [InternalId=98765, Hostname=A.outlook.com] 8215 bytes in 0.1, 66 KB/sec Queued",
+            "98765",
+        ),  # Exchange Online
+        ("2.6.0 <1@example.com> [InternalId=7] Queued mail for delivery", "7"),  # Exchange
+        (
+            "Ok 0100018a1b2c3d4e-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9-000000",
+            "0100018a1b2c3d4e-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9-000000",
+        ),  # Amazon SES
+        ("2.0.0 OK  1700000000 d9443c01a7336-1c5.12 - gsmtp", "d9443c01a7336-1c5.12"),  # Gmail
+        ("ok 1700000000 qp 12345", "12345"),  # qmail
+        ("Message Queued (A1B2-C3.1)", "A1B2-C3.1"),  # Haraka
+        ("2.0.0 <zoe@example.com> 8kZVLw+1QmkT Saved", "8kZVLw+1QmkT"),  # Dovecot
+        ("2.0.0 Message accepted for delivery", None),
         ("Message accepted for delivery", None),
+        ("Great success", None),
         ("Queued", None),
+        ("Ok", None),
         ("", None),
     ],
 )

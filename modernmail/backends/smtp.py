@@ -211,6 +211,7 @@ class SMTPReceipts:
         delivery = self._waiting.popleft()
         outcome = Outcome("deferred", reply=error.reply, reason=str(error), phase="connect")
         delivery.settle_rest(outcome, error)
+        delivery.conversation = delivery.conversation or error.conversation
         self._done.append(delivery.receipt(self._io.now()))
 
     async def _replace(self, pipeline: Pipeline) -> None:

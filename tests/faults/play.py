@@ -90,10 +90,10 @@ def messages_of(row: Row) -> list[Message]:
     ]
 
 
-def play(row: Row, mode: Mode) -> Played:
+def play(row: Row, mode: Mode, impatient: float = IMPATIENT) -> Played:
     """Send the row's messages, and return what client and server made of it."""
     played = Played([Sent(message) for message in messages_of(row)])
-    timeout = IMPATIENT if row.waits else PATIENT
+    timeout = impatient if row.waits else PATIENT
     scale = timeout / CORPUS_TIMEOUT if row.waits else 0.1
     played.limit = row.max_s * scale + 2.0 if row.waits else row.max_s
     capabilities = CAPABILITIES if row.capabilities is None else row.capabilities
