@@ -254,7 +254,7 @@ def test_check_tells_what_the_server_offers(capsys: pytest.CaptureFixture[str]) 
     assert re.search(r"logged in +as zoe", out)
     assert re.search(r"size limit +67\.1 MB", out)
     assert re.search(r"extensions +PIPELINING, 8BITMIME", out)
-    assert re.search(r"round trips +2 a mail", out)
+    assert re.search(r"round trips +2 a mail, 1 for each of many", out)
     assert err == ""
     assert "s3cret" not in out
 
@@ -266,7 +266,26 @@ def test_check_warns_of_what_is_not_verified(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "certificate not verified" in out
     assert "size limit   none stated" in out
-    assert re.search(r"round trips +4 a mail \(no PIPELINING", out)
+    assert re.search(r"round trips +4 a mail, 1 more for each further recipient \(no PIPELINING", out)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "options", "told"),
+    [
+        (["PIPELINING", "CHUNKING"], {"chunking": "on"}, "1 a mail (BDAT"),
+        (["PIPELINING", "CHUNKING"], {"chunking": "on", "window": 8}, "1 a mail, 1 for 8 of many (BDAT"),
+        (["PIPELINING", "CHUNKING"], {}, "2 a mail, 1 for each of many"),
+        (["PIPELINING"], {"chunking": "on"}, "2 a mail, 1 for each of many"),
+        (["CHUNKING"], {"chunking": "on"}, "4 a mail"),
+    ],
+)
+def test_check_tells_what_a_mail_would_wait(
+    capabilities: list[str], options: dict[str, object], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The round trips are those of the options in the URL, as far as the server offers what they need."""
+    with ScriptedSMTPServer(capabilities=capabilities) as server:
+        assert main(["check", server.url(**options)]) == 0
+    assert f"round trips  {told}" in capsys.readouterr().out
 
 
 def test_check_of_a_plain_server(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..parcel import Parcel
     from ..receipt import Receipt
     from ..runtime import IO
+    from ..smtp.extensions import Extensions
     from ..smtp.settings import Settings
     from ..smtp.wire import Wire
     from .backend import Parcels, Receipts
@@ -85,9 +86,20 @@ class SMTPBackend(Backend):
         open_wire = self._open_async if io.is_async else self._open_blocking
         wire = await open_wire(inf if deadline is None else io.now() + deadline)
         try:
-            return wire.facts()
+            return {**wire.facts(), "round_trips": self._round_trips(wire.extensions)}
         finally:
             await wire.close(polite=True)
+
+    def is_chunked(self, offered: Extensions) -> bool:
+        """Return whether mail goes by BDAT on a session that offers these."""
+        return self.settings.chunking and offered.chunking and offered.pipelining
+
+    def _round_trips(self, offered: Extensions) -> int:
+        """Return how often a mail to one recipient waits for the server, on a connection that is open."""
+        if self.is_chunked(offered):
+            return 1
+        # One for MAIL, RCPT and DATA together, one for the content; without PIPELINING each command is waited for.
+        return 2 if offered.pipelining else 4
 
     async def close(self, io: IO) -> None:
         """Wait for the mails that are on their way, and close the connections."""
@@ -192,8 +204,7 @@ class SMTPReceipts:
         self._was_used = not wire.is_fresh
         again = tuple(self._waiting)
         self._waiting.clear()
-        offered = wire.extensions
-        is_chunked = settings.chunking and offered.chunking and offered.pipelining
+        is_chunked = self._backend.is_chunked(wire.extensions)
         kind = LMTPPipeline if settings.is_lmtp else ChunkedPipeline if is_chunked else Pipeline
         self._pipeline = kind(wire, self._parcels, io, settings, again)
         return True

@@ -69,13 +69,18 @@ def _session_rows(facts: Mapping[str, Any], settings: Any) -> Iterator[tuple[str
     yield "size limit", octets(facts["max_size"]) if facts["max_size"] else "none stated"
     others = [name for name in facts["extensions"] if name not in ("AUTH", "SIZE")]
     yield "extensions", ", ".join(others) or "none"
-    trips = facts["round_trips"]
-    how = (
-        "commands go in one write"
-        if "PIPELINING" in facts["extensions"]
-        else "no PIPELINING: one for each command"
-    )
-    yield "round trips", f"{trips} a mail ({how})"
+    yield "round trips", _round_trips(facts["round_trips"], settings)
+
+
+def _round_trips(count: int, settings: Any) -> str:
+    """Return how often mail waits for the server, once the connection is open."""
+    if count == 1:
+        window = 1 if settings is None else settings.window
+        many = f", 1 for {window} of many" if window > 1 else ""
+        return f"1 a mail{many} (BDAT: commands and content go in one write)"
+    if count == 2:
+        return "2 a mail, 1 for each of many (commands go in one write)"
+    return f"{count} a mail, 1 more for each further recipient (no PIPELINING: one for each command)"
 
 
 def _tls(facts: Mapping[str, Any]) -> Text:

@@ -71,8 +71,6 @@ def session_facts(extensions: Extensions, channel: Any) -> dict[str, Any]:
         "tls": None,
         "tls_verified": False,
         "certificate_expires": None,
-        # One for MAIL, RCPT and DATA together, one for the content; each command costs one without PIPELINING.
-        "round_trips": 2 if extensions.pipelining else 4,
     }
     if channel is not None:
         facts["tls"] = channel.version()
