@@ -78,14 +78,10 @@ class Victim:
 
     def told(self) -> list[tuple[str, ...]]:
         """Return what the server was told since the last look; fail for a line that is no command."""
-        steps = [
-            step
-            for session in self.server.sessions
-            for step in session.steps
-            if step.name not in ("CONNECT", "TLS", "BODY")
-        ]
-        fresh, self._seen = steps[self._seen :], len(steps)
-        return [judged(step.line, step.name) for step in fresh]
+        (session,) = self.server.sessions
+        fresh = session.steps[self._seen :]
+        self._seen += len(fresh)
+        return [judged(step.line, step.name) for step in fresh if step.name not in ("CONNECT", "BODY")]
 
     def close(self) -> None:
         """Close the connection."""
@@ -258,13 +254,16 @@ SASL = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER")
 @pytest.mark.parametrize("mechanism", SASL)
 def test_users_passwords_and_tokens(mechanism: str, face: str) -> None:
     """Whatever stands in them, AUTH is one line of base64 each time; the server reads what was given, or nothing is sent."""
-    for trick in TRICKS:
-        for user, secret in ((f"zoe{trick}", "secret"), ("zoe", f"s{trick}ecret"), (trick, trick)):
-            is_token = "OAUTH" in mechanism or mechanism == "XOAUTH2"
-            login: dict[str, Any] = (
-                {"token": lambda secret=secret: secret} if is_token else {"password": secret}
-            )
-            with ScriptedSMTPServer(credentials={user: secret}, mechanisms=[mechanism]) as server:
+    secrets = {"zoe": "secret"}  # the server looks into it at each login
+    is_token = mechanism in ("XOAUTH2", "OAUTHBEARER")
+    with ScriptedSMTPServer(credentials=secrets, mechanisms=[mechanism]) as server:
+        for trick in TRICKS:
+            for user, secret in ((f"zoe{trick}", "secret"), ("zoe", f"s{trick}ecret"), (trick, trick)):
+                secrets[user] = secret
+                login: dict[str, Any] = (
+                    {"token": lambda secret=secret: secret} if is_token else {"password": secret}
+                )
+                before, taken = len(server.sessions), len(server.commits)
                 try:
                     error: MailError | None = send(
                         Mailer(server.url(tls="off"), username=user, **login), face
@@ -272,11 +271,12 @@ def test_users_passwords_and_tokens(mechanism: str, face: str) -> None:
                 except ConfigurationError as refused:
                     error = refused
                 server.wait_until_idle()
-                steps = [step for session in server.sessions for step in session.steps]
+                sessions = server.sessions[before:]
+                steps = [step for session in sessions for step in session.steps]
                 told = [judged(s.line, s.name)[0] for s in steps if s.name not in ("CONNECT", "BODY")]
                 if error is None:
-                    assert server.sessions[0].user == user
+                    assert sessions[0].user == user
                     continue
                 assert isinstance(error, (ConfigurationError, AuthenticationFailed)), error
                 assert set(told) <= {"EHLO", "QUIT"}, (user, secret, told)
-                assert server.commits == []
+                assert len(server.commits) == taken

@@ -199,6 +199,7 @@ ATTACKS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_somebody_between_us_and_postfix(
@@ -212,6 +213,7 @@ def test_somebody_between_us_and_postfix(
     assert postfix_tls.delivered() == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize("fault", ["expired", "wrong host", "unknown authority"])
 def test_postfix_with_a_wrong_certificate(
@@ -227,6 +229,7 @@ def test_postfix_with_a_wrong_certificate(
     assert postfix_tls.delivered() == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("face", FACES)
 def test_the_relay_alone_stops_nothing(
     face: str, postfix_tls: Postfix, dovecot: Dovecot, certificate_authority: CertificateAuthority
