@@ -221,7 +221,7 @@ def _digest(password: str, challenge: Reply) -> str:
     import hmac
 
     try:
-        text = a2b_base64(challenge.lines[-1])
+        text = a2b_base64(challenge.lines[-1], strict_mode=True)
     except ValueError as error:
         raise AuthenticationFailed("the CRAM-MD5 challenge is not base64", reply=challenge) from error
     return hmac.new(password.encode("utf-8"), text, "md5").hexdigest()
