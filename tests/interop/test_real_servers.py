@@ -120,6 +120,7 @@ def test_dovecot(
     where = f"localhost:{dovecot.lmtp_port}"
     urls = {
         "LMTP": f"lmtp://{where}",
+        "LMTP, Unix socket": f"lmtp://{dovecot.lmtp_socket}",
         "LMTP, STARTTLS": f"lmtp://{where}?tls=required&ca={certificate_authority.ca_file}",
         "LMTP, small transactions": f"lmtp://{where}?max_recipients=3",
     }
@@ -132,3 +133,11 @@ def test_dovecot(
         assert all(receipt.is_complete for receipt in receipts), way
         delivered = ((user, mail) for user in CROWD for mail in dovecot.mailbox(user))
         check(str(way), problems(letters, delivered), dovecot.log.since_mark)
+
+
+@in_both_runs(20)
+def test_sendmail(postfix: Postfix, count: int, tmp_path: Path) -> None:
+    """Through Postfix's own sendmail: arguments and standard input instead of SMTP, the same octets."""
+    # What comes this way Postfix takes for a submission: it writes unusual mailboxes of the header its own way.
+    urls = {"sendmail": f"sendmail:{postfix.sendmail()}"}
+    go_each_way(postfix, urls, count, taste(count, unusual=False), tmp_path)

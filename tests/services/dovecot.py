@@ -95,6 +95,9 @@ service lmtp {{
   inet_listener lmtp {{
     port = {lmtp_port}
   }}
+  unix_listener {lmtp_socket} {{
+    mode = 0666
+  }}
 }}
 service anvil {{
   unix_listener anvil-auth-penalty {{
@@ -120,6 +123,7 @@ class Dovecot:
 
     def __init__(self, folder: Path, *, certificate: Certificate) -> None:
         self.lmtp_port = free_port()
+        self.lmtp_socket = folder / "lmtp"
         self.imap_port = free_port()
         self.auth_socket = folder / "auth"
         self.log = Log(folder / "log")
@@ -148,6 +152,7 @@ class Dovecot:
                 address=LOOPBACK,
                 certificate=certificate,
                 lmtp_port=self.lmtp_port,
+                lmtp_socket=self.lmtp_socket,
                 imap_port=self.imap_port,
                 auth_socket=self.auth_socket,
             ).lstrip("\n")

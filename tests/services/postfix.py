@@ -8,6 +8,7 @@ rewritten below the trace, and a bare LF is refused, so that what arrives is wha
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -107,6 +108,14 @@ class Postfix(MailServer):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         end(self.pid, "Postfix")
+
+    def sendmail(self) -> Path:
+        """Return a program that is called as sendmail and gives its mail to this Postfix."""
+        program = self.configuration / "sendmail"
+        command = [str(require("sendmail", install=INSTALL)), "-C", str(self.configuration)]
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+        program.chmod(0o755)
+        return program
 
     def has_queued(self) -> bool:
         """Whether anything that was taken is not delivered yet."""
