@@ -100,7 +100,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Search for inputs that break a promise, with a large budget; arguments go to pytest."""
+    """Search for inputs that break a promise, half a minute for each (FUZZ_SECONDS); arguments go to pytest."""
     install_package(session)
     run_module(session, "pytest", "-m", "fuzz", "--hypothesis-profile=fuzz", *session.posargs)
 

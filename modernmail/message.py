@@ -56,8 +56,8 @@ class Message(Heading, Parts, Posting):
     """
 
     __slots__ = (
-        "__weakref__", "_alternatives", "_attachments", "_bcc", "_body_encoding", "_cc", "_dsn", "_entity", "_from",
-        "_headers", "_html", "_original", "_reply_to", "_require_tls", "_return_path", "_sender", "_subject", "_text",
+        "__weakref__", "_alternatives", "_attachments", "_bcc", "_body_encoding", "_cc", "_content_ids", "_dsn", "_entity",
+        "_from", "_headers", "_html", "_original", "_reply_to", "_require_tls", "_return_path", "_sender", "_subject", "_text",
         "_to", "_unsubscribe",
     )  # fmt: skip
 
@@ -93,6 +93,7 @@ class Message(Heading, Parts, Posting):
         self._return_path = None if return_path is None else checked_return_path(return_path)
         self._headers = Headers(headers) if headers else None
         self._attachments: list[Attachment] = []
+        self._content_ids = None
         self._alternatives: list[tuple[str | bytes, MediaType]] = []
         self._dsn: DSN | None = None
         self._require_tls = False
@@ -110,6 +111,7 @@ class Message(Heading, Parts, Posting):
             setattr(other, slot, getattr(self, slot))
         other._headers = None if self._headers is None else self._headers.copy()
         other._attachments = self._attachments.copy()
+        other._content_ids = None
         other._alternatives = self._alternatives.copy()
         for name, value in changes.items():
             if name in _PARTS:
@@ -232,7 +234,7 @@ class Message(Heading, Parts, Posting):
         return {slot: getattr(self, slot) for slot in (*_PLAIN, *_LISTS, "_headers", "_original")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._entity = self._unsubscribe = None
+        self._entity = self._content_ids = self._unsubscribe = None
         for slot, value in state.items():
             setattr(self, slot, value)
 

@@ -41,6 +41,7 @@ class Parts:
     _html: str | None
     _alternatives: list[tuple[str | bytes, MediaType]]
     _attachments: list[Attachment]
+    _content_ids: set[str | None] | None  # of the attachments; None until somebody asks
     _body_encoding: BodyEncoding
     _entity: Entity | None
     _original: Original | None
@@ -175,12 +176,17 @@ class Parts:
     def _add(self, item: Any, argument: str) -> None:
         attachment = _attachment(item, argument)
         cid = attachment.content_id
-        if cid is not None and any(other.content_id == cid for other in self._attachments):
-            raise InvalidAttachment(
-                argument, cid, "is taken: each embedded part needs a content-id of its own"
-            )
+        if cid is not None:
+            if self._content_ids is None:
+                self._content_ids = {other.content_id for other in self._attachments}
+            if cid in self._content_ids:
+                raise InvalidAttachment(
+                    argument, cid, "is taken: each embedded part needs a content-id of its own"
+                )
         self._touch(argument)
         self._attachments.append(attachment)
+        if self._content_ids is not None:
+            self._content_ids.add(cid)
 
     def _fill(
         self, attachments: Iterable[AttachmentLike], alternatives: Iterable[tuple[str | bytes, str]]

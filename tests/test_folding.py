@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import email
 import re
-from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from lines import lines_run
 from mail import second, standard, standard_mailboxes, wire
 from test_message import mail
 
@@ -174,28 +172,3 @@ def test_parameters_of_media_types_are_read_back() -> None:
         part = list(standard(octets).iter_parts())[1]
         assert part.get_param("note") in (value, ("utf-8", "", value))
         assert part["Content-Type"].params["note"] == value
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda n: mail(subject="é" * n),
-        lambda n: mail(subject="word " * n),
-        lambda n: mail(subject="x" * n * 5),
-        lambda n: mail(subject="é word  " * n),
-        lambda n: mail(to=[Address(name="é, " * n, addr_spec="a@example.com")]),
-        lambda n: mail(to=[f"a{one}@example.com" for one in range(n)]),
-        lambda n: mail(headers={"References": " ".join(f"<{one}@example.com>" for one in range(n))}),
-        lambda n: mail(headers={"List-Unsubscribe": ", ".join(["<https://e.com/,,,>"] * n)}),
-        lambda n: mail(headers={"X-A": "\t" * n}),
-        lambda n: mail().attach("é" * n, b"x"),
-        lambda n: mail().attach("x" * n, b"x"),
-        lambda n: mail(text="x" * n * 10),
-        lambda n: mail(text="x\r" * n),
-        lambda n: mail(text="é \n" * n),
-    ],
-)
-def test_laying_out_takes_linear_time(make: Any) -> None:
-    """Twice the input takes at most about twice the steps."""
-    once, twice = (lines_run(message.as_bytes) for message in (make(500), make(1000)))
-    assert twice <= once * 2.2 + 20

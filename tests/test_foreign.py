@@ -11,7 +11,6 @@ import re
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from lines import lines_run
 from mail import standard
 
 from modernmail import Address, Envelope, Mailer, Message
@@ -538,29 +537,6 @@ def test_nothing_that_comes_in_goes_out_unsafe(pieces: list[bytes], seed: bytes,
     if not message._original.unread:  # type: ignore[union-attr]
         assert again.recipients == message.recipients
     check(again.as_bytes())
-
-
-def test_reading_is_linear() -> None:
-    """Twice the mail takes about twice the steps, whatever it is made of."""
-    head = b"From: a@example.com\nContent-Type: multipart/mixed; boundary=b\nTo: "
-    for unit in (
-        b"X: y\n",
-        b"To: a@b.c\n",
-        b"(",
-        b"a@b.c,",
-        b"<@a:",
-        b"g:;",
-        b'"',
-        b"\n--b\n\n",
-        b"=?utf-8?q?x?= ",
-        b"\r",
-        b"\0",
-    ):
-        once, twice = (
-            lines_run(lambda octets=head + unit * n: Message.from_bytes(octets).as_bytes())
-            for n in (1000, 2000)
-        )
-        assert twice < once * 2.3, unit
 
 
 # -- address lists of others

@@ -14,7 +14,6 @@ from budget import in_both_runs
 from corpus import cases
 from hypothesis import given
 from hypothesis import strategies as st
-from lines import lines_run
 
 from modernmail.address import Address
 from modernmail.dates import date_time
@@ -319,33 +318,3 @@ def test_uris_with_comments() -> None:
     """Comments beside URIs are taken, as RFC 2369 shows them."""
     value = "(web) <https://example.com/u> (form), <mailto:u@example.com> (mail)"
     assert Headers({"List-Unsubscribe": value}).get("List-Unsubscribe") == value
-
-
-@pytest.mark.parametrize(
-    ("name", "piece"),
-    [
-        ("References", "<a@b> "),
-        ("List-Help", "<https://a>, "),
-        ("List-Help", "(c)"),
-        ("List-Help", "<"),
-        ("Resent-To", "a@b.example, "),
-        ("Resent-To", '"'),
-        ("X-A", "é "),
-        ("Date", "1 "),
-        ("List-Id", "<"),
-    ],
-)
-def test_time_is_linear(name: str, piece: str) -> None:
-    """Twice the input takes at most about twice the steps, accepted or refused."""
-
-    def check(size: int) -> int:
-        def call() -> None:
-            try:
-                Headers({name: piece * size + "x"})
-            except InvalidHeader:
-                return
-
-        return lines_run(call)
-
-    check(1)
-    assert check(2000) <= 2.1 * check(1000) + 50

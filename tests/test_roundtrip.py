@@ -5,23 +5,18 @@ The default run tries a few examples of each; `nox -s fuzz` tries very many.
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from budget import in_both_runs
 from hypothesis import example, given
 from hypothesis import strategies as st
-from lines import lines_run
 from mail import second, standard, standard_mailboxes, wire
 
 from modernmail.attachment import Attachment
 from modernmail.characters import refusal
-from modernmail.errors import InvalidHeader, InvalidMessage, InvalidValue
+from modernmail.errors import InvalidHeader, InvalidMessage
 from modernmail.message import Message
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ODD = [
     *'"\\<>()[]:;@,.=?_ \t-',
@@ -65,16 +60,6 @@ def mail(**arguments: Any) -> Message:
     return Message(
         **{"from_email": "me@example.org", "to": ["to@example.com"], "text": "body\n", **arguments}
     )
-
-
-def attempt(call: Callable[[], object]) -> Callable[[], None]:
-    """Return a call that takes a refusal for an answer."""
-
-    def attempted() -> None:
-        with contextlib.suppress(InvalidValue):
-            call()
-
-    return attempted
 
 
 @in_both_runs
@@ -145,43 +130,3 @@ def test_an_attachment_comes_back(run: str, filename: str, content: bytes) -> No
     assert part.get_payload(decode=True) == content
     (found,) = second(octets).attachments
     assert (found.filename, found.content) == (filename, content)
-
-
-HOSTILE: dict[str, Callable[[int], object]] = {
-    "a word": lambda n: mail(subject="x" * n),
-    "words": lambda n: mail(subject="x " * n),
-    "blanks": lambda n: mail(subject="a" + " " * n + "b"),
-    "tabs": lambda n: mail(subject="a" + "\t" * n + "b"),
-    "accents": lambda n: mail(subject="é" * n),
-    "words with accents": lambda n: mail(subject="é a " * n),
-    "encoded-words": lambda n: mail(subject="=?utf-8?q?x?= " * n),
-    "openings": lambda n: mail(subject="=?" * n),
-    "a name": lambda n: mail(to=[f'"{"a, " * n}" <a@example.com>']),
-    "a name of quotes": lambda n: mail(to=['"' + '\\"' * n + '" <a@example.com>']),
-    "a name with accents": lambda n: mail(to=["é " * n + "<a@example.com>"]),
-    "mailboxes": lambda n: mail(to=[f"a{i}@{n}.example" for i in range(n)]),
-    "message-ids": lambda n: mail(headers={"References": "<a@b.example> " * n}),
-    "uris": lambda n: mail(headers={"List-Help": ", ".join(["<https://a.example>"] * n)}),
-    "commas in a uri": lambda n: mail(headers={"List-Help": "<https://a.example/" + "," * min(n, 900) + ">"}),
-    "a list-id": lambda n: mail(headers={"List-Id": "a " * n + "<a.b>"}),
-    "fields": lambda n: mail(headers=[(f"X-{i}", "a") for i in range(n)]),
-    "a file name": lambda n: mail(attachments=[("é" * n, b"")]),
-    "quotes in a file name": lambda n: mail(attachments=[('"' * n, b"")]),
-    "dots": lambda n: mail(text=".\n" * n),
-    "line ends": lambda n: mail(text="\r" * n),
-    "a line": lambda n: mail(text="x" * n),
-    "quoted-printable": lambda n: mail(text="é=" * n, body_encoding="quoted-printable"),
-    "attachments": lambda n: mail(attachments=[("a.txt", b"a")] * n),
-}
-
-
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_rendering_is_linear(kind: str) -> None:
-    """Twice the input takes at most about twice the steps."""
-
-    def steps(size: int) -> int:
-        return lines_run(attempt(lambda: HOSTILE[kind](size).as_bytes()))  # type: ignore[attr-defined]
-
-    steps(1)
-    few = steps(2000)
-    assert steps(4000) <= 2.1 * few + 100

@@ -140,7 +140,7 @@ def backend_from_url(url: str, overrides: Mapping[str, Any] | None = None) -> Ba
     factory = _BUILT_IN.get(parsed.scheme) or _factories.get(parsed.scheme) or _installed(parsed.scheme)
     if factory is None:
         there_are = ", ".join(sorted({*_BUILT_IN, *_factories, *_installed_schemes()}))
-        composite = " and ".join(f"{name}(…)" for name in _COMPOSITE)
+        composite = " and ".join(f"{name}(…)" for name in COMPOSITES)
         raise ConfigurationError(
             f"there is no backend for the scheme {parsed.scheme!r}; there are {there_are}; and of several, {composite}"
         )
@@ -149,8 +149,8 @@ def backend_from_url(url: str, overrides: Mapping[str, Any] | None = None) -> Ba
 
 def _composite(url: CompositeURL, overrides: Mapping[str, Any]) -> Backend:
     """Return the backend of backends that a URL stands for."""
-    if url.scheme not in _COMPOSITE:
-        there_are = ", ".join(f"{name}(…)" for name in _COMPOSITE)
+    if url.scheme not in COMPOSITES:
+        there_are = ", ".join(f"{name}(…)" for name in COMPOSITES)
         raise ConfigurationError(
             f"there is no backend of backends named {url.scheme}(…); there are {there_are}; "
             "a layer stands around all of them, not inside"
@@ -160,7 +160,7 @@ def _composite(url: CompositeURL, overrides: Mapping[str, Any]) -> Backend:
             f"{url.scheme}(…): user name and password go into the URLs of its members; "
             "members with a token provider are made in code"
         )
-    return _COMPOSITE[url.scheme](url)
+    return COMPOSITES[url.scheme](url)
 
 
 def _installed(scheme: str) -> Factory | None:
@@ -262,4 +262,4 @@ def _period(url: CompositeURL) -> dict[str, float]:
         raise ConfigurationError(f"retry_period={text!r}: must be seconds, 0 or more") from None
 
 
-_COMPOSITE: dict[str, Callable[[CompositeURL], Backend]] = {"failover": _failover, "roundrobin": _roundrobin}
+COMPOSITES: dict[str, Callable[[CompositeURL], Backend]] = {"failover": _failover, "roundrobin": _roundrobin}

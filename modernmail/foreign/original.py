@@ -106,10 +106,11 @@ class Original:
         names: list[str] = []
         out: list[str] = []
         seen: set[str] = set()
+        same = {slot for slot in _NAMES if getattr(message, slot) == self.read[slot]}
         message_id: str | None = None
         for name, text, source in self.fields:
             if isinstance(source, str):
-                if getattr(message, source) == self.read[source]:
+                if source in same:
                     names.append(name)
                     out.append(text)
                 elif source not in seen:

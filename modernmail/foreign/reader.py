@@ -69,6 +69,7 @@ class _Header:
         self.read: dict[str, Any] = {}
         self.unread: dict[str, tuple[str, str]] = {}
         self.of_the_body: list[tuple[str, bytes]] = []
+        self._found: dict[str, list[Address]] = {}  # the mailboxes of each slot, field by field
         self._message = message
         self._headers = message._headers = Headers()
         seen: set[str] = set()
@@ -83,30 +84,23 @@ class _Header:
             # A field that Message reads may need UTF-8; no other may have it, since nothing would tell the server.
             text = carried_field(name, raw, utf8=low in SLOTS and is_utf8(raw))
             if low in BLIND:
-                self._blind(raw)
+                self._found.setdefault("_bcc", []).extend(self._mailboxes("_bcc", raw))
             elif not text:
                 continue
             elif low in SLOTS:
                 self.fields.append((name, text, self._slot(low, SLOTS[low], raw)))
             else:
                 self.fields.append((name, text, self._entry(name, raw)))
-        for slot in SLOTS.values():
-            self.read.setdefault(slot, getattr(message, slot))
-        self.read["_bcc"] = message._bcc
-
-    def _blind(self, raw: bytes) -> None:
-        self._message._bcc += self._mailboxes("_bcc", raw)
+        for slot, addresses in self._found.items():
+            setattr(message, slot, next(iter(addresses), None) if slot == "_sender" else tuple(addresses))
+        for slot in (*SLOTS.values(), "_bcc"):
+            self.read[slot] = getattr(message, slot)
 
     def _slot(self, low: str, slot: str, raw: bytes) -> str:
-        value: object
         if low == "subject":
-            value = without_controls(decode_words(unfolded(raw))).strip(" \t")
+            self._message._subject = without_controls(decode_words(unfolded(raw))).strip(" \t")
         else:
-            addresses = self._mailboxes(slot, raw)
-            many = getattr(self._message, slot)
-            value = next(iter(addresses), None) if low == "sender" else many + addresses
-        setattr(self._message, slot, value)
-        self.read[slot] = value
+            self._found.setdefault(slot, []).extend(self._mailboxes(slot, raw))
         return slot
 
     def _mailboxes(self, slot: str, raw: bytes) -> tuple[Address, ...]:

@@ -3,13 +3,14 @@
 The mailer peels them off; the backend is what is left. A third-party layer registers its name with `register_layer`.
 
 Rules of the file: each layer has a table of its options, with a reader for each; what is not in it is an error that names
-what is.
+what is. An option that ends with a dot in the table is a family: `header.X-Campaign=autumn`.
 """
 
 from __future__ import annotations
 
 from ..backends.composite import CompositeURL
-from ..errors import ConfigurationError
+from ..backends.url import COMPOSITES
+from ..errors import ConfigurationError, InvalidValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ def layers_from_url(url: str) -> tuple[list[Layer], str]:
         parsed = CompositeURL(url)
         factory = _factories.get(parsed.scheme)
         if factory is None and parsed.scheme not in _BUILT_IN:
+            if parsed.scheme not in COMPOSITES:
+                layers_are = ", ".join(f"{name}(…)" for name in sorted((*_BUILT_IN, *_factories)))
+                raise ConfigurationError(
+                    f"there is no layer and no backend of backends named {parsed.scheme}(…); there are the layers "
+                    f"{layers_are}, and {', '.join(f'{name}(…)' for name in COMPOSITES)}"
+                )
             break
         if len(parsed.members) != 1:
             raise ConfigurationError(
@@ -57,16 +64,25 @@ def _built_in(url: CompositeURL) -> Layer:
     from importlib import import_module
 
     home, name, options = _BUILT_IN[url.scheme]
-    url.refuse_options(tuple(options))
     values: dict[str, Any] = {}
     for option, text in url.options.items():
+        family, dot, rest = option.partition(".")
+        if dot and f"{family}." in options:  # header.X-Campaign=autumn
+            values.setdefault(options[f"{family}."][0], []).append((rest, text))
+            continue
+        if option not in options or option.endswith("."):
+            there_are = ", ".join(f"{known}NAME" if known.endswith(".") else known for known in options)
+            raise ConfigurationError(f"{url.scheme}(…) has no option {option!r}; there are {there_are}")
         argument, read = options[option]
         values[argument] = read(option, text)
     for option in _NEEDED.get(url.scheme, ()):
         if option not in url.options:
             raise ConfigurationError(f"{url.scheme}(…) needs the option {option}")
     layer: Callable[..., Layer] = getattr(import_module(f"{__package__}.{home}"), name)
-    return layer(**values)
+    try:
+        return layer(**values)
+    except InvalidValue as error:
+        raise ConfigurationError(f"{url.scheme}(…): {error}") from None
 
 
 def _number(option: str, text: str) -> float:
@@ -131,6 +147,13 @@ def _suppressions(option: str, text: str) -> Any:
     return SQLiteSuppressions(path.removeprefix("/") if path.startswith("//") else path)
 
 
+_FIELDS: dict[str, tuple[str, Reader]] = {
+    "header.": ("headers", _text),
+    "reply_to": ("reply_to", _list),
+    "tags": ("tags", _list),
+    "tag_header": ("tag_header", _text),
+}
+
 _NEEDED: dict[str, tuple[str, ...]] = {
     "archive": ("backend",),
     "dkim": ("domain", "selector", "key"),
@@ -141,6 +164,7 @@ _NEEDED: dict[str, tuple[str, ...]] = {
 # The name in a URL: the module, the class, and for each option the argument and how it is read.
 _BUILT_IN: dict[str, tuple[str, str, dict[str, tuple[str, Reader]]]] = {
     "archive": ("archive", "Archive", {"backend": ("backend", _text), "to": ("to", _text)}),
+    "defaults": ("defaults", "Defaults", _FIELDS),
     "dkim": (
         "dkim.layer",
         "dkim_of",
@@ -149,9 +173,11 @@ _BUILT_IN: dict[str, tuple[str, str, dict[str, tuple[str, Reader]]]] = {
             "selector": ("selector", _list),
             "key": ("key", _paths),
             "headers": ("headers", _preset),
+            "oversign": ("oversign", _list),
             "lifetime": ("lifetime", _number),
         },
     ),
+    "overrides": ("defaults", "Overrides", _FIELDS),
     "ratelimit": (
         "ratelimit",
         "RateLimit",

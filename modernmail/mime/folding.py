@@ -257,19 +257,20 @@ def with_parameters(name: str, value: str, parameters: Iterable[tuple[str, str]]
     >>> with_parameters("Content-Disposition", "attachment", [("filename", "Zoë.txt")])
     "Content-Disposition: attachment; filename*=utf-8''Zo%C3%AB.txt\\r\\n"
     """
-    out = f"{name}: {value}"
-    column = len(out)
+    out = [f"{name}: {value}"]
+    column = len(out[0])
     for key, text in parameters:
         for piece in _parameter(key, text):
             if column + 2 + len(piece) > _WIDTH:
-                out += ";\r\n "
+                out.append(";\r\n ")
                 column = 1
             else:
-                out += "; "
+                out.append("; ")
                 column += 2
-            out += piece
+            out.append(piece)
             column += len(piece)
-    return out + "\r\n"
+    out.append("\r\n")
+    return "".join(out)
 
 
 # RFC 2231 7 attribute-char

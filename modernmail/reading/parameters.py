@@ -60,12 +60,12 @@ def _unquoted(text: str) -> str:
 
 
 def _joined(numbered: dict[int, tuple[str, bool]]) -> str:
-    charset, data = "utf-8", b""
+    charset, pieces = "utf-8", []
     for number in range(len(numbered)):
         if number not in numbered:
             break
         text, is_encoded = numbered[number]
         if is_encoded and number == 0 and text.count("'") >= 2:
             charset, _, text = text.split("'", 2)
-        data += unquote_to_bytes(text) if is_encoded else text.encode("utf-8", "replace")
-    return decode_text(data, charset or "utf-8")[0]
+        pieces.append(unquote_to_bytes(text) if is_encoded else text.encode("utf-8", "replace"))
+    return decode_text(b"".join(pieces), charset or "utf-8")[0]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import TYPE_CHECKING
 
 import pytest
+from backends.everyone import BACKENDS as EVERY_BACKEND
+from backends.everyone import Everyone
 
-from modernmail.backends.console import ConsoleBackend
+import modernmail
+from modernmail.backends.backend import Backend
 from modernmail.backends.file import FileBackend
 from modernmail.backends.memory import MemoryBackend
-from modernmail.backends.null import NullBackend
-from modernmail.backends.url import backend_from_url
+from modernmail.backends.url import _BUILT_IN, COMPOSITES, backend_from_url
 from modernmail.layers import (
+    DKIM,
     Archive,
     Defaults,
     Layer,
@@ -19,17 +24,20 @@ from modernmail.layers import (
     Overrides,
     RateLimit,
     Redirect,
+    RedisLimits,
     Retry,
     SQLiteLimits,
     SQLiteSuppressions,
     Suppress,
 )
-from modernmail.testing import ScriptedSMTPServer, check_layer
+from modernmail.testing import check_layer
 from modernmail.testing.contract import BACKEND_RULES, LAYER_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from services.redis import Redis
 
 LAYERS: dict[str, Callable[[], Layer]] = {
     "nothing": Layer,
@@ -68,35 +76,67 @@ def test_layers_on_files(tmp_path: Path) -> None:
     check_layer(lambda: Archive(FileBackend(tmp_path / "archive")))
 
 
+def test_layers_on_redis(redis: Redis) -> None:
+    """And those whose store is a Redis."""
+    limits = RedisLimits(redis.url)
+    check_layer(lambda: RateLimit("100000/s", burst=1000, store=limits))
+    limits.close()
+
+
 @pytest.fixture
-def server() -> Iterator[ScriptedSMTPServer]:
-    """A server that takes everything."""
-    with ScriptedSMTPServer() as running:
-        yield running
-
-
-BACKENDS = ["console", "file", "memory", "null", "smtp", "smtp, a pool", "smtp, chunking"]
+def backend(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Everyone]:
+    """A backend by its name, and what it needs."""
+    with Everyone(request.param, tmp_path, monkeypatch) as one:
+        yield one
 
 
 @pytest.mark.parametrize("rule", BACKEND_RULES, ids=lambda rule: rule.__name__.strip("_"))
-@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("backend", EVERY_BACKEND, indirect=True)
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_backend(
-    name: str,
+    backend: Everyone,
     rule: Callable[[Callable[[], object], Sequence[str], str], None],
     mode: str,
-    server: ScriptedSMTPServer,
-    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Every backend keeps every rule of the contract, sync and async."""
-    make = {
-        "console": ConsoleBackend,
-        "file": lambda: FileBackend(tmp_path),
-        "memory": MemoryBackend,
-        "null": NullBackend,
-        "smtp": lambda: backend_from_url(server.url()),
-        "smtp, a pool": lambda: backend_from_url(server.url(pool=3)),
-        "smtp, chunking": lambda: backend_from_url(server.url(chunking="on", window=4)),
-    }
-    rule(make[name], ["ann@example.com", "bob@example.com", "zoe@example.com"], mode)
+    rule(
+        lambda: backend_from_url(backend.url), ["ann@example.com", "bob@example.com", "zoe@example.com"], mode
+    )
+
+
+def kinds(base: type) -> set[type]:
+    """Return the classes of the package that descend from a base."""
+    for module in pkgutil.walk_packages(modernmail.__path__, "modernmail."):
+        if module.name.startswith(("modernmail.backends", "modernmail.layers", "modernmail.inbox.backend")):
+            importlib.import_module(module.name)
+    found: set[type] = set()
+    left = [base]
+    while left:
+        for kind in left.pop().__subclasses__():
+            left.append(kind)
+            if kind.__module__.startswith("modernmail.") and ".testing" not in kind.__module__:
+                found.add(kind)
+    return found
+
+
+def test_none_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables above name every layer and every backend that the package has, but for abstract ones."""
+    held = {type(make()) for make in LAYERS.values()}
+    assert {kind for kind in kinds(Layer) - held if not kind.__name__.startswith("_")} == {DKIM}, (
+        "see test_dkim.py"
+    )
+    held = set()
+    for name in EVERY_BACKEND:
+        folder = tmp_path / name
+        folder.mkdir()
+        with Everyone(name, folder, monkeypatch) as one:
+            held.add(type(backend_from_url(one.url)))
+    left = {kind.__name__ for kind in kinds(Backend) - held}
+    assert left <= ABSTRACT
+    assert {*_BUILT_IN, *COMPOSITES, "inbox"} == {name.partition(",")[0] for name in EVERY_BACKEND}
+
+
+ABSTRACT = {"Several"}

@@ -357,6 +357,73 @@ def test_redis_gone_in_mid_run() -> None:
         mailer.close()
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("is_async", [False, True])
+def test_redis_gone_in_the_middle_of_a_sending(is_async: bool) -> None:
+    """Those before it are sent, those behind it deferred, each once; with a queue they go when it is back."""
+
+    class Cuts(Times):
+        async def send(self, parcel: Parcel, io: IO) -> Receipt:
+            if len(self.times) == 3:
+                server.__exit__(None, None, None)
+            return await super().send(parcel, io)
+
+    backend = Cuts()
+    letters = [message() for _ in range(10)]
+    with service_folder("redis") as folder:
+        server = Redis(folder)
+        server.__enter__()
+        mailer = Mailer(backend, layers=[RateLimit("1000/s", burst=500, store=RedisLimits(server.url))])
+
+        async def asend() -> list[Receipt]:
+            async with mailer:
+                return [receipt async for receipt in mailer.asend_many(letters)]
+
+        receipts = asyncio.run(asend()) if is_async else list(mailer.send_many(letters))
+        mailer.close()
+    assert [receipt.position for receipt in receipts] == list(range(10))
+    assert [receipt.count("accepted") for receipt in receipts] == [1] * 4 + [0] * 6
+    assert [receipt.count("deferred") for receipt in receipts] == [0] * 4 + [1] * 6
+    assert all(isinstance(receipt.error, StoreUnavailable) for receipt in receipts[4:])
+    assert len(backend.times) == 4
+
+
+@pytest.mark.once
+def test_queued_mail_outlives_a_redis_that_is_gone(tmp_path: Path) -> None:
+    """Nothing is sent while the limit cannot be asked, nothing is lost, and each mail goes once when it can."""
+    import modernmail
+    from modernmail import tasks
+    from modernmail.registry import mailers
+    from modernmail.tasks.sqlite import SQLiteBackend
+    from modernmail.tasks.worker import Worker
+
+    with service_folder("redis") as folder:
+        server = Redis(folder)
+        limit = RateLimit("1000/s", burst=500, store=RedisLimits(server.url))
+        modernmail.configure({"default": {"url": "memory:", "layers": [limit]}})
+        tasks.configure(f"sqlite:////{tmp_path}/queue.db?retry=0.01")
+        try:
+            queue = tasks.task_backends["default"]
+            assert isinstance(queue, SQLiteBackend)
+            tickets = [message().enqueue() for _ in range(5)]
+            Worker(queue, until_empty=True).run()
+            kept = mailers["default"].backend.outbox  # type: ignore[attr-defined]
+            assert not kept
+            with server:
+                deadline = time.monotonic() + 20
+                while not all(ticket.is_finished for ticket in tickets):
+                    assert time.monotonic() < deadline
+                    Worker(queue, until_empty=True).run()
+                    for ticket in tickets:
+                        ticket.refresh()
+            assert [ticket.status for ticket in tickets] == ["accepted"] * 5
+            assert len(kept) == 5
+        finally:
+            mailers["default"].close()
+            tasks.configure({})
+            modernmail.configure({})
+
+
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     """A store that cannot be read defers the mail and names the file."""
     (tmp_path / "limits").write_bytes(b"no database, but long enough to be looked at as if it were one" * 20)

@@ -67,6 +67,20 @@ def test_every_option_has_its_reader(tmp_path: Path) -> None:
     assert isinstance(archive, Archive)
 
 
+def test_fields_in_a_url() -> None:
+    """Defaults and overrides take a field by its name, addresses and tags by lists."""
+    mailer = Mailer(
+        "defaults(overrides(memory:)?header.X-Env=staging&tags=a,b)"
+        "?header.X-Env=?&header.Auto-Submitted=auto-generated&reply_to=help+1@example.com,b@example.com"
+    )
+    mailer.send(Message("Hi", "Text", from_email="me@example.com", to="zoe@example.com"))
+    (sent,) = mailer.backend.messages  # type: ignore[attr-defined]
+    assert sent.headers.get_all("X-Env") == ("staging",)
+    assert sent.headers.get_all("X-Tag") == ("a", "b")
+    assert sent.headers.get("Auto-Submitted") == "auto-generated"
+    assert [address.addr_spec for address in sent.reply_to] == ["help+1@example.com", "b@example.com"]
+
+
 def test_an_empty_list_lets_nothing_out() -> None:
     """A guard whose variable was empty when the URL was made is closed."""
     (guard,) = Mailer("redirect(memory:)?to=").layers
@@ -116,7 +130,18 @@ def test_own_layers_have_names() -> None:
         ("ratelimit(memory:)?limit=1/s&store=postgres://user:secret@x", "store: must be sqlite"),
         ("suppress(memory:)?store=redis://x", "store: must be sqlite"),
         ("redirect(memory:)", "Redirect needs to="),
-        ("tries(smtp://user:secret@a)", r"no backend of backends named tries"),
+        (
+            "tries(smtp://user:secret@a)",
+            r"no layer and no backend of backends named tries\(…\); there are the layers archive\(…\), defaults",
+        ),
+        ("failover(retry(smtp://user:secret@a))", "stands around all of them, not inside"),
+        ("redirect(failover(tries(smtp://user:secret@a)))?to=a@b.example", r"named tries\(…\)"),
+        ("defaults(memory:)", "needs headers, reply_to or tags"),
+        ("defaults(memory:)?header=x", "no option 'header'; there are header.NAME, reply_to"),
+        ("defaults(memory:)?header.=x", "the name of a header is missing"),
+        ("overrides(memory:)?header.From=x", "from_email"),
+        ("overrides(memory:)?header.X-A=1%0d%0aBcc:%20x", "X-A"),
+        ("dkim(memory:)?domain=example.com&selector=a", "needs the option key"),
         ("retry(nowhere://user:secret@a)", "no backend for the scheme 'nowhere'"),
     ],
 )

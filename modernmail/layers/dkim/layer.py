@@ -128,6 +128,7 @@ def dkim_of(
     key: list[os.PathLike[str]],
     *,
     headers: str | list[str] = "default",
+    oversign: Iterable[str] = OVERSIGNED,
     lifetime: float | None = None,
 ) -> DKIM:
     """Return the layer of a URL: as many selectors as keys, each key in a file."""
@@ -135,7 +136,7 @@ def dkim_of(
         raise ConfigurationError(
             f"selector, key: there are {len(selector)} and {len(key)}: each key needs a selector of its own"
         )
-    layer = DKIM(domain, selector[0], key[0], headers=headers, lifetime=lifetime)
+    layer = DKIM(domain, selector[0], key[0], headers=headers, oversign=oversign, lifetime=lifetime)
     for other, path in zip(selector[1:], key[1:], strict=True):
         layer = layer.also(domain, other, path)
     return layer
