@@ -103,7 +103,8 @@ def discard(store: MailStore, mail_ids: tuple[str, ...]) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every mail with an unknown recipient.")
 @click.pass_obj
 def resend(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> None:
-    """Send mails again to those whose outcome is unknown or expired: some may get them twice."""
+    """Send mails again to those whose outcome is unknown or expired, or who were refused here: some may get them
+    twice."""
     _each(store, store.resend, mail_ids, "unknown" if everything else None, "queued again")
 
 

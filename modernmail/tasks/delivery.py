@@ -10,7 +10,6 @@ gives its mail back uncounted; a fault of one mail ends that mail alone.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from itertools import islice
@@ -20,6 +19,7 @@ from modernmail.errors import (
     AuthenticationFailed,
     ConfigurationError,
     InvalidValue,
+    MailError,
     PayloadRejected,
     QueueError,
     SecurityFailed,
@@ -30,7 +30,7 @@ from modernmail.insight.log import log_receipt, logs_all
 from modernmail.runtime import BlockingIO, run_blocking
 
 from .ledger import Ledger
-from .mailjob import LANE, recipients_of, unpack
+from .mailjob import LANE, described, unpack
 from .recipients import merged, pending, phase_of, settled
 from .verdict import verdict
 
@@ -110,6 +110,12 @@ class Delivery:
                 self._flow(mailer, flow_jobs)
         except ConfigurationError as error:
             raise Paused(str(error)) from error
+        except (MailError, Paused):
+            raise
+        except Exception as error:
+            # Whatever it is (a layer of somebody's), trying it again at once would be for ever.
+            logger.exception("mailer %r failed in a way that nobody foresaw", name)
+            raise Paused(f"{type(error).__name__}: {error}") from error
         finally:
             self._ledger.close(jobs)
 
@@ -135,8 +141,8 @@ class Delivery:
             except (AuthenticationFailed, SecurityFailed, ConfigurationError) as error:
                 self._close(mailer, flow, keep_deferred=False)
                 raise Paused(f"{type(error).__name__}: {error}") from error
-            except BaseException:
-                self._close(mailer, flow)
+            except BaseException as error:
+                self._close(mailer, flow, keep_deferred=not isinstance(error, Exception))
                 raise
             return
 
@@ -164,7 +170,7 @@ class Delivery:
             return None
         try:
             parcel = unpack(job, self._loaded.pop(job.id, None) or self._contents.content(job.id))
-        except (PayloadRejected, InvalidValue, ValueError, KeyError, TypeError) as error:
+        except (PayloadRejected, InvalidValue) as error:
             logger.error("mail %x cannot be sent: %s", job.id, error)
             self._end(job, "rejected", f"{type(error).__name__}: {error}")
             return None
@@ -212,12 +218,9 @@ class Delivery:
 
     def _end(self, job: Job, status: str, reason: str) -> None:
         """End everybody who is pending, for a reason of ours."""
-        try:
-            recipients = recipients_of(job)
-        except (ValueError, KeyError, TypeError):
-            recipients = []
+        recipients = list(described(job)[1].recipients)
         state = settled(recipients, _state(job), status, reason, time.time())
-        self._enter(job, phase_of(recipients, state) if recipients else status, state, is_heard=False)
+        self._enter(job, phase_of(recipients, state), state, is_heard=False)
 
     def _enter(
         self, job: Job, phase: str, state: State, run_after: float | None = None, *, is_heard: bool = True
@@ -238,11 +241,11 @@ def _with_distinct_names(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
 
 
 def _state(job: Job) -> State:
-    state: State = json.loads(job.outcome).get("recipients", {}) if job.outcome else {}
+    state: State = job.known.get("recipients", {})
     return state
 
 
 def _since(job: Job) -> float:
     """Return when the mail's patience began: when it was enqueued, or resent."""
-    since: float = json.loads(job.outcome).get("since", job.enqueued_at) if job.outcome else job.enqueued_at
+    since: float = job.known.get("since", job.enqueued_at)
     return since

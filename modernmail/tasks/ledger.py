@@ -1,16 +1,14 @@
 """What has become of the mails that a hand has claimed: `Ledger` gathers it, and stores it with the next commit point.
 
-One statement then holds the outcome of a mail and the commit point of the next: the usual case costs one small
-transaction for a mail.
+One transaction then holds the outcome of a mail and the commit point of the next, so a mail costs one.
 
 Rules of the file: no outcome is dropped; an outcome does not wait longer than `_SLOW` for the next commit point.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .jsonvalue import dumps
 from .sqlite.lease import Mark
@@ -58,9 +56,8 @@ class Ledger:
         self, job: Job, phase: str, state: State, run_after: float | None = None, *, is_heard: bool = True
     ) -> None:
         """Take down what has become of a mail: heard from a server, or decided here, which is stored at once."""
-        outcome: dict[str, Any] = json.loads(job.outcome) if job.outcome else {}
-        outcome["recipients"] = state
-        self._marks.append(Mark(job.id, job.lease or "", phase, dumps(outcome), run_after))
+        outcome = dumps({**job.known, "recipients": state} if job.outcome else {"recipients": state})
+        self._marks.append(Mark(job.id, job.lease or "", phase, outcome, run_after))
         self._settled.add(job.id)
         if phase == "accepted":
             self._over.append(job.id)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 LANE = "mail:"
+UNREADABLE = "unreadable@invalid"  # stands for the recipients of a mail whose payload nobody can read
 
 _BOUNDARY = re.compile(rb'boundary="([^"\r\n]+)"')
 
@@ -95,9 +96,34 @@ def unpack(job: Job, data: bytes | None) -> Parcel:
     if data is None:
         raise PayloadRejected("the content of the mail is gone from the queue")
     verify(job.signature, job.name, job.payload, data)
-    payload = json.loads(job.payload)
-    if payload.get("v") != VERSION:
-        raise PayloadRejected(f"payload of version {payload.get('v')!r}; this release reads {VERSION}")
+    try:
+        payload = json.loads(job.payload)
+        version = payload["v"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PayloadRejected(f"the payload cannot be read: {error!r}") from error
+    if version != VERSION:
+        raise PayloadRejected(f"payload of version {version!r}; this release reads {VERSION}")
+    try:
+        return _parcel(payload, data)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, InvalidAttachment):
+            raise
+        raise PayloadRejected(f"the payload cannot be read: {error!r}") from error
+
+
+def described(job: Job) -> tuple[str, Envelope]:
+    """Return the Message-ID and the envelope of a stored mail, for people to look at.
+
+    A payload that nobody can read has one recipient, `UNREADABLE`.
+    """
+    try:
+        payload = json.loads(job.payload)
+        return str(payload["message_id"]), Envelope.from_dict(payload["envelope"])
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return job.name, Envelope("", [UNREADABLE])
+
+
+def _parcel(payload: dict[str, Any], data: bytes) -> Parcel:
     is_8bit, is_utf8 = payload.get("is_8bit", False), payload.get("is_utf8", False)
     envelope = Envelope.from_dict(payload["envelope"])
     parts = payload.get("parts")
@@ -106,12 +132,6 @@ def unpack(job: Job, data: bytes | None) -> Parcel:
     else:
         content = Content(_pieces(parts, data), is_8bit=is_8bit, is_utf8=is_utf8)
     return Parcel(envelope, content, payload["message_id"])
-
-
-def recipients_of(job: Job) -> list[str]:
-    """Return the recipients of a stored mail."""
-    recipients: list[str] = json.loads(job.payload)["envelope"]["recipients"]
-    return recipients
 
 
 def digest(parcel: Parcel, mailer: str) -> bytes:

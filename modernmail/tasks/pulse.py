@@ -50,6 +50,9 @@ class Pulse:
                 self.backend.jobs.purge(time.time() - self.backend.ttl)
         except MailError as error:
             logger.error("worker %s: %s", self.lease.worker, error)
+        except Exception:
+            # Without the pulse the worker would lose all that it holds.
+            logger.exception("worker %s: a part of its regular duties failed", self.lease.worker)
 
     def recover(self) -> None:
         """Take back what is held under claims that ran out, and resend what is unknown where its mailer says

@@ -60,12 +60,19 @@ class Slip:
             outer = json.loads(text)
             body = outer["slip"]
             version, *fields = json.loads(body)
+            signature = outer["signature"]
         except (ValueError, KeyError, TypeError) as error:
             raise PayloadRejected("the engine delivered a job that is none of modernmail's") from error
-        verify(outer.get("signature"), body)
+        verify(signature, body)
         if version != VERSION:
             raise PayloadRejected(f"job of version {version!r}; this release reads {VERSION}")
-        return cls(*fields)
+        try:
+            slip = cls(*fields)
+        except TypeError as error:
+            raise PayloadRejected("the engine delivered a job that is none of modernmail's") from error
+        if slip.kind not in ("task", "mail") or not isinstance(slip.payload, dict):
+            raise PayloadRejected("the engine delivered a job that is none of modernmail's")
+        return slip
 
     def result(self, alias: str) -> TaskResult[Any]:
         """Return the task's result as far as the slip knows; `InvalidTask` when its function is gone."""

@@ -51,7 +51,7 @@ def run(
 
 
 def _failure(job: Job, error: Exception) -> str:
-    outcome = json.loads(job.outcome) if job.outcome else {"value": None, "errors": [], "workers": []}
+    outcome: dict[str, Any] = {"value": None, "errors": [], "workers": [], **job.known}
     described = TaskError.from_exception(error)
     outcome["errors"].append([described.exception_class_path, described.traceback])
     return json.dumps(outcome)

@@ -24,7 +24,9 @@ from modernmail.errors import (
     QueueError,
     TaskResultDoesNotExist,
 )
+from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
+from modernmail.tasks import Schedule
 from modernmail.tasks.signals import mail_enqueued, mail_finished
 from modernmail.tasks.sqlite import SQLiteBackend
 from modernmail.tasks.sqlite.lease import Lease
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from modernmail.parcel import Parcel
+    from modernmail.runtime import IO
     from modernmail.tasks import Ticket
 
 
@@ -137,8 +141,11 @@ def test_what_was_enqueued_is_what_is_sent(backend: SQLiteBackend) -> None:
     assert outbox()[0].content.head.count(b"Subject: before") == 1
 
 
-def test_deferred_recipients_are_tried_again_and_nobody_twice(backend: SQLiteBackend) -> None:
+def test_deferred_recipients_are_tried_again_and_nobody_twice(
+    backend: SQLiteBackend, store: MailStore
+) -> None:
     """Who was accepted is never sent again; who was deferred is, alone; who was rejected is not."""
+    backend.schedule = Schedule()
     script = [
         Rule("RCPT", contains="later@", session=1).reply("450 4.2.1 try later"),
         Rule("RCPT", contains="never@").reply("550 5.1.1 no such user"),
@@ -154,7 +161,7 @@ def test_deferred_recipients_are_tried_again_and_nobody_twice(backend: SQLiteBac
         assert (ticket.status, ticket.is_finished) == ("deferred", False)
         assert ticket.receipt.recipients["later@example.com"].reply.code == 450  # type: ignore[union-attr]
         mailers["default"].close()
-        work_until(backend, ticket)
+        ticket = work_until(backend, store.retry(ticket.id))
     assert [commit.recipients for commit in server.commits] == [("now@example.com",), ("later@example.com",)]
     assert (ticket.status, ticket.attempts) == ("rejected", 2)
     assert ticket.counts == {"accepted": 2, "rejected": 1}
@@ -387,6 +394,73 @@ def test_a_mail_of_a_newer_version_is_refused_and_kept(backend: SQLiteBackend) -
     ticket.refresh()
     assert (ticket.status, outbox()) == ("rejected", [])
     assert "payload of version 9; this release reads 1" in str(ticket.state)
+
+
+@pytest.mark.parametrize(
+    "payload", ["{", "[1]", '{"v":1}', '{"v":1,"envelope":{}}', "7", '{"v":1,"envelope":7}']
+)
+def test_a_mail_whose_payload_cannot_be_read_is_refused_and_kept(
+    backend: SQLiteBackend, store: MailStore, payload: str
+) -> None:
+    """Its ticket says so, it is listed with the others, and the worker goes on with them."""
+    broken, sound = mail().enqueue(), mail().enqueue()
+    sql = "UPDATE modernmail_job SET payload = ? WHERE id = ?"
+    backend.database.execute(sql, (payload, int(broken.id, 16)))
+    assert [ticket.id for ticket in store.tickets()] == [broken.id, sound.id]
+    work(backend, concurrency=1)
+    ticket = store.ticket(broken.id)
+    assert (ticket.status, ticket.message_id, ticket.mailer) == ("rejected", broken.message_id, "default")
+    assert "PayloadRejected: the payload cannot be read" in str(ticket.state)
+    assert store.content(broken.id) is not None
+    assert store.counts() == {"rejected": 1, "accepted": 1}
+    assert len(outbox()) == 1
+
+
+def test_what_was_refused_here_is_sent_when_the_reason_is_gone(
+    backend: SQLiteBackend, store: MailStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker without the right key refuses; with it, a resend sends. What a server refused stays refused."""
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "right")
+    ticket = mail().enqueue()
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "wrong")
+    work(backend)
+    ticket.refresh()
+    assert ticket.status == "rejected"
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "right")
+    assert work_until(backend, store.resend(ticket.id)).status == "accepted"
+    with ScriptedSMTPServer([Rule("RCPT").reply("550 5.1.1 no such user")]) as server:
+        use(server)
+        refused = mail().enqueue()
+        work_until(backend, refused)
+        mailers["default"].close()
+    with pytest.raises(QueueError, match="no recipient that is unknown, expired, or was refused here"):
+        store.resend(refused.id)
+
+
+class Broken(Layer):
+    """A layer of somebody's with a fault in it."""
+
+    async def before(self, parcel: Parcel, io: IO) -> Parcel:
+        """Fail as nobody foresaw."""
+        raise ZeroDivisionError("by somebody")
+
+
+def test_a_fault_that_nobody_foresaw_pauses_its_mailer(
+    backend: SQLiteBackend, store: MailStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged once with its traceback, the mail is kept uncounted, and other mailers' mail goes out."""
+    modernmail.configure({
+        "default": {"url": "memory:", "layers": [Broken()]}, "other": "memory:",
+    })  # fmt: skip
+    ticket = mail(from_email="a@example.com").enqueue()
+    other = mail(from_email="a@example.com").enqueue(using="other")
+    work(backend)
+    ticket.refresh()
+    other.refresh()
+    assert (ticket.status, ticket.attempts, other.status) == ("queued", 0, "accepted")
+    (pause,) = store.pauses.all()
+    assert (pause.lane, pause.reason) == ("mail:default", "ZeroDivisionError: by somebody")
+    assert caplog.text.count("in a way that nobody foresaw") == 1
 
 
 @pytest.mark.parametrize(

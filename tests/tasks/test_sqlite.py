@@ -249,6 +249,19 @@ def test_a_payload_of_a_newer_version_is_refused(backend: SQLiteBackend) -> None
     assert "payload of version 99; this release reads 1" in (job.outcome or "")
 
 
+@pytest.mark.parametrize("payload", ["{", "[1]", "7", '{"v":1}', '{"v":1,"args":{},"kwargs":{}}'])
+def test_a_payload_that_cannot_be_read_fails_its_task(backend: SQLiteBackend, payload: str) -> None:
+    """It fails with PayloadRejected and is kept, with whatever is stored as its outcome; the worker goes on."""
+    number = backend.jobs.insert(NewJob("task", "chores.add", payload))
+    backend.database.execute("UPDATE modernmail_job SET outcome = '{'")
+    chores.note.enqueue("next")
+    worker = work(backend)
+    job = backend.jobs.find(number)
+    assert job is not None
+    assert (job.phase, worker.counts, chores.done) == ("failed", {"failed": 1, "done": 1}, ["next"])
+    assert "PayloadRejected" in (job.outcome or "")
+
+
 def test_signed_jobs(backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a key, only what was signed with it is run: unsigned, changed and foreign jobs fail."""
     unsigned = chores.note.enqueue("unsigned")

@@ -168,12 +168,17 @@ class SQLiteBackend(TaskBackend):
         when its function no longer exists.
         """
         verify(job.signature, job.name, job.payload)
-        payload = json.loads(job.payload)
-        if payload.get("v") != VERSION:
-            version = payload.get("v")
+        try:
+            payload = json.loads(job.payload)
+            version = payload["v"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise PayloadRejected(f"job {to_text(job.id)}: the payload cannot be read: {error!r}") from error
+        if version != VERSION:
             raise PayloadRejected(
                 f"job {to_text(job.id)}: payload of version {version!r}; this release reads {VERSION}"
             )
+        if not isinstance(payload.get("args"), list) or not isinstance(payload.get("kwargs"), dict):
+            raise PayloadRejected(f"job {to_text(job.id)}: the payload has no arguments")
         task = find_task(job.name).using(priority=job.priority, queue_name=job.queue, backend=self.alias)
         result: TaskResult[Any] = TaskResult(
             task, to_text(job.id), payload["args"], payload["kwargs"],
@@ -182,7 +187,7 @@ class SQLiteBackend(TaskBackend):
         result.started_at = _moment(job.started_at)
         result.last_attempted_at = _moment(job.attempted_at)
         result.finished_at = _moment(job.finished_at)
-        outcome = json.loads(job.outcome) if job.outcome else {}
+        outcome = job.known
         result.errors = [TaskError(path, text) for path, text in outcome.get("errors", ())]
         result.worker_ids = list(outcome.get("workers", ()))
         result._return_value = outcome.get("value")

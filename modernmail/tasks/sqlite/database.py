@@ -103,11 +103,22 @@ class Database:
             self._count(connection, durable=durable)
             return changed
 
-    def change(self, sql: str, parameters: tuple[object, ...]) -> list[tuple[object, ...]]:
-        """Run one statement that writes, as a transaction under NORMAL, and return what it returns."""
+    def together(self, *statements: tuple[str, tuple[object, ...]]) -> list[int]:
+        """Run statements that write as one transaction under NORMAL, and return how many rows each changed."""
         with self.lock:
             connection = self._for(False)
-            return self.patiently(lambda: connection.execute(sql, parameters).fetchall())
+            execute = connection.execute
+            self.patiently(execute, "BEGIN IMMEDIATE")
+            try:
+                changed = [execute(sql, parameters).rowcount for sql, parameters in statements]
+                execute("COMMIT")
+            except BaseException as error:
+                if connection.in_transaction:
+                    execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise self.explained(error) from error
+                raise
+            return changed
 
     def rows(self, sql: str, parameters: object = ()) -> list[tuple[object, ...]]:
         """Return the rows of a query."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,15 @@ class Job:
     attempts: int
     lease: str | None
     outcome: str | None
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What has come of it so far; nothing, when what is stored of that cannot be read."""
+        try:
+            found = json.loads(self.outcome or "{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Job:

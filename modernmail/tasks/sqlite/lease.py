@@ -44,15 +44,6 @@ _COMMIT_POINT = """UPDATE modernmail_job SET phase = 'content'
 _MARK = """UPDATE modernmail_job
     SET phase = ?, run_after = ?, finished_at = ?, outcome = ?, lease = NULL, holder = NULL
     WHERE id = ? AND (lease = ? OR (phase = 'unknown' AND holder = ?))"""
-# One statement is one transaction: the usual case, the outcome of one mail with the commit point of the next.
-_MARK_AND_COMMIT = """UPDATE modernmail_job
-    SET phase = CASE id WHEN ? THEN ? ELSE 'content' END,
-        finished_at = CASE id WHEN ? THEN ? ELSE finished_at END,
-        outcome = CASE id WHEN ? THEN ? ELSE outcome END,
-        lease = CASE id WHEN ? THEN NULL ELSE lease END
-    WHERE id IN (?, ?) AND lease = ? AND (id = ? OR (phase = 'leased'
-        AND EXISTS (SELECT 1 FROM modernmail_lease WHERE token = ? AND boot = ? AND until > ?)))
-    RETURNING id"""
 _DROP = "DELETE FROM modernmail_content WHERE job = ?"
 _RELEASE = """UPDATE modernmail_job SET phase = 'queued', lease = NULL, attempts = attempts - 1
     WHERE id = ? AND lease = ? AND phase = 'leased'"""
@@ -129,25 +120,14 @@ class Lease:
 
         False means: write no final dot. True means: whatever happens now, nobody sends it again by himself.
         """
-        if len(marks) == 1 and marks[0].run_after is None and marks[0].lease == token:
-            mark = marks[0]
-            now = time.time() if mark.is_end else None
-            done = mark.id
-            values = (done, mark.phase, done, now, done, mark.outcome, done, done, number, token, done)
-            changed = self.database.change(_MARK_AND_COMMIT, (*values, token, self._boot, time.monotonic()))
-            if (mark.id,) not in changed:
-                self.finish(marks)  # perhaps it is unknown by now, and this its late outcome
-            return (number,) in changed
-        with self.database.write(durable=False) as connection:
-            for mark in marks:
-                self._mark(connection, mark)
-            parameters = (number, token, token, self._boot, time.monotonic())
-            return connection.execute(_COMMIT_POINT, parameters).rowcount == 1
+        parameters = (number, token, token, self._boot, time.monotonic())
+        statements = [*((_MARK, _values(mark)) for mark in marks), (_COMMIT_POINT, parameters)]
+        return self.database.together(*statements)[-1] == 1
 
     def finish(self, marks: Sequence[Mark]) -> list[Mark]:
         """Store what has come of jobs; return the marks that came too late, for jobs held by others now."""
-        with self.database.write(durable=False) as connection:
-            return [mark for mark in marks if not self._mark(connection, mark)]
+        changed = self.database.together(*((_MARK, _values(mark)) for mark in marks))
+        return [mark for mark, count in zip(marks, changed, strict=True) if not count]
 
     def drop_contents(self, numbers: Iterable[int]) -> None:
         """Forget the contents of mails that are done, many at a time: one by one it would cost as much as a
@@ -167,13 +147,13 @@ class Lease:
             if not self.database.execute(_LET_GO, (token,), durable=False):
                 self.database.execute(_GIVE_UP, (token,), durable=False)
 
-    def _mark(self, connection: sqlite3.Connection, mark: Mark) -> bool:
-        finished = time.time() if mark.is_end else None
-        parameters = (mark.phase, mark.run_after, finished, mark.outcome, mark.id, mark.lease, mark.lease)
-        return connection.execute(_MARK, parameters).rowcount == 1
-
     def _deadline(self, now: float) -> float:
         return now + self.length * 0.75
+
+
+def _values(mark: Mark) -> tuple[object, ...]:
+    finished = time.time() if mark.is_end else None
+    return (mark.phase, mark.run_after, finished, mark.outcome, mark.id, mark.lease, mark.lease)
 
 
 def _best_head(

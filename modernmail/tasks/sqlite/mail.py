@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from modernmail.envelope import Envelope
 from modernmail.errors import QueueError, TaskResultDoesNotExist
-from modernmail.tasks.recipients import phase_of, resent, settled, status_of
+from modernmail.tasks.mailjob import LANE, described
+from modernmail.tasks.recipients import phase_of, settled, status_of
 from modernmail.tasks.ticket import Ticket
 
 from .identifier import to_number, to_text
@@ -80,24 +80,29 @@ class MailStore:
         return self._change(ticket_id, now)
 
     def resend(self, ticket_id: str) -> Ticket:
-        """Send a mail again to those whose outcome is unknown or expired: some may get it twice.
+        """Send a mail again to those whose outcome is unknown or expired, or who were refused here: some may get it
+        twice.
 
-        Its schedule begins anew. Raises `QueueError` when there is nobody to send to again.
+        Refused here is who no server was asked about: the payload was rejected, or a file was gone. The mail's
+        schedule begins anew. Raises `QueueError` when there is nobody to send to again.
         """
 
-        def again(job: Job, recipients: list[str], state: State) -> tuple[str, State]:
+        def anew(job: Job, recipients: list[str], state: State) -> tuple[str, State]:
             for name in recipients:
                 status = status_of(name, state, job.phase)
                 if status in ("unknown", "expired") and name not in state:
                     state[name] = {"status": status}
-            after = resent(recipients, state, ("unknown", "expired"))
-            if after == state:
-                raise QueueError(f"mail {ticket_id} has no recipient that is unknown or expired")
+            again = {name for name in recipients if name in state and _may_be_resent(state[name])}
+            after = {name: known for name, known in state.items() if name not in again}
+            if not again:
+                raise QueueError(
+                    f"mail {ticket_id} has no recipient that is unknown, expired, or was refused here"
+                )
             if self.backend.jobs.content(job.id) is None:
                 raise QueueError(f"the content of mail {ticket_id} is gone: it cannot be sent again")
             return "queued", after
 
-        return self._change(ticket_id, again, is_new=True)
+        return self._change(ticket_id, anew, is_new=True)
 
     def discard(self, ticket_id: str) -> Ticket:
         """Give a mail up: whoever was not reached yet never will be, and what is unknown is settled."""
@@ -125,8 +130,7 @@ class MailStore:
         phase, state = decide(job, recipients, state)
         ended = None if phase in ("waiting", "queued") else time.time()
         attempts, expires = (0, None) if is_new else (job.attempts, job.expires)
-        outcome = json.loads(job.outcome) if job.outcome else {}
-        outcome["recipients"] = state
+        outcome = {**job.known, "recipients": state}
         if is_new:
             outcome["since"] = time.time()
         parameters = (phase, json.dumps(outcome), ended, attempts, expires, job.id)
@@ -148,12 +152,12 @@ class MailStore:
 
     def ticket_of(self, job: Job, state: State) -> Ticket:
         """Return the ticket of a job with this state of its recipients."""
-        payload = json.loads(job.payload)
+        message_id, envelope = described(job)
         return Ticket(
             to_text(job.id),
-            message_id=payload["message_id"],
-            envelope=Envelope.from_dict(payload["envelope"]),
-            mailer=payload["mailer"],
+            message_id=message_id,
+            envelope=envelope,
+            mailer=job.lane.removeprefix(LANE),
             phase=job.phase,
             state=state,
             attempts=job.attempts,
@@ -171,8 +175,13 @@ class MailStore:
 
 
 def _read(job: Job) -> tuple[list[str], State]:
-    state = json.loads(job.outcome).get("recipients", {}) if job.outcome else {}
-    return json.loads(job.payload)["envelope"]["recipients"], state
+    return list(described(job)[1].recipients), job.known.get("recipients", {})
+
+
+def _may_be_resent(known: dict[str, Any]) -> bool:
+    if known["status"] == "rejected":
+        return known.get("reply") is None and known.get("phase") == "local"
+    return known["status"] in ("unknown", "expired")
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -5,7 +5,6 @@ It needs none of their functions: a task whose function is gone, or whose payloa
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,7 @@ class TaskStore:
     def retry(self, task_id: str) -> None:
         """Queue a failed task again; `QueueError` when it has not failed."""
         job = self._job(task_id)
-        workers = _outcome(job).get("workers", ())
+        workers = job.known.get("workers", ())
         if job.phase != "failed" or not self.backend.database.execute(_AGAIN, (len(workers), job.id)):
             raise QueueError(f"task {task_id} is {_status(job)}: only a failed one is tried again")
 
@@ -63,7 +62,7 @@ class TaskStore:
 
 
 def _shown(job: Job) -> dict[str, Any]:
-    outcome = _outcome(job)
+    outcome = job.known
     return {
         "id": to_text(job.id),
         "task": job.name,
@@ -83,11 +82,6 @@ def _shown(job: Job) -> dict[str, Any]:
 
 def _status(job: Job) -> str:
     return _OF_PHASE.get(job.phase, job.phase)
-
-
-def _outcome(job: Job) -> dict[str, Any]:
-    outcome: dict[str, Any] = json.loads(job.outcome) if job.outcome else {}
-    return outcome
 
 
 def _moment(seconds: float | None) -> str | None:
