@@ -14,6 +14,8 @@ from math import inf
 from threading import RLock
 from weakref import WeakSet, finalize
 
+from ..insight.connections import Connections
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -72,7 +74,8 @@ class Pool:
         self._settings = settings
         self._open_wire = open_wire
         self._idle: list[Wire] = []  # always this list: the finalizer has it
-        finalize(self, _abandon, self._idle)
+        self._connections = Connections(settings.where)
+        finalize(self, _abandon, self._idle, self._connections)
         self._begin()
 
     def _begin(self) -> None:
@@ -96,6 +99,7 @@ class Pool:
             turn, wire, stale = self._take(io)
         try:
             for one in stale:
+                self._connections.closing(one)
                 await one.close(polite=True, until=until)
             if turn is not None:
                 if not await self._served(turn, io, until):
@@ -104,10 +108,9 @@ class Pool:
             if wire is not None:
                 return wire
             await io.at_exit(self.close)
-            wire = await self._open_wire(until)
+            wire = await self._connections.opened(self._open_wire(until), io)
         except BaseException:
-            for one in stale:
-                one.abandon()
+            _abandon(stale, self._connections)
             if turn is None or turn.is_served:
                 self._hand_on(wire if turn is None else turn.wire, keep=True)
             raise
@@ -156,6 +159,7 @@ class Pool:
             self._retired.discard(wire)
         try:
             if not keep:
+                self._connections.closing(wire)
                 await wire.close(polite=True, until=until)
         finally:
             if is_ours:
@@ -177,6 +181,7 @@ class Pool:
                 turn.wire = wire
                 self._used.add(wire)
         if wire is not None and turn.wire is None:
+            self._connections.closing(wire)
             wire.abandon()
         turn.signal.set()
 
@@ -200,11 +205,11 @@ class Pool:
             self._retired |= self._used
         while wires:
             wire = wires.pop()
+            self._connections.closing(wire)
             try:
                 await wire.close(polite=True)
             except BaseException:
-                for one in wires:
-                    one.abandon()
+                _abandon(wires, self._connections)
                 raise
 
     async def _drain(self, io: IO) -> None:
@@ -231,16 +236,18 @@ class Pool:
     def abandon(self) -> None:
         """Let go of every idle wire without a word to the server: its event loop is gone."""
         with self._lock:
-            _abandon(self._idle)
+            _abandon(self._idle, self._connections)
 
     def after_fork(self) -> None:
         """Begin anew in a child process: whatever was open belongs to the parent."""
-        _abandon(self._idle)
+        self._connections.forget()
+        _abandon(self._idle, self._connections)
         self._begin()
 
 
-def _abandon(wires: list[Wire]) -> None:
-    """Let go of what is idle when the pool is collected, or the program ends."""
+def _abandon(wires: list[Wire], connections: Connections) -> None:
+    """Let go of what is idle, also when the pool is collected, or the program ends."""
     for wire in wires:
+        connections.closing(wire)
         wire.abandon()
     wires.clear()

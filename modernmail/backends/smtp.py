@@ -11,6 +11,7 @@ from collections import deque
 from math import inf
 
 from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, SecurityFailed
+from ..insight.connections import Connections
 from ..receipt import Outcome
 from ..smtp.chunking import ChunkedPipeline
 from ..smtp.delivery import Delivery
@@ -84,10 +85,12 @@ class SMTPBackend(Backend):
         """Connect, greet, authenticate and quit; return what the server offers."""
         deadline = self.settings.deadline
         open_wire = self._open_async if io.is_async else self._open_blocking
-        wire = await open_wire(inf if deadline is None else io.now() + deadline)
+        connections = Connections(self.settings.where)
+        wire = await connections.opened(open_wire(inf if deadline is None else io.now() + deadline), io)
         try:
             return {**wire.facts(), "round_trips": self._round_trips(wire.extensions)}
         finally:
+            connections.closing(wire)
             await wire.close(polite=True)
 
     def is_chunked(self, offered: Extensions) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from modernmail.errors import ConfigurationError, ConnectFailed, DeliveryError
 from modernmail.insight import events, subscribe
 from modernmail.layers import Layer, MemorySuppressions, RateLimit, Redirect, Retry, Stop, Suppress
 from modernmail.receipt import Outcome, Reply
+from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -231,6 +233,89 @@ def test_no_event_holds_content_or_subject() -> None:
     assert len(told) >= 6
     assert "Secret plans" not in repr(told)
     assert "The content" not in repr(told)
+
+
+# -- connections
+
+
+def by_smtp(url: str, mode: str, *, mails: int = 1) -> list[Any]:
+    """Return the events of connections while so many mails are sent by an SMTP mailer, which is closed at the end."""
+    told: list[Any] = []
+    mailer = Mailer(url)
+    with mailer.subscribe(told.append):
+        if mode == "sync":
+            with mailer, contextlib.suppress(DeliveryError):
+                for _ in range(mails):
+                    mailer.send(hello())
+        else:
+
+            async def run() -> None:
+                async with mailer:
+                    with contextlib.suppress(DeliveryError):
+                        for _ in range(mails):
+                            await mailer.asend(hello())
+
+            asyncio.run(run())
+    return [event for event in told if not hasattr(event, "message_id")]
+
+
+@both
+def test_a_connection_is_opened_and_closed(mode: str) -> None:
+    """Two mails go over one connection: it is told once that it is open, and once that it is closed."""
+    with ScriptedSMTPServer() as server:
+        opened, closed = by_smtp(server.url(), mode, mails=2)
+        host = f"127.0.0.1:{server.port}"
+    assert isinstance(opened, events.Connected)
+    assert (opened.host, opened.is_tls, opened.is_async) == (host, False, mode == "async")
+    assert opened.seconds > 0
+    assert isinstance(closed, events.ConnectionClosed)
+    assert (closed.host, closed.mails, closed.is_broken) == (host, 2, False)
+
+
+@both
+def test_a_connection_that_breaks_is_told(mode: str) -> None:
+    """The server hangs up in the midst of a mail: the connection is closed, and broken."""
+    with ScriptedSMTPServer([Rule("BODY", session=1).close()]) as server:
+        opened, closed = by_smtp(server.url(), mode)
+    assert isinstance(opened, events.Connected)
+    assert isinstance(closed, events.ConnectionClosed)
+    assert closed.is_broken
+
+
+@both
+def test_a_connection_that_cannot_be_opened_is_told(mode: str) -> None:
+    """A greeting of 554: the kind of error, the reply, and that trying again does not help."""
+    with ScriptedSMTPServer([Rule("CONNECT").reply("554 5.7.1 go away").close()]) as server:
+        (failed,) = by_smtp(server.url(), mode)
+    assert isinstance(failed, events.ConnectionFailed)
+    assert (failed.error, failed.is_transient) == ("ConnectFailed", False)
+    assert failed.reply is not None
+    assert failed.reply.code == 554
+
+
+def test_a_refused_login_tells_no_password() -> None:
+    """The kind of error and the server's reply, and nothing that we said."""
+    with ScriptedSMTPServer(credentials={"u": "right"}, tls="implicit") as server:
+        (failed,) = by_smtp(server.url(username="u", password="hush-hush"), "sync")
+    assert failed.error == "AuthenticationFailed"
+    assert "hush-hush" not in repr(failed)
+
+
+def test_verifying_tells_of_its_connection() -> None:
+    """`verify` opens one of its own and closes it."""
+    told: list[Any] = []
+    with ScriptedSMTPServer() as server, Mailer(server.url()) as mailer, mailer.subscribe(told.append):
+        mailer.verify()
+    assert names(told) == ["Connected", "ConnectionClosed"]
+
+
+def test_a_mailer_that_is_dropped_tells_of_its_connection() -> None:
+    """Nobody closed it: its connection is told to be closed all the same, when it is collected."""
+    told: list[Any] = []
+    with ScriptedSMTPServer() as server, subscribe(told.append):
+        Mailer(server.url()).send(hello())
+        gc.collect()
+    assert names(told) == ["Sending", "Connected", "Sent", "ConnectionClosed"]
 
 
 # -- who listens

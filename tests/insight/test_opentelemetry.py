@@ -20,7 +20,7 @@ from modernmail.errors import ConfigurationError, ConnectFailed, DeliveryError
 from modernmail.insight import events
 from modernmail.layers import Redirect, Retry
 from modernmail.receipt import Outcome, Reply
-from modernmail.testing import ScriptedSMTPServer
+from modernmail.testing import Rule, ScriptedSMTPServer
 
 from .test_events import Scripted, hello, sent_by
 
@@ -260,3 +260,47 @@ def test_without_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'modernmail\[opentelemetry\]'"):
         instrument()
+
+
+@both
+def test_connections_are_spans(telemetry: Telemetry, mode: str) -> None:
+    """Opening one, and failing to; how many are open is known at any time."""
+    with ScriptedSMTPServer() as server, telemetry.instrument():
+        if mode == "sync":
+            with Mailer(server.url()) as mailer:
+                mailer.send(hello())
+                host = f"127.0.0.1:{server.port}"
+                assert telemetry.metrics()["modernmail.connections.open"] == [({"server.address": host}, 1)]
+        else:
+
+            async def run() -> None:
+                async with Mailer(server.url()) as mailer:
+                    await mailer.asend(hello())
+
+            asyncio.run(run())
+            host = f"127.0.0.1:{server.port}"
+    (span,) = telemetry.spans("connect")
+    found = dict(span.attributes or {})
+    assert found == {
+        "server.address": host,
+        "modernmail.is_async": mode == "async",
+        "modernmail.is_tls": False,
+    }
+    metrics = telemetry.metrics()
+    assert metrics["modernmail.connections"] == [({"server.address": host}, 1)]
+    assert metrics["modernmail.connections.open"] == [({"server.address": host}, 0)]
+    assert metrics["modernmail.connect.duration"] == [({"server.address": host}, 1)]
+
+
+def test_a_connection_that_fails_is_a_span(telemetry: Telemetry) -> None:
+    """The greeting is 554: the span has the error and the code."""
+    with (
+        ScriptedSMTPServer([Rule("CONNECT").reply("554 5.7.1 go away").close()]) as server,
+        telemetry.instrument(),
+        pytest.raises(ConnectFailed),
+    ):
+        Mailer(server.url()).send(hello())
+    (span,) = telemetry.spans("connect")
+    assert span.status.status_code is StatusCode.ERROR
+    assert (span.attributes or {})["error.type"] == "ConnectFailed"
+    assert (span.attributes or {})["modernmail.code"] == 554
