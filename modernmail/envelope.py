@@ -156,9 +156,8 @@ class Envelope(Frozen):
     @property
     def needs_smtputf8(self) -> bool:
         """True when an address has a local part that only SMTPUTF8 can carry (RFC 6531)."""
-        if self.sender is not None and self.sender.needs_smtputf8:
-            return True
-        return any(address.needs_smtputf8 for address in self.addresses)
+        written = "".join([address.local for address in self.addresses])
+        return not written.isascii() or (self.sender is not None and self.sender.needs_smtputf8)
 
     def narrowed(self, recipients: Container[str]) -> Envelope:
         """Return the same envelope for only these of its recipients (addr-specs)."""

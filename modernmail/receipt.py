@@ -348,6 +348,21 @@ class Receipt(Frozen):
         return Receipt.from_dict, (self.to_dict(),)
 
 
+_OpenOutcome = thawed(Outcome)
+
+
+def accepted_by(reply: Reply) -> Outcome:
+    """Return, quickly, the outcome of a recipient whose mail the server has taken with this reply."""
+    outcome = _OpenOutcome()
+    outcome.status = "accepted"
+    outcome.reply = reply
+    outcome.reason = None
+    outcome.phase = "done"
+    outcome.__class__ = Outcome
+    frozen: Outcome = outcome
+    return frozen
+
+
 _Open = thawed(Receipt)
 
 

@@ -20,7 +20,7 @@ from ..errors import (
     SenderRefused,
     Withheld,
 )
-from ..receipt import Outcome, Receipt, receipt_for_all
+from ..receipt import Outcome, Receipt, accepted_by, receipt_for_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,13 +79,7 @@ class Delivery:
 
     def accepted_at_once(self, reply: Reply, now: float) -> Receipt:
         """Return the receipt of a parcel that one transaction delivered to everybody."""
-        return receipt_for_all(
-            self.parcel,
-            Outcome("accepted", reply=reply, phase="done"),
-            self.position,
-            now - self.started,
-            self.notes,
-        )
+        return receipt_for_all(self.parcel, accepted_by(reply), self.position, now - self.started, self.notes)
 
     def receipt(self, now: float) -> Receipt:
         """Return the receipt; its error is set when nobody was accepted."""

@@ -211,7 +211,7 @@ def _verbs(
 ) -> list[str]:
     """Return the commands of the group, without line ends."""
     envelope, content = delivery.parcel.envelope, delivery.parcel.content
-    utf8 = delivery.parcel.needs_smtputf8
+    utf8 = extensions.smtputf8 and delivery.parcel.needs_smtputf8  # without it such a mail is refused before
     sender = envelope.sender
     mail = f"MAIL FROM:<{'' if sender is None else sender.addr_spec if utf8 else sender.ascii_addr_spec}>"
     if extensions.size:

@@ -4,7 +4,8 @@
 
 Rules of the file: each wait has a deadline for its whole, not for each read, so a server that drips cannot hold us; what
 is kept of replies is bounded by the reader. What is too large for the kernel to take at once is written while replies are
-read. Any exception in an exchange closes the socket.
+read. Any exception in an exchange closes the socket. The socket itself never waits, `poll` does: a timeout of the socket
+would cost a system call to set and another in front of each send.
 """
 
 from __future__ import annotations
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from ..patience import Patience
     from ..settings import Settings
 
-_BLOCK = 16384
-_AT_ONCE = 16384  # octets that any kernel takes though the peer reads nothing
+_BLOCK = 16384  # octets: those of the largest record of TLS
 _LAST_WORDS = 0.1  # seconds for what the server said before it closed
 _FAREWELL = 0.5  # seconds that QUIT may take
 
@@ -57,7 +57,7 @@ class BlockingWire:
         self._pid = os.getpid()
         # Not __del__: in a cycle of garbage the socket's own comes first, and warns.
         finalize(self, sock.close)
-        sock.settimeout(self._timeout)
+        sock.settimeout(0)
         poll = select.poll()
         poll.register(sock, select.POLLIN)
         self._poll = poll.poll
@@ -71,7 +71,7 @@ class BlockingWire:
         self.replies = replies
         self._reader.begin()
         try:
-            if isinstance(data, bytes) and len(data) <= _AT_ONCE:
+            if isinstance(data, bytes):
                 self._write(data, patience)
             else:
                 self._write_reading(data, patience)
@@ -106,38 +106,29 @@ class BlockingWire:
         if not self.is_tls:
             return False
         try:
-            self._sock.settimeout(0)
             self._reader.feed(self._sock.recv(1), self.replies)
         except ssl.SSLWantReadError:
             return True
         except (OSError, WireFault):
             return False
-        finally:
-            self._sock.settimeout(self._timeout)
         return False
 
     def _write(self, data: bytes, patience: Patience) -> None:
-        """Write what the kernel takes at once."""
-        sock = self._sock
-        now = monotonic()
-        left = patience.until(0, now) - now
+        """Write octets, nearly always at once."""
         try:
-            if left < self._timeout:
-                sock.settimeout(max(left, 0.001))
-            sock.sendall(data)
-        except TimeoutError as error:
-            raise WireFault("timeout", patience.stuck(0, self._timeout)) from error
+            sent = self._sent(data)
         except OSError as error:
             self._last_words()
             raise WireFault("closed", f"the connection broke: {error_text(error)}") from error
+        if sent < len(data):
+            self._write_reading(memoryview(data)[sent:], patience)
 
-    def _write_reading(self, data: bytes | Outgoing, patience: Patience) -> None:
+    def _write_reading(self, data: memoryview | Outgoing, patience: Patience) -> None:
         """Write block by block, each within the ordinary timeout, and read what arrives meanwhile."""
-        outgoing = None if isinstance(data, bytes) else data
-        blocks: Iterable[bytes | memoryview] = (data,) if isinstance(data, bytes) else data
+        outgoing = None if isinstance(data, memoryview) else data
+        blocks: Iterable[bytes | memoryview] = (data,) if isinstance(data, memoryview) else data
         replies = self.replies
         try:
-            self._sock.settimeout(0)
             for block in blocks:
                 now = monotonic()
                 deadline = min(now + self._timeout, patience.until(len(replies), now))
@@ -151,36 +142,34 @@ class BlockingWire:
                         raise WireFault("timeout", patience.stuck(len(replies), self._timeout))
                     for _, event in self._poll_both(left * 1000 + 1):
                         if event & ~select.POLLOUT:
-                            self._read_ready()
+                            while self._read_some() and self.is_tls:
+                                pass  # otherwise the poll will tell of more
                     if outgoing is not None and not outgoing.is_ended and len(replies) > outgoing.early:
                         del replies[
                             outgoing.early + 1 :
                         ]  # it answers to the content; what follows answers nothing
                         raise WireFault("closed", "the server answered before the content was complete")
-            self._sock.settimeout(self._timeout)
         except OSError as error:
             self._last_words()
             raise WireFault("closed", f"the connection broke: {error_text(error)}") from error
 
-    def _sent(self, view: memoryview) -> int:
+    def _sent(self, view: bytes | memoryview) -> int:
         """Return how much of it the kernel has taken."""
         try:
             return self._sock.send(view)
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return 0
 
-    def _read_ready(self) -> None:
-        """Read what is there, without waiting."""
+    def _read_some(self) -> bool:
+        """Read once, without waiting; return whether something was there."""
         try:
-            while True:
-                data = self._sock.recv(_BLOCK)
-                if not data:
-                    raise WireFault("closed", "the server closed the connection")
-                self._feed(data)
-                if not self.is_tls:
-                    return  # the poll will tell of more
+            data = self._sock.recv(_BLOCK)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
+            return False
+        if not data:
+            raise WireFault("closed", "the server closed the connection")
+        self._feed(data)
+        return True
 
     def _feed(self, data: bytes) -> None:
         """Add octets that arrived; a 421 ends the session."""
@@ -206,33 +195,25 @@ class BlockingWire:
             return
 
     def _read(self, count: int, patience: Patience) -> None:
-        sock, replies = self._sock, self.replies
+        """Read until there are so many replies, each within its patience."""
+        replies = self.replies
         have = len(replies)
         now = monotonic()
         deadline = patience.due(have, now)
-        left = deadline - now
         try:
             while True:
-                if left != self._timeout:
-                    sock.settimeout(max(left, 0.001))
-                data = sock.recv(_BLOCK)
-                if not data:
-                    raise WireFault("closed", "the server closed the connection")
-                self._feed(data)
+                # A read takes a whole record of TLS, so that nothing is left of which no poll would tell.
+                if self._poll(max(deadline - now, 0) * 1000 + 1):
+                    self._read_some()
                 got = len(replies)
                 if got >= count:
-                    if left != self._timeout:
-                        sock.settimeout(self._timeout)
                     return
                 now = monotonic()
                 if got > have:
                     have = got
                     deadline = patience.due(have, now)
-                left = deadline - now
-                if left <= 0:
+                if now >= deadline:
                     raise WireFault("timeout", patience.late(have))
-        except TimeoutError as error:
-            raise WireFault("timeout", patience.late(have)) from error
         except OSError as error:
             raise WireFault("closed", f"the connection broke: {error_text(error)}") from error
 
