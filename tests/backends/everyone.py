@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modernmail.backends.console import ConsoleBackend
 from modernmail.backends.null import NullBackend
-from modernmail.inbox.store import DiskStore
+from modernmail.inbox.disk_store import DiskStore
 from modernmail.registry import mailers
 from modernmail.testing import ScriptedSMTPServer
 
