@@ -58,8 +58,8 @@ class Worker:
     `queues` are the names of those to serve, all when None; `concurrency` is the number of jobs at once;
     `batch` is how many mails a hand takes at most at a time, to send them as one stream: it takes fewer where the
     server is slow, so that other hands and workers have some too. With `until_empty` the worker ends when
-    nothing is left that could run now. `report` is called with a dictionary for each job
-    that came to an end or was put off. `counts` tells how many ended in which phase.
+    nothing is left that could run now. `report` is called with a dictionary for each job that came to an end or
+    was put off; what it raises is logged. `counts` tells how many ended in which phase.
 
     A mailer has as many streams at once as its pool has connections (`smtp://…?pool=4`).
     """
@@ -256,8 +256,13 @@ class Worker:
             mail_finished.send(type(self.backend), self._mail.ticket_of(replace(job, phase=phase), state))
 
     def _report(self, line: dict[str, Any]) -> None:
-        if self.report is not None:
+        if self.report is None:
+            return
+        try:
             self.report(line)
+        except Exception:
+            # Nobody reads it any more, say: that is no reason to stop sending, or to send again.
+            logger.exception("worker %s: a report failed", self.id)
 
     def _beat(self) -> None:
         heartbeat = self.lease.heartbeat

@@ -639,6 +639,19 @@ def test_the_worker_reports_each_mail(backend: SQLiteBackend) -> None:
     ]  # fmt: skip
 
 
+def test_a_report_that_fails_stops_nothing(backend: SQLiteBackend, caplog: pytest.LogCaptureFixture) -> None:
+    """When nobody reads what the worker prints, mail goes out all the same, once."""
+    tickets = tasks.enqueue_many(mail() for _ in range(3))
+
+    def fail(line: dict[str, Any]) -> None:
+        raise BrokenPipeError
+
+    worker = work(backend, report=fail)
+    assert {tasks.get_ticket(ticket.id).status for ticket in tickets} == {"accepted"}
+    assert (worker.counts, len(outbox())) == ({"accepted": 3}, 3)
+    assert caplog.text.count("a report failed") == 3
+
+
 @pytest.mark.parametrize("url", ["immediate:", "thread:", "aio:"])
 def test_mail_queued_in_process(url: str, caplog: pytest.LogCaptureFixture) -> None:
     """It is sent once, by this process; the ticket changes as it goes; what durable backends offer is
