@@ -32,14 +32,15 @@ if TYPE_CHECKING:
 
     from report import Figures, Table
 
-ABOUT = """A durable enqueue returns when the job is on the disk: `synchronous=FULL`, in a WAL file, as the peers have it
-(huey with `fsync=True`). Each therefore waits for the disk once, and what can be saved is everything else: the first line
-tells what that wait is. Threads that enqueue at the same time share one wait. Draining is a worker with one connection to
-`smtp-sink`, beside a loop that reads a mail from a table, sends it by smtplib over a connection that stays open, deletes and
-logs it; django-mailer does that with Django's ORM and a connection for each mail. Figures are wall time for one job or
-mail."""
+ABOUT = """A durable enqueue returns when the job is on the disk: `synchronous=FULL`, in a WAL file, as the peers have it (huey
+with `fsync=True`). Each therefore waits for the disk once, and what can be saved is everything else: the first line tells
+what that wait is. Threads that enqueue at the same time share one wait, and so do coroutines. Draining is a worker with one
+connection to `smtp-sink`, beside a loop that reads a mail from a table, sends it by smtplib over a connection that stays
+open, deletes and logs it; django-mailer does that with Django's ORM and a connection for each mail. Figures are wall time
+for one job or mail."""
 
 THREADS = 8
+COROUTINES = 40
 
 
 def synced(folder: Path) -> Callable[[], object]:
@@ -78,6 +79,8 @@ def enqueueing(section: Section, folder: Path, *, is_quick: bool) -> None:
         if name in steps:
             threaded = peers.in_threads(steps[name], THREADS, count)
             turns[f"{name}, threads"] = timed(threaded, count)
+    coroutines = peers.in_coroutines(lambda: email_users.aenqueue(**ARGUMENTS), COROUTINES, count)
+    turns["coroutines"] = timed(coroutines, count)
     turns["batch"] = timed(lambda: email_users.enqueue_many(calls), batch)
     # Long enough that every log has its full length, and syncs no longer make a file grow.
     for turn in turns.values():
@@ -91,6 +94,8 @@ def enqueueing(section: Section, folder: Path, *, is_quick: bool) -> None:
     _row(section, table, figures, "one task", "ours", "huey SqliteHuey", "huey", 2)
     _row(section, table, figures, f"one task, {THREADS} threads", "ours, threads",
          f"huey, {THREADS} threads", "huey, threads", 2)  # fmt: skip
+    _row(section, table, figures, f"one task, {COROUTINES} coroutines", "coroutines",
+         f"huey, {THREADS} threads", "huey, threads", None)  # fmt: skip
     _row(section, table, figures, f"one of a batch of {batch:,}", "batch", "ours, one by one", "ours", 20)
     _row(section, table, figures, "one M1 mail, composed and rendered", "our mail",
          "bare insert of 1.3 kB", "bare mail", None)  # fmt: skip

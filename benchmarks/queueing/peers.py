@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .chores import ARGUMENTS, STORED, email_users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
 
@@ -79,6 +80,21 @@ def in_threads(step: Callable[[], object], threads: int, count: int) -> Callable
             one.join()
 
     return run
+
+
+def in_coroutines(
+    call: Callable[[], Coroutine[Any, Any, object]], at_once: int, count: int
+) -> Callable[[], None]:
+    """Return a step that has so many coroutines at once await a call, `count` times in all."""
+
+    async def each() -> None:
+        for _ in range(count // at_once):
+            await call()
+
+    async def run() -> None:
+        await asyncio.gather(*(each() for _ in range(at_once)))
+
+    return lambda: asyncio.run(run())
 
 
 def repeated(count: int, step: Callable[[], object]) -> Callable[[], None]:

@@ -75,15 +75,61 @@ def test_those_who_wait_are_committed_together(backend: SQLiteBackend) -> None:
         result.refresh()  # type: ignore[attr-defined]
 
 
-def test_under_asyncio_too(backend: SQLiteBackend) -> None:
-    """`aenqueue` calls that run together lose nothing."""
+def test_coroutines_are_committed_together(backend: SQLiteBackend) -> None:
+    """What fifty of them enqueue at once costs one transaction; what they bring meanwhile, another."""
+    seen: list[str] = []
+    connection = backend.database._connection
+    assert connection is not None
 
     async def main() -> list[Any]:
-        return await asyncio.gather(*(chores.note.aenqueue(at) for at in range(50)))
+        first = asyncio.gather(*(chores.note.aenqueue(at) for at in range(50)))
+        backend.database.lock.acquire()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        second = asyncio.gather(*(chores.note.aenqueue(at) for at in range(50, 60)))
+        await asyncio.sleep(0)
+        backend.database.lock.release()
+        return [*await first, *await second]
 
+    connection.set_trace_callback(seen.append)
     results = asyncio.run(main())
-    assert sorted(result.args[0] for result in results) == list(range(50))
-    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(50,)]
+    connection.set_trace_callback(None)
+    assert seen.count("COMMIT") == 2
+    assert [result.args[0] for result in results] == list(range(60))
+    assert len({result.id for result in results}) == 60
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(60,)]
+
+
+def test_a_coroutine_that_is_cancelled_takes_nobody_along(backend: SQLiteBackend) -> None:
+    """The others of the same commit have their results; a loop that ends leaves no one waiting."""
+
+    async def main() -> list[Any]:
+        backend.database.lock.acquire()
+        calls = [asyncio.create_task(chores.note.aenqueue(at)) for at in range(3)]
+        await asyncio.sleep(0)
+        calls[1].cancel()
+        await asyncio.sleep(0)
+        backend.database.lock.release()
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    first, second, third = asyncio.run(main())
+    assert isinstance(second, asyncio.CancelledError)
+    assert (first.args, third.args) == ([0], [2])
+
+
+def test_errors_reach_the_coroutines_they_concern(backend: SQLiteBackend) -> None:
+    """A database that is locked is everybody's error; afterwards all goes on, on another loop too."""
+    own = sqlite3.connect(backend.database.path, isolation_level=None, check_same_thread=False)
+    own.execute("BEGIN IMMEDIATE")
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(chores.note.aenqueue(at) for at in range(3)), return_exceptions=True)
+
+    found = asyncio.run(main())
+    own.execute("ROLLBACK")
+    own.close()
+    assert [type(error) for error in found] == [QueueUnavailable] * 3
+    assert all(result.id for result in asyncio.run(main()))
 
 
 def test_a_key_that_is_taken_is_an_error_of_its_own_job(backend: SQLiteBackend) -> None:

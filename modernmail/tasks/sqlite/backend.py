@@ -87,6 +87,17 @@ class SQLiteBackend(TaskBackend):
         self.announce(result)
         return result
 
+    async def aenqueue(
+        self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> TaskResult[Any]:
+        """Store one call, in one commit with those that other coroutines enqueue at the same time."""
+        if task.connection is not None:
+            return await super().aenqueue(task, args, kwargs)
+        job, result = self._maker(task)(args, kwargs)
+        result.id = to_text(await self.jobs.ainsert(job))
+        self.announce(result)
+        return result
+
     def enqueue_many(
         self, task: Task[..., Any], calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]
     ) -> list[TaskResult[Any]]:

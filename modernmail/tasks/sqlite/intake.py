@@ -23,6 +23,8 @@ from .identifier import new_id
 from .job import INSERT, INSERT_CONTENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .database import Database
     from .job import NewJob
 
@@ -54,10 +56,21 @@ class Intake:
                 return number
             finally:
                 lock.release()
-        own = _Entry(job)
-        waiting.append(own)
-        with lock:
-            while not own.is_settled:
+        (found,) = self.put_all([job])
+        if isinstance(found, int):
+            return found
+        raise found
+
+    def put_all(self, jobs: Iterable[NewJob]) -> list[int | Exception]:
+        """Store jobs with those of other threads; return the id of each, or the error that is its own.
+
+        What was committed stays so when an error of the database stops the rest.
+        """
+        waiting = self._waiting
+        own = [_Entry(job) for job in jobs]
+        waiting.extend(own)
+        with self._database.lock:
+            while not all(entry.is_settled for entry in own):
                 together = [waiting.popleft() for _ in range(min(len(waiting), _MOST))]
                 try:
                     self._store(together)
@@ -65,12 +78,10 @@ class Intake:
                     is_named = isinstance(error, QueueUnavailable)
                     why = str(error) if is_named else f"{self._database}: not stored: {error!r}"
                     for entry in together:
-                        if entry is not own:
-                            entry.error = QueueUnavailable(why)
-                    raise
-        if own.error is not None:
-            raise own.error
-        return own.number
+                        entry.error = QueueUnavailable(why)
+                    if not isinstance(error, QueueUnavailable):
+                        raise
+        return [entry.number if entry.error is None else entry.error for entry in own]
 
     def _store(self, entries: list[_Entry]) -> None:
         found: list[int | IdempotencyConflict] = []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from modernmail.errors import InvalidTask
 
+from .gathering import Gathering
 from .identifier import first_id_of, new_id
 from .intake import Intake, insert
 from .job import INSERT, INSERT_CONTENT, SELECTED, Job
@@ -35,6 +36,7 @@ class Queue:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._intake = Intake(database)
+        self._gathering = Gathering(self._intake)
 
     def insert(self, job: NewJob, connection: sqlite3.Connection | None = None) -> int:
         """Store a job and return its id; with a `connection`, as part of that connection's transaction.
@@ -46,6 +48,10 @@ class Queue:
             with self.joined(connection):
                 return insert(connection, job)
         return self._intake.put(job)
+
+    async def ainsert(self, job: NewJob) -> int:
+        """Store a job as `insert` does, in one commit with those of other coroutines."""
+        return await self._gathering.put(job)
 
     def insert_many(self, jobs: Iterable[NewJob], connection: sqlite3.Connection | None = None) -> list[int]:
         """Store jobs in one transaction, all or none, and return their ids in order."""
