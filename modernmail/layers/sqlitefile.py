@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from threading import Lock
 
 from ..errors import ConfigurationError, StoreUnavailable
@@ -79,7 +80,7 @@ class SQLiteFile:
             self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
         )
         try:
-            fresh.execute("PRAGMA journal_mode = WAL")
+            _to_wal(fresh, self._timeout)
             fresh.execute("PRAGMA synchronous = NORMAL")
             for statement in self._schema.split(";"):
                 fresh.execute(statement)
@@ -102,3 +103,27 @@ class SQLiteFile:
 
     def __repr__(self) -> str:
         return f"<SQLiteFile {self.path}>"
+
+
+def _to_wal(connection: sqlite3.Connection, timeout: float) -> None:
+    """Turn WAL mode on, when the others that open the new file at this moment let go of it.
+
+    SQLite does not wait for a writer here, as it does elsewhere: two that want the same would wait for each other.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+                sqlite3.SQLITE_BUSY,
+                sqlite3.SQLITE_LOCKED,
+            )
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_NAP)
+        else:
+            return
+
+
+_NAP = 0.005  # seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -433,6 +434,26 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     nowhere = Mailer("memory:", layers=[RateLimit("1/s", store=SQLiteLimits("/nowhere/limits"))])
     with pytest.raises(StoreUnavailable, match="/nowhere/limits"):
         nowhere.send(message())
+
+
+def test_a_new_file_that_another_is_writing_is_waited_for(tmp_path: Path) -> None:
+    """Processes that start together open one new file: who comes second waits, and no mail is put off for it."""
+    path = tmp_path / "limits.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE other (x)")
+    other.execute("BEGIN IMMEDIATE")
+    plain = sqlite3.connect(path)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        plain.execute("PRAGMA journal_mode = WAL")  # SQLite itself does not wait
+    plain.close()
+    timer = threading.Timer(0.1, other.execute, ["COMMIT"])
+    timer.start()
+    backend = Times()
+    mailer = Mailer(backend, layers=[RateLimit("100/s", store=SQLiteLimits(path))])
+    assert mailer.send(message()).is_complete
+    mailer.close()
+    timer.join()
+    other.close()
 
 
 def test_a_fork_opens_its_own_connection(tmp_path: Path) -> None:
