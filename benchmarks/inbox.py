@@ -1,34 +1,42 @@
 """The inbox: how many mails a second it catches, and how long its pages take with ten thousand of them.
 
-`nox -s bench -- inbox` (or `python benchmarks/inbox.py [--mails N] [--write]`); `--write` puts the table into
-docs/explanation/inbox-figures.md. The inbox is `modernmail inbox` in a process of its own, with a folder; the client is
-`Mailer.send_many`, pipelined, in this one. As a measure of the machine, the same mails go to aiosmtpd's own server
-with a handler that keeps nothing, and are written to as many files.
+`nox -s bench -- inbox`, or `python benchmarks/inbox.py [--quick | --write]`. The inbox is `modernmail inbox` in a
+process of its own, with a folder; the client is `Mailer.send_many`, pipelined, in this one. As a measure of the
+machine, the same mails go to aiosmtpd's own server with a handler that keeps nothing, and are written to as many files.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import re
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
+
+_HERE = str(Path(__file__).parent)
+sys.path[:] = [*(folder for folder in sys.path if folder != _HERE), _HERE]
+
+from report import Section, chosen
 
 from modernmail import Mailer, Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ABOUT = (
+    "`modernmail inbox` keeps mails of a kilobyte (M1) in a folder; a pipelined client beside it sends them, five times"
+    " in turns with a server that keeps nothing. Times of pages are of the whole request, on loopback, the median of"
+    " nine."
+)
+PARTS = 5
 TEXT = "Hello world, this is a line of about sixty characters of text.\n" * 16
-PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "inbox-figures.md"
 SINK = """
 import asyncio
 from aiosmtpd.smtp import SMTP
@@ -113,9 +121,21 @@ def files(folder: str, count: int) -> float:
     return count / (time.perf_counter() - start)
 
 
-def measure(count: int) -> list[tuple[str, str]]:
-    """Run it all; give the rows of the table."""
-    rows = []
+def pages(count: int) -> dict[str, tuple[str, float]]:
+    """What is asked for, and how many milliseconds it may take."""
+    return {
+        "list page": ("/", 100),
+        "list page, the last one": (f"/?start={count - 50}", 100),
+        "search for a word in every mail": ("/?q=shipped", 200),
+        "search for a phrase in one mail": ("/?q=%22Order+42+shipped%22", 200),
+        "search by recipient": ("/?q=to:user42@", 200),
+        "search by date and attachment": ("/?q=after:2020-01-01+has:attachment", 200),
+        "search by recipient over the API": ("/api/mails?to=user42@", 200),
+    }
+
+
+def measure(section: Section, count: int) -> None:
+    """Run it all, and fill the section."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as scratch:
         sink = Program("-c", SINK)
         inbox = Program(
@@ -123,58 +143,39 @@ def measure(count: int) -> list[tuple[str, str]]:
             *("--dir", folder, "--limit", str(2 * count)),
         )
         try:
-            before = inbox.memory()
-            part = count // 5
-            rates = [(rate(inbox, part), rate(sink, part)) for _ in range(5)]  # interleaved
-            caught = statistics.median(ours[0] for ours, _ in rates)
-            swallowed = statistics.median(sinks[0] for _, sinks in rates)
-            cost = statistics.median(ours[1] for ours, _ in rates)
-            rows += [
-                ("mails caught a second (M1, pipelined, kept on disk)", f"{caught:,.0f}"),
-                ("the same into aiosmtpd's own server, which keeps nothing", f"{swallowed:,.0f}"),
-                ("files of that size written a second, nothing else", f"{files(scratch, part):,.0f}"),
-                ("processor time of the inbox a mail", f"{cost:,.0f} µs"),
-                ("memory before the first mail", f"{before:.0f} MB"),
-                (f"memory after {count:,}", f"{inbox.memory():.0f} MB"),
-            ]
-            for name, path in (
-                ("list page", "/"),
-                ("list page, the last one", f"/?start={count - 50}"),
-                ("search for a word in every mail", "/?q=shipped"),
-                ("search for a phrase in one mail", "/?q=%22Order+42+shipped%22"),
-                ("search by recipient", "/?q=to:user42@"),
-                ("the same over the API", "/api/mails?to=user42@"),
-            ):
-                rows.append((f"{name}, with {count:,} mails", f"{milliseconds(inbox.http + path):.0f} ms"))
-            rows.append(("memory after that", f"{inbox.memory():.0f} MB"))
+            before, part = inbox.memory(), count // PARTS
+            rates = [(rate(inbox, part), rate(sink, part)) for _ in range(PARTS)]  # in turns
+            after = inbox.memory()
+            caught, swallowed, cost = (
+                statistics.median(values)
+                for values in zip(*((ours[0], sinks[0], ours[1]) for ours, sinks in rates), strict=True)
+            )
+            table = section.table("", "", "wanted")
+            table.add("mails caught a second, kept on disk", *section.least(caught, 1000, ",.0f"))
+            table.add("the same into aiosmtpd's own server, which keeps nothing", f"{swallowed:,.0f}")
+            table.add("files of that size written a second, nothing else", f"{files(scratch, part):,.0f}")
+            table.add("processor time of the inbox a mail", f"{cost:,.0f} µs")
+            section.add(f"With {count:,} mails:")
+            table = section.table("", "ms", "wanted")
+            for name, (path, most) in pages(count).items():
+                table.add(name, *section.most(milliseconds(inbox.http + path), most, ".0f"))
+            section.add(
+                f"Memory: {before:.0f} MB before the first mail, {after:.0f} MB after {count:,},"
+                f" {inbox.memory():.0f} MB after those pages."
+            )
         finally:
             sink.end()
             inbox.end()
-    return rows
 
 
-def table(rows: list[tuple[str, str]]) -> str:
-    """The rows as Markdown."""
-    lines = ["| | |", "|---|---:|", *(f"| {name} | {value} |" for name, value in rows)]
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Measure, print, and write when asked to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mails", type=int, default=10_000)
-    parser.add_argument("--write", action="store_true")
-    given = parser.parse_args()
-    rows = measure(given.mails)
-    print(table(rows))
-    if given.write:
-        machine = f"{os.cpu_count()} cores, {platform.system()}, CPython {platform.python_version()}"
-        PAGE.write_text(
-            "# The inbox in figures\n\n"
-            f"Measured by `benchmarks/inbox.py` on {datetime.now(UTC):%Y-%m-%d} ({machine}); times are of the whole request,"
-            " on loopback.\n\n" + table(rows) + "\n"
-        )
+def main() -> int:
+    """Measure, tell, and return the exit status."""
+    options = chosen(__doc__)
+    section = Section("inbox", "The inbox", ABOUT)
+    measure(section, 500 if options.quick else 10_000)
+    section.versions(aiosmtpd=version("aiosmtpd"), SQLite=sqlite3.sqlite_version)
+    return section.end(options)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

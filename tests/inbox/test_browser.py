@@ -308,9 +308,85 @@ def test_the_theme_is_kept(browser: Any, inbox: InboxServer) -> None:
     assert page.evaluate(background) == light
 
 
+def test_an_inbox_that_ends_is_missed(browser: Any) -> None:
+    """The page says that the inbox does not answer, and stops saying so when it is back."""
+    with InboxServer.threaded() as first:
+        page = open_page(browser, first)
+        port = first.port
+        assert page.inner_text("#live") == ""
+    page.wait_for_selector("#live.lost >> text=The inbox does not answer")
+    with InboxServer.threaded(http_port=port):
+        page.wait_for_selector("#live.on:not(.lost)", state="attached")
+        assert page.inner_text("#live") == ""
+
+
+def test_a_mail_that_is_gone(browser: Any, inbox: InboxServer) -> None:
+    """A mail that somebody else deleted is said to be gone, beside the list of those that are there."""
+    found = fill(inbox)
+    page = open_page(browser, inbox)
+    page.evaluate("window.stop()")  # the list is not told: as if the deletion came in the same moment
+    inbox.store.delete(f"id:{found}")
+    page.click("text=Your invoice 42")
+    page.wait_for_selector("h1 >> text=This mail is gone")
+    assert page.locator(".item").count() == 7
+
+
+def test_past_the_end_of_the_list(browser: Any, inbox: InboxServer) -> None:
+    """j goes on from the last mail of the list's page, to the mails of the next one."""
+    for number in range(52):
+        add(inbox, Message(f"n{number}", "x", to=["a@example.com"]))
+    page = open_page(browser, inbox)
+    page.click(".item >> nth=49")
+    page.wait_for_selector("h1 >> text=n2")
+    page.keyboard.press("j")
+    page.wait_for_selector("h1 >> text=n1")
+    page.goto(inbox.url)
+    page.focus(".item >> nth=49 >> a")
+    with page.expect_navigation():
+        page.keyboard.press("j")
+    assert page.url.endswith("/?start=50")
+    assert page.locator(".item").count() == 2
+
+
+def test_unread_by_key_and_links_to_copy(browser: Any, inbox: InboxServer) -> None:
+    """u marks the opened mail as unread; a link is copied by a click."""
+    found = fill(inbox)
+    page = open_page(browser, inbox, f"/messages/{found}?view=links")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("[aria-label='Copy the link 1']")
+    page.wait_for_selector("text=Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "https://shop.example/pay/42"
+    assert inbox.store.summary(found).unseen is False
+    page.keyboard.press("u")
+    until(page, "document.querySelector('.pill').textContent === '4 unread'")
+    assert inbox.store.summary(found).unseen
+
+
+def test_on_a_phone(browser: Any, inbox: InboxServer) -> None:
+    """One pane at a time; the chosen tab is in view; nothing is wider than the screen; back leads to the list."""
+    found = fill(inbox)
+    viewport = {"width": 360, "height": 640}
+    page = browser.new_context(viewport=viewport, is_mobile=True, has_touch=True).new_page()
+    page.goto(inbox.url)
+    assert page.locator("#message").is_hidden()
+    page.tap("text=Your invoice 42")
+    page.frame_locator(".stage iframe").locator("h1").wait_for()
+    assert page.locator("#list").is_hidden()
+    for view in ("checks", "headers", "links", "raw", "source", "text", "html"):
+        page.goto(f"{inbox.url}/messages/{found}?view={view}")
+        until(page, "document.querySelector('.tabs').className !== 'tabs'")
+        box = page.locator(f"[data-view={view}]").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+        assert page.evaluate("document.querySelector('#message').scrollWidth") == 360
+    page.tap("[aria-label='Back to the list']")
+    page.wait_for_selector("#list .item")
+    assert page.locator("#message").is_hidden()
+
+
 @pytest.mark.parametrize("kind", ["light", "dark", "phone"])
 def test_screenshots(browser: Any, inbox: InboxServer, tmp_path: Path, kind: str) -> None:
-    """The pictures of the documentation: list and mail. MODERNMAIL_WRITE_DOCS=1 puts them there."""
+    """The pictures of the documentation: list, mail, and headers beside the envelope. MODERNMAIL_WRITE_DOCS=1 puts them there."""
     folder = DOCS if os.environ.get("MODERNMAIL_WRITE_DOCS") == "1" else tmp_path
     folder.mkdir(exist_ok=True)
     found = fill(inbox)
@@ -331,5 +407,8 @@ def test_screenshots(browser: Any, inbox: InboxServer, tmp_path: Path, kind: str
         page.frame_locator(".stage.dark iframe").locator("h1").wait_for()
     page.screenshot(path=folder / f"inbox-mail-{kind}.png")
     assert page.url.endswith(found)
-    for name in ("list", "mail"):
+    page.click("[data-view=headers]")
+    page.wait_for_selector(".view-headers")
+    page.screenshot(path=folder / f"inbox-headers-{kind}.png")
+    for name in ("list", "mail", "headers"):
         assert (folder / f"inbox-{name}-{kind}.png").stat().st_size > 10_000

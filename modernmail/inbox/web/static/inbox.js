@@ -250,18 +250,18 @@ window.addEventListener("popstate", () => {
 
 let last = null;
 let waiting = false;
-let losing;
+let losing = null; // the timer that will say so: a moment's break is not worth a word
 const source = new EventSource("/events");
 source.addEventListener("open", () => {
   clearTimeout(losing);
+  losing = null;
   live.classList.add("on");
   live.classList.remove("lost");
   live.textContent = "";
 });
 source.addEventListener("error", () => {
   live.classList.remove("on");
-  clearTimeout(losing);
-  losing = setTimeout(() => { live.classList.add("lost"); live.textContent = "The inbox does not answer"; }, 1500);
+  losing ??= setTimeout(() => { live.classList.add("lost"); live.textContent = "The inbox does not answer"; }, 1500);
 });
 source.addEventListener("change", async (event) => {
   const now = JSON.parse(event.data);
