@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import inspect
@@ -25,6 +26,7 @@ from modernmail.mailer import Mailer
 from modernmail.message import Message
 
 from .backend import captured
+from .parameter import Parameter, parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,24 +35,6 @@ if TYPE_CHECKING:
     from .mail import CapturedMail
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a preview: its `default`, of type str, int, float or bool."""
-
-    name: str
-    default: Any
-
-    def value(self, text: str) -> Any:
-        """Return `text` as the parameter's type; raises `InvalidMessage`."""
-        if isinstance(self.default, bool):
-            return text.strip().lower() in {"1", "true", "yes", "on"}
-        kind = type(self.default) if isinstance(self.default, (int, float)) else str
-        try:
-            return kind(text)
-        except ValueError as error:
-            raise InvalidMessage(self.name, text, f"must be a {kind.__name__}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +103,6 @@ class PreviewMailer:
         if not message.recipients:
             message = message.copy(to=["somebody@example.com"])
         mail = captured(self._mailer.parcel(message))
-        import dataclasses
-
         return dataclasses.replace(mail, id=_id(name, chosen))
 
     def _loaded(self) -> list[ModuleType]:
@@ -155,9 +137,8 @@ def _makes_message(function: Callable[..., Any]) -> bool:
 
 
 def _preview(name: str, function: Callable[..., Any]) -> Preview:
-    parameters = inspect.signature(function).parameters.values()
     about = (inspect.getdoc(function) or "").partition("\n\n")[0]
-    return Preview(name, about, tuple(Parameter(given.name, given.default) for given in parameters))
+    return Preview(name, about, parameters_of(function))
 
 
 def _id(name: str, values: Mapping[str, Any]) -> str:

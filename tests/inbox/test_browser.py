@@ -15,6 +15,9 @@ import pytest
 from modernmail import Mailer, Message, send_mail
 from modernmail.inbox import CapturedMail, InboxServer
 from modernmail.inbox.backend import captured
+from modernmail.inbox.previews import PreviewMailer
+from modernmail.inbox.web.previews import Previews
+from modernmail.reading import read
 
 DOCS = Path(__file__).parents[2] / "docs" / "images"
 
@@ -382,6 +385,39 @@ def test_on_a_phone(browser: Any, inbox: InboxServer) -> None:
     page.tap("[aria-label='Back to the list']")
     page.wait_for_selector("#list .item")
     assert page.locator("#message").is_hidden()
+
+
+PREVIEWS = '''
+from typing import Literal
+from modernmail import Message
+
+def chosen(locale: Literal["en", "de"] = "en", plan: Literal["FREE", "PAID"] = "FREE", count: int = 1) -> Message:
+    """What varies."""
+    return Message(f"{locale} {plan} {count}", "x", to=["zoe@example.com"])
+'''
+
+
+def test_previews(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A choice shows at once; a view of the mail keeps the fields; the address keeps both."""
+    (tmp_path / "chosen_previews.py").write_text(PREVIEWS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with InboxServer.threaded(previews=Previews(PreviewMailer("chosen_previews"))) as server:
+        page = browser.new_page()
+        page.goto(f"{server.url}/previews")
+        page.click(".cards a")
+        page.wait_for_selector("h1 >> text=en FREE 1")
+        page.select_option("select[name=plan]", "PAID")
+        page.wait_for_selector("h1 >> text=en PAID 1")
+        page.click("[data-view=headers]")
+        page.wait_for_selector(".view-headers")
+        assert page.input_value("select[name=plan]") == "PAID"
+        page.select_option("select[name=locale]", "de")
+        page.wait_for_selector("h1 >> text=de PAID 1")
+        assert page.locator(".view-headers").count() == 1
+        page.reload()
+        page.wait_for_selector("h1 >> text=de PAID 1")
+        assert [read(mail.content).subject for mail in server.store][-1] == "de PAID 1"
+        page.close()
 
 
 @pytest.mark.parametrize("kind", ["light", "dark", "phone"])

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MODULE = '''
 """Previews of the shop."""
+from enum import Enum
+from typing import Literal
 from modernmail import Message
 
 GREETINGS = {"en": "Hello", "de": "Hallo"}
@@ -33,6 +35,16 @@ def welcome(name: str = "Zoë", locale: str = "en", items: int = 2, is_new: bool
     More about it.
     """
     return Message(f"{GREETINGS[locale]} {name}", f"{items!r} {is_new!r} {rate!r}", to=["zoe@example.com"])
+
+class Plan(Enum):
+    FREE = 0
+    PAID = 1
+
+def chosen(locale: Literal["en", "de"] = "en", plan: Plan = Plan.FREE, count: Literal[1, 2] = 1) -> Message:
+    return Message(f"{locale} {plan.value} {count!r}", "x", to=["zoe@example.com"])
+
+def untold(locale: "Unknown" = "en") -> "Message":
+    return Message(locale, "x", to=["zoe@example.com"])
 
 def nobody() -> "Message":
     return Message("To nobody", "x")
@@ -65,9 +77,10 @@ def test_previews_are_found(module: str) -> None:
     """Public functions that make a Message and need nothing are previews, those of inner modules too."""
     previews = PreviewMailer(module).previews
     assert [preview.name for preview in previews] == [
-        "shop_previews.inner.deep", "shop_previews.nobody", "shop_previews.welcome", "shop_previews.wrong",
-    ]  # fmt: skip
-    welcome = previews[2]
+        *("shop_previews.chosen", "shop_previews.inner.deep", "shop_previews.nobody", "shop_previews.untold"),
+        *("shop_previews.welcome", "shop_previews.wrong"),
+    ]
+    welcome = previews[4]
     assert (welcome.title, welcome.about, welcome.module) == (
         "Welcome",
         "Sent after signing up.",
@@ -95,6 +108,25 @@ def test_previews_are_rendered(module: str) -> None:
         mailer.render("shop_previews.wrong")
     with pytest.raises(LookupError):
         mailer.render("shop_previews.none")
+
+
+def test_previews_with_choices(module: str) -> None:
+    """What is written as Literal, or is an enumeration, has choices, and takes nothing else."""
+    mailer = PreviewMailer(module)
+    name = "shop_previews.chosen"
+    preview = mailer.get(name)
+    assert preview is not None
+    assert [(given.name, given.kind, given.choices) for given in preview.parameters] == [
+        ("locale", "choice", ("en", "de")), ("plan", "choice", ("FREE", "PAID")), ("count", "choice", ("1", "2")),
+    ]  # fmt: skip
+    assert read(mailer.render(name).content).subject == "en 0 1"
+    values = {"locale": "de", "plan": "PAID", "count": "2"}
+    assert read(mailer.render(name, values).content).subject == "de 1 2"
+    with pytest.raises(InvalidMessage, match="locale: 'fr': must be one of en, de"):
+        mailer.render(name, {"locale": "fr"})
+    untold = mailer.get("shop_previews.untold")
+    assert untold is not None
+    assert [given.kind for given in untold.parameters] == ["text"]
 
 
 def test_an_edited_preview_shows_at_once(module: str, tmp_path: Path) -> None:

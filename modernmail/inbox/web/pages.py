@@ -125,13 +125,14 @@ class Pages:
             "fragment": wanted,
             "previews": (),
             "preview": None,
+            "at": "",  # where the views of a preview are, beginning with its parameters
             **(more or {}),
         }
         if wanted != "message":
             values |= await asyncio.to_thread(self._listed, request)
         if mail is not None and wanted != "list":
             values |= await asyncio.to_thread(self._opened, mail, request)
-        name = f"{wanted}.html" if wanted else "page.html"
+        name = {"list": "list.html", "message": "pane.html"}.get(wanted, "page.html")
         html = await asyncio.to_thread(self.templates.get_template(name).render, values)
         return HTMLResponse(html)
 

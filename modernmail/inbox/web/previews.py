@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -47,7 +48,8 @@ class Previews:
         given = {
             key: value for key, value in request.query_params.items() if key not in {"view", "remote", "q"}
         }
-        values: dict[str, Any] = {"preview": preview, "given": given, "trace": ""}
+        at = f"/previews/{name}?" + "".join(f"{urlencode({key: value})}&" for key, value in given.items())
+        values: dict[str, Any] = {"preview": preview, "given": given, "trace": "", "at": at}
         try:
             mail = await asyncio.to_thread(self.mailer.render, name, given)
         except Exception:  # noqa: BLE001 - a fault of the user's function, shown to the user

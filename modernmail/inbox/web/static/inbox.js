@@ -131,7 +131,7 @@ document.addEventListener("click", (event) => {
   if (!plain || target.tagName !== "A" || target.target || target.hasAttribute("download")) return;
   const url = new URL(target.href);
   if (url.origin !== location.origin) return;
-  if (/^\/messages\/[^/]+$/.test(url.pathname)) {
+  if (/^\/(messages|previews)\/[^/]+$/.test(url.pathname)) {
     event.preventDefault();
     show(url.pathname + url.search);
   } else if (target.classList.contains("back")) {
@@ -181,6 +181,10 @@ document.addEventListener("submit", async (event) => {
   }
   refreshList();
 });
+
+// -- previews: a choice shows at once
+
+document.addEventListener("change", (event) => { if (event.target.matches(".fields select")) event.target.form.requestSubmit(); });
 
 // -- search as you type
 
@@ -242,7 +246,7 @@ document.addEventListener("keydown", (event) => {
 
 window.addEventListener("popstate", () => {
   search.value = new URLSearchParams(location.search).get("q") ?? "";
-  if (location.pathname.startsWith("/messages/")) show(location.pathname + location.search, { push: false });
+  if (/^\/(messages|previews)\//.test(location.pathname)) show(location.pathname + location.search, { push: false });
   else { document.body.classList.remove("has-mail"); refreshList(); }
 });
 
