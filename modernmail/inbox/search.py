@@ -1,6 +1,7 @@
 """The search language: words and `field:value` terms in, conditions of SQL out.
 
-Terms are joined by *and*; a leading `-` negates one; quotes keep blanks. `from: to: cc: subject: tag:
+Terms are joined by *and*; a leading `-` (before a field also `!`, as Mailpit has it) negates one; quotes keep
+blanks. `from: to: cc: subject: tag:
 message-id: id: has:attachment is:read is:unread before: after:`, and words for everything. Rules of the file:
 values go into parameters, never into the SQL; what is not understood is an error that says what is.
 """
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_TERMS = 50
 
-_TERM = re.compile(r"""(-?)(?:([A-Za-z-]+):)?(?:"([^"]*)"?|(\S+))""")
+_TERM = re.compile(r"""(-|!(?=[A-Za-z-]+:))?(?:([A-Za-z-]+):)?(?:"([^"]*)"?|(\S+))""")
 _WORD_LETTER = re.compile(r"\w")
 _NO_SPACES_BETWEEN_WORDS = re.compile("[\u2e80-\U0003ffff]")  # scripts that FTS5 cannot cut into words
 
@@ -42,7 +43,9 @@ def parse_search(query: str, *, has_fts: bool = True) -> Condition:
     Condition(sql="(sender LIKE ? ESCAPE '\\\\') AND NOT (attachments > 0)", parameters=('%zoe%',))
     """
     conditions: list[Condition] = []
-    for match in _TERM.finditer(query):
+    # SQLite takes neither NUL in a MATCH nor half a surrogate pair.
+    readable = query.replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+    for match in _TERM.finditer(readable):
         minus, field, quoted, word = match.groups()
         value = quoted if quoted is not None else word
         if field and field.lower() not in _FIELDS:
@@ -109,12 +112,12 @@ def _is(value: str) -> Condition:
 def _moment(operator: str) -> Callable[[str], Condition]:
     def compare(value: str) -> Condition:
         try:
-            moment = datetime.fromisoformat(value)
-        except ValueError as error:
+            moment = datetime.fromisoformat(value).timestamp()  # a naive one is local time
+        except (ValueError, OverflowError, OSError) as error:  # the latter for years that no clock has
             raise InvalidSearch(
                 "search", value, "a date is written 2026-11-03 or 2026-11-03T10:00"
             ) from error
-        return Condition(f"received_at {operator} ?", (moment.timestamp(),))  # a naive one is local time
+        return Condition(f"received_at {operator} ?", (moment,))
 
     return compare
 

@@ -7,11 +7,12 @@ is there, and for each mail what of the expectation it does not meet.
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import time
 
 from modernmail.address import Address
+
+from .wishes import said, unmet, wishes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from modernmail.tasks import Ticket
 
     from .sent_mail import SentMail
-
-    Who = str | Address | None
-    What = str | re.Pattern[str] | None
+    from .wishes import What, Who
 
 _MOST_LISTED = 20
 
@@ -60,8 +59,8 @@ class Expectations:
 
     def find(self, *, to: Who = None, subject: What = None, from_email: Who = None) -> list[SentMail]:
         """Return the mails that have all that is given."""
-        wishes = _wishes(to, subject, from_email)
-        return [mail for mail in self if not _unmet(mail, wishes)]
+        wishes = wishes_of(to, subject, from_email)
+        return [mail for mail in self if not unmet(mail, wishes)]
 
     def one(self, *, to: Who = None, subject: What = None, from_email: Who = None) -> SentMail:
         """Return the one mail that has all that is given.
@@ -94,7 +93,7 @@ class Expectations:
                     and time.monotonic() >= deadline
                 ):
                     break
-        return self._first(found, _wishes(to, subject, from_email), timeout)
+        return self._first(found, wishes_of(to, subject, from_email), timeout)
 
     async def await_for(
         self,
@@ -111,12 +110,12 @@ class Expectations:
             if time.monotonic() >= deadline:
                 break
             await asyncio.sleep(0.005)
-        return self._first(found, _wishes(to, subject, from_email), timeout)
+        return self._first(found, wishes_of(to, subject, from_email), timeout)
 
     def _first(self, found: list[SentMail], wishes: dict[str, object], timeout: float) -> SentMail:
         __tracebackhide__ = True
         if not found:
-            raise AssertionError(f"no mail{_said(wishes)} came within {timeout:g} s; {self._listing(wishes)}")
+            raise AssertionError(f"no mail{said(wishes)} came within {timeout:g} s; {self._listing(wishes)}")
         return found[0]
 
     # -- what is expected
@@ -126,13 +125,13 @@ class Expectations:
     ) -> list[SentMail]:
         """Return the mails that have all that is given; raises `AssertionError` unless there are `count` (or any)."""
         __tracebackhide__ = True
-        wishes = _wishes(to, subject, from_email)
+        wishes = wishes_of(to, subject, from_email)
         found = self.find(to=to, subject=subject, from_email=from_email)
         if (count is None and found) or len(found) == count:
             return found
         wanted = {None: "a mail", 1: "one mail"}.get(count, f"{count} mails")
         raise AssertionError(
-            f"expected {wanted}{_said(wishes)}, found {len(found) or 'none'}; {self._listing(wishes)}"
+            f"expected {wanted}{said(wishes)}, found {len(found) or 'none'}; {self._listing(wishes)}"
         )
 
     def assert_nothing_sent(self) -> None:
@@ -154,7 +153,7 @@ class Expectations:
             return found
         wanted = {None: "a queued mail", 1: "one queued mail"}.get(count, f"{count} queued mails")
         raise AssertionError(
-            f"expected {wanted}{_said(_wishes(to, None, None))}, found {len(found) or 'none'}; {self._queue()}"
+            f"expected {wanted}{said(wishes_of(to, None, None))}, found {len(found) or 'none'}; {self._queue()}"
         )
 
     def assert_outgoing(self, count: int) -> None:
@@ -188,13 +187,13 @@ class Expectations:
         if not mails:
             return "the outbox is empty"
         lines = [f"the outbox holds {len(mails)}:"]
-        nobody = all(_unmet(mail, wishes) for mail in mails)
+        nobody = all(unmet(mail, wishes) for mail in mails)
         for number, mail in enumerate(mails[:_MOST_LISTED]):
-            unmet = _unmet(mail, wishes)
-            mark = " " if unmet or not wishes else "*"
+            missed = unmet(mail, wishes)
+            mark = " " if missed or not wishes else "*"
             lines.append(f"{mark} {number}. {mail.subject!r} to {', '.join(mail.recipients)}")
             if nobody:
-                lines += [f"       {line}" for line in unmet]
+                lines += [f"       {line}" for line in missed]
         if len(mails) > _MOST_LISTED:
             lines.append(f"  and {len(mails) - _MOST_LISTED} more")
         return "\n".join(lines)
@@ -210,44 +209,3 @@ class Expectations:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._listing({})}>"
-
-
-def _wishes(to: Who, subject: What, from_email: Who) -> dict[str, object]:
-    given: dict[str, object] = {
-        "to": None if to is None else Address.of(to, "to"),
-        "subject": subject,
-        "from_email": None if from_email is None else Address.of(from_email, "from_email"),
-    }
-    return {name: wish for name, wish in given.items() if wish is not None}
-
-
-def _unmet(mail: SentMail, wishes: dict[str, object]) -> list[str]:
-    """Return a line for each wish that `mail` does not fulfil."""
-    lines = []
-    for name, wish in wishes.items():
-        if name == "subject":
-            meets = wish.search(mail.subject) if isinstance(wish, re.Pattern) else wish == mail.subject
-            found = mail.subject
-        elif name == "to":
-            meets = any(address.key == _key(wish) for address in mail.envelope.addresses)
-            found = ", ".join(mail.recipients)
-        else:
-            author = mail.from_email
-            meets = author is not None and author.key == _key(wish)
-            found = str(author or "nobody")
-        if not meets:
-            lines.append(f"{name}: expected {_shown(wish)}, found {found!r}")
-    return lines
-
-
-def _key(wish: object) -> object:
-    return wish.key if isinstance(wish, Address) else wish
-
-
-def _said(wishes: dict[str, object]) -> str:
-    said = " and ".join(f"{name}={_shown(wish)}" for name, wish in wishes.items())
-    return f" with {said}" if said else ""
-
-
-def _shown(wish: object) -> str:
-    return f"re.compile({wish.pattern!r})" if isinstance(wish, re.Pattern) else repr(str(wish))

@@ -451,7 +451,8 @@ def test_without_the_extra_the_server_says_what_to_install(monkeypatch: pytest.M
     import sys
 
     monkeypatch.setitem(sys.modules, "aiosmtpd.smtp", None)
-    monkeypatch.delitem(sys.modules, "modernmail.inbox.protocol", raising=False)
+    for name in ("protocol", "transaction"):
+        monkeypatch.delitem(sys.modules, f"modernmail.inbox.{name}", raising=False)
     with (
         pytest.raises(ConfigurationError, match=r"needs aiosmtpd.*pip install 'modernmail\[inbox\]'"),
         CaptureServer.threaded(MemoryStore()),

@@ -134,6 +134,8 @@ SEARCHED = [
         ("from:CAFÉ", [0]),
         ("from:other@example.org", [1]),
         ("-from:shop", [1]),
+        ("!from:shop", [1]),
+        ("!parcel", [0]),
         ("to:zoe", [0]),
         ("to:hidden+tag@example.com", [0]),
         ("cc:cc@", [0]),
@@ -154,6 +156,8 @@ SEARCHED = [
         ("'; DROP TABLE mails; --", []),
         ("a* OR b NEAR(x) ^ - :", []),
         ('"invoice" "pay', [1]),
+        ("invoice\0pay", [1]),
+        ("invoice \ud800", []),
     ],
 )
 def test_search(query: str, found: list[int]) -> None:

@@ -129,7 +129,7 @@ class API:
     async def wait(self, request: Request) -> Response:
         """The oldest mail that fits, at once or when it comes; 404 when none came in time."""
         query, since = query_of(request), request.query_params.get("since", "")
-        timeout = number(request, "timeout", default=10, most=int(LONGEST_WAIT))
+        timeout = seconds(request, "timeout", default=10, most=LONGEST_WAIT)
         after = int(since) if since.isdecimal() and len(since) < 16 else 0
         if since and not after and since != "0":
             query = f"{query} {term('after', since)}".strip()
@@ -149,7 +149,7 @@ class API:
                 except TimeoutError:
                     event = None
                 if event is None:
-                    raise HTTPException(404, f"no mail that fits {query!r} came within {timeout} s")
+                    raise HTTPException(404, f"no mail that fits {query!r} came within {timeout:g} s")
 
     async def _found(self, request: Request) -> tuple[Summary, CapturedMail]:
         return await fetch(self.inbox, request.path_params["id"])
@@ -188,3 +188,13 @@ def number(request: Request, name: str, *, default: int = 0, most: int = 10**9) 
     if not (text.isascii() and text.isdecimal()):
         raise HTTPException(400, f"{name}: {text[:80]!r}: a whole number is what it takes")
     return min(int(text[:15]), most)
+
+
+def seconds(request: Request, name: str, *, default: float, most: float) -> float:
+    """Return a parameter that is a number of seconds, at least 0; more than `most` is `most`."""
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.replace(".", "", 1).isdecimal()):
+        raise HTTPException(400, f"{name}: {text[:80]!r}: a number of seconds is what it takes")
+    return min(float(text[:15]), most)

@@ -154,7 +154,11 @@ DESCRIPTION: dict[str, Any] = {
                         _TEXT,
                         "a `seq` (the `last` of a list) or a moment; earlier mails do not count",
                     ),
-                    _parameter("timeout", {**_WHOLE, "default": 10, "maximum": 60}, "seconds"),
+                    _parameter(
+                        "timeout",
+                        {"type": "number", "minimum": 0, "default": 10, "maximum": 60},
+                        "seconds",
+                    ),
                 ],
                 _answer("The oldest mail that fits, at once or when it comes", _MAIL),
                 "400",
