@@ -1,4 +1,4 @@
-"""A mail in the queue: `pack` makes the job of a parcel, `unpack` the parcel of a job.
+"""A mail in the queue: `packed` makes the job of a parcel, `unpack` the parcel of a job.
 
 The payload is JSON and small: envelope, mailer, flags. The content is stored beside it as it goes over the
 wire. With `by_reference`, parts that are streamed from a file stay in that file, and the payload says which
@@ -25,6 +25,7 @@ from .signature import queue_key, sign, verify
 from .sqlite.job import NewJob
 
 if TYPE_CHECKING:
+    from .mailoptions import MailOptions
     from .sqlite.job import Job
 
 VERSION = 1
@@ -39,17 +40,7 @@ def lane_of(mailer: str) -> str:
     return LANE + mailer
 
 
-def pack(
-    parcel: Parcel,
-    mailer: str,
-    *,
-    queue: str = "default",
-    priority: int = 0,
-    run_after: float | None = None,
-    expires: float | None = None,
-    key: str | None = None,
-    by_reference: bool = False,
-) -> NewJob:
+def packed(parcel: Parcel, options: MailOptions) -> NewJob:
     """Return the job that stands for this parcel; files that are to be stored are read now.
 
     Raises `InvalidAttachment` when one of them has vanished or changed.
@@ -57,7 +48,7 @@ def pack(
     content = parcel.content
     payload: dict[str, Any] = {
         "v": VERSION,
-        "mailer": mailer,
+        "mailer": options.using,
         "message_id": parcel.message_id,
         "envelope": parcel.envelope.to_dict(),
     }
@@ -65,24 +56,25 @@ def pack(
         payload["is_8bit"] = True
     if content.is_utf8:
         payload["is_utf8"] = True
-    parts = _parts(content) if by_reference and content.is_streamed else None
+    parts = _parts(content) if options.by_reference and content.is_streamed else None
     if parts is None:
         data = bytes(content)
     else:
         payload["parts"] = [part for part, _ in parts]
         data = b"".join(kept for _, kept in parts)
     text = dumps(payload)
+    key = options.idempotency_key
     return NewJob(
-        lane_of(mailer),
+        lane_of(options.using),
         parcel.message_id,
         text,
-        queue,
-        priority,
-        run_after,
-        expires,
+        options.queue_name,
+        options.priority,
+        options.starts_at,
+        options.expires_at,
         sign(queue_key(), parcel.message_id, text, data),
         key,
-        None if key is None else digest(parcel, mailer),
+        None if key is None else digest(parcel, options.using),
         data,
     )
 

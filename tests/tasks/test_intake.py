@@ -100,6 +100,20 @@ def test_coroutines_are_committed_together(backend: SQLiteBackend) -> None:
     assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(60,)]
 
 
+def test_mails_of_coroutines_are_stored_each_as_itself(backend: SQLiteBackend) -> None:
+    """Every ticket has its own mail, with its content."""
+    messages = [Message(f"Mail {at}", "Text", to=[f"u{at}@example.com"]) for at in range(20)]
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(message.aenqueue() for message in messages))
+
+    for at, ticket in enumerate(asyncio.run(main())):
+        ticket.refresh()
+        assert ticket.recipients == {f"u{at}@example.com": "queued"}
+        content = backend.jobs.content(int(ticket.id, 16))
+        assert f"Subject: Mail {at}\r\n".encode() in (content or b"")
+
+
 def test_a_coroutine_that_is_cancelled_takes_nobody_along(backend: SQLiteBackend) -> None:
     """The others of the same commit have their results; a loop that ends leaves no one waiting."""
 

@@ -265,9 +265,13 @@ def test_a_mailer_without_configuration_is_paused(backend: SQLiteBackend, store:
 
 def test_an_idempotency_key_makes_one_mail_of_two(backend: SQLiteBackend) -> None:
     """The same key and content is the first ticket again, wherever it stands; other content is an error."""
+    told: list[Ticket] = []
+    mail_enqueued.connect(receiver := lambda **more: told.append(more["ticket"]))
     first = mail().enqueue(idempotency_key="invoice:42")
     second = mail().enqueue(idempotency_key="invoice:42")
-    assert second.id == first.id
+    assert asyncio.run(mail().aenqueue(idempotency_key="invoice:42")).id == second.id == first.id
+    mail_enqueued.disconnect(receiver)
+    assert [ticket.id for ticket in told] == [first.id]
     work(backend)
     third = mail().enqueue(idempotency_key="invoice:42")
     assert (third.id, third.status, len(outbox())) == (first.id, "accepted", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modernmail.errors import PayloadRejected, TaskResultDoesNotExist
 from modernmail.tasks.backend import TaskBackend
 from modernmail.tasks.jsonvalue import ATOMS, dumps, normalise
-from modernmail.tasks.mailjob import pack
+from modernmail.tasks.mailjob import packed
 from modernmail.tasks.result import FAILED, READY, RUNNING, SUCCESSFUL, TaskError, TaskResult
 from modernmail.tasks.schedule import Schedule
 from modernmail.tasks.signals import mail_enqueued, task_enqueued
@@ -124,44 +125,47 @@ class SQLiteBackend(TaskBackend):
     def enqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
         """Store mails: all or none, and within the caller's transaction when there is a connection."""
         self.validate_mail(options)
-        jobs = [
-            pack(
-                parcel,
-                options.using,
-                queue=options.queue_name,
-                priority=options.priority,
-                run_after=options.starts_at,
-                expires=options.expires_at,
-                key=options.idempotency_key,
-                by_reference=options.by_reference,
-            )
-            for parcel in parcels
-        ]
+        jobs = [packed(parcel, options) for parcel in parcels]
         if len(jobs) == 1:
             numbers = [self.jobs.insert(jobs[0], options.connection)]
         else:
             numbers = self.jobs.insert_many(jobs, options.connection)
+        return self._tickets(numbers, parcels, options)
+
+    async def aenqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
+        """Store mails; a single one in one commit with what other coroutines enqueue at the same time."""
+        if len(parcels) != 1 or options.connection is not None or options.idempotency_key is not None:
+            return await super().aenqueue_mail(parcels, options)
+        self.validate_mail(options)
+        job = await asyncio.to_thread(packed, parcels[0], options)
+        return self._tickets([await self.jobs.ainsert(job)], parcels, options)
+
+    def _tickets(
+        self, numbers: Sequence[int], parcels: Sequence[Parcel], options: MailOptions
+    ) -> list[Ticket]:
         if options.idempotency_key is not None and options.connection is None:
             # The key may be that of an earlier mail, wherever that one stands now.
-            return [self.get_ticket(to_text(number)) for number in numbers]
-        tickets = [
-            Ticket(
-                to_text(number),
-                message_id=parcel.message_id,
-                envelope=parcel.envelope,
-                mailer=options.using,
-                queue_name=options.queue_name,
-                priority=options.priority,
-                phase="queued" if options.starts_at is None else "waiting",
-                next_attempt_at=_moment(options.starts_at),
-                expires=_moment(options.expires_at),
-                idempotency_key=options.idempotency_key,
-                reread=self.get_ticket,
-            )
-            for number, parcel in zip(numbers, parcels, strict=True)
-        ]
-        for ticket in tickets:
-            mail_enqueued.send(type(self), ticket)
+            tickets = [self.get_ticket(to_text(number)) for number in numbers]
+        else:
+            tickets = [
+                Ticket(
+                    to_text(number),
+                    message_id=parcel.message_id,
+                    envelope=parcel.envelope,
+                    mailer=options.using,
+                    queue_name=options.queue_name,
+                    priority=options.priority,
+                    phase="queued" if options.starts_at is None else "waiting",
+                    next_attempt_at=_moment(options.starts_at),
+                    expires=_moment(options.expires_at),
+                    idempotency_key=options.idempotency_key,
+                    reread=self.get_ticket,
+                )
+                for number, parcel in zip(numbers, parcels, strict=True)
+            ]
+        for ticket, parcel in zip(tickets, parcels, strict=True):
+            if ticket.message_id == parcel.message_id:
+                mail_enqueued.send(type(self), ticket)
         return tickets
 
     def get_ticket(self, ticket_id: str) -> Ticket:
