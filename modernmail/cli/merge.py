@@ -50,6 +50,9 @@ _LINES = 12  # of each
 @click.option("--from", "from_email", metavar="ADDRESS", help="The author [default: MODERNMAIL_FROM].")
 @click.option("--reply-to", multiple=True, metavar="ADDRESS", help="Where answers go.")
 @click.option("--header", multiple=True, metavar="'NAME: VALUE'", help="Add a header field.")
+@click.option(
+    "--unsubscribe", metavar="URL", help="An https link that unsubscribes by one click; with {columns}."
+)
 @click.option("--url", metavar="URL", help="Where to send it [default: MODERNMAIL_URL].")
 @click.option("--rate", metavar="LIMIT", help="How fast, such as 10/s, 300/minute or 5000/day.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Send at most N mails now.")
@@ -79,6 +82,7 @@ def merge(
     from_email: str | None,
     reply_to: tuple[str, ...],
     header: tuple[str, ...],
+    unsubscribe: str | None,
     url: str | None,
     rate: str | None,
     limit: int | None,
@@ -125,6 +129,7 @@ def merge(
         headers=pairs("--header", header, ":", "'Name: value'"),
         attach=attach,
         embed=pairs("--embed", embed, "=", "CID=FILE"),
+        unsubscribe=unsubscribe,
         keeps_braces=keep_braces,
     )
     layers = [] if rate is None else [RateLimit(rate)]

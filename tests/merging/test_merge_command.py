@@ -5,6 +5,8 @@ from __future__ import annotations
 import email
 import email.policy
 import os
+import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -539,3 +541,51 @@ def test_a_signal_while_the_rate_limit_waits(merge: Merge, server: ScriptedSMTPS
     assert next(row["status"] for row in results()) == "accepted"
     assert merge("--url", server.url(), "--resume", "s") == 0
     assert recipients(server) == ["zoe@example.com", "bob@example.com"]
+
+
+# -- the guide
+
+
+def test_the_commands_of_the_guide_work(
+    merge: Merge,
+    server: ScriptedSMTPServer,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With the table and the text that it shows, each command does what it says there."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "merge-from-csv.md").read_text("utf-8")
+    blocks = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    (folder / "people.csv").write_text(blocks[0], encoding="utf-8")
+    (folder / "news.txt").write_text(blocks[1], encoding="utf-8")
+    monkeypatch.setenv("MODERNMAIL_URL", server.url())
+    commands = re.findall(r"^\$ modernmail (merge .*)$", page, re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        assert main(shlex.split(command)) == 0
+    out = capsys.readouterr().out
+    for line in (
+        "To: Zoë <zoe@example.com>",
+        "│ your code is A-17.",
+        "2 mails would be sent",
+        "✓ 2 rows: 2 accepted",
+    ):
+        assert line in page
+        assert line in out
+    assert recipients(server) == ["zoe@example.com", "bob@example.com"]
+
+
+def test_a_link_to_unsubscribe(merge: Merge, server: ScriptedSMTPServer) -> None:
+    """Each mail has a link of its own; a hole in it that no column fills is refused."""
+    assert merge("--url", server.url(), "--unsubscribe", "https://example.com/u/{item}?who={recipient}") == 0
+    fields = [str(mail["List-Unsubscribe"]) for mail in received(server)]
+    assert fields == [
+        "<https://example.com/u/Tea?who=zoe%40example.com>",
+        "<https://example.com/u/%3CCoffee%3E?who=bob%40example.com>",
+    ]
+    assert (
+        merge("--url", server.url(), "--results", "x", "--unsubscribe", "https://example.com/{nobody}") == 2
+    )
+    assert "the unsubscribe link asks for {nobody}" in merge.err
+    assert merge("--url", server.url(), "--results", "x", "--unsubscribe", "http://example.com/") == 2
+    assert "https" in merge.err

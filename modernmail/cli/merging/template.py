@@ -48,6 +48,7 @@ class Template:
         headers: Sequence[tuple[str, str]] = (),
         attach: Sequence[str] = (),
         embed: Sequence[tuple[str, str]] = (),
+        unsubscribe: str | None = None,
         keeps_braces: bool = False,
     ) -> None:
         if subject is None and "subject" not in table.columns:
@@ -63,6 +64,9 @@ class Template:
             if not name:
                 raise InvalidAttachment("embed", f"{cid}=", "there is no file behind the =")
             self.message.embed(cid, Path(name))
+        if unsubscribe is not None:
+            self.message.unsubscribe(unsubscribe)
+            _check_holes("unsubscribe link", unsubscribe.replace("{recipient}", ""), table)
         if not keeps_braces:
             for what, body in (("subject", subject), ("text", text), ("html", html)):
                 _check_holes(what, body or "", table)
@@ -70,7 +74,7 @@ class Template:
         self._hand = _Hand()
         self._merge = self.message.merge(self._hand)
         self._digest = _digest(
-            subject, text, html, from_email, reply_to, headers, [*attach, *dict(embed).values()]
+            subject, text, html, from_email, reply_to, headers, unsubscribe, [*attach, *dict(embed).values()]
         )
 
     def message_of(self, row: Row) -> Message:
