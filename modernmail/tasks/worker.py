@@ -1,8 +1,7 @@
 """What runs stored jobs: `Worker`, the heart of `modernmail worker`.
 
-It has a number of hands, each a thread. One hand at a time looks for work; the one that finds some does it,
-and the next takes its place at the door. A pulse keeps the lease alive, and takes back what dead workers
-left.
+It has a number of hands, each a thread, that wait for work at a door. A pulse keeps the lease alive, and takes back what
+dead workers left.
 
 Rules of the file: an error of the queue or of a job never ends a hand; a stop lets what has begun finish and
 gives the rest back; what came of a job is stored, however long the queue's file is unavailable, until the
@@ -23,6 +22,7 @@ from modernmail.registry import mailers
 
 from .backend import new_worker_id
 from .delivery import Delivery, Paused
+from .door import SORRY, Door
 from .lanes import Lanes
 from .loopthread import LoopThread
 from .mailjob import LANE as MAIL
@@ -32,7 +32,6 @@ from .signals import mail_finished
 from .sqlite.backend import LANE, SQLiteBackend
 from .sqlite.lease import Lease
 from .sqlite.mail import MailStore
-from .sqlite.recovery import next_due, wake
 from .taskjob import run
 
 if TYPE_CHECKING:
@@ -47,9 +46,6 @@ if TYPE_CHECKING:
     Report = Callable[[dict[str, Any]], None]
 
 logger = logging.getLogger("modernmail.tasks")
-
-POLL = 0.1  # seconds between two looks at an empty queue that other processes may fill
-SORRY = 1.0  # seconds to wait for a queue that is unavailable
 
 
 class Worker:
@@ -77,18 +73,18 @@ class Worker:
         self.backend = backend
         self.queues = None if queues is None else tuple(queues)
         self.concurrency = concurrency
-        self.until_empty = until_empty
         self.report = report
         self.id = new_worker_id()
         self.counts: Counter[str] = Counter()
         self.lease = Lease(backend.database, self.id, backend.lease)
-        self._door = threading.Condition()
-        self._is_watched = False
         self._stopping = threading.Event()
         self._aborting = threading.Event()
         self._mailers: dict[str, Mailer] = {}
         self._mail = MailStore(backend)
         self._lanes = Lanes(self._mail.pauses, batch)
+        self._door = Door(
+            self.lease, self._lanes, self.queues, until_empty=until_empty, stopping=self._stopping
+        )
         self._pulse = Pulse(backend, self.lease, self._report)
         self._loop = LoopThread()
 
@@ -119,8 +115,7 @@ class Worker:
         if self._stopping.is_set():
             self._aborting.set()
         self._stopping.set()
-        with self._door:
-            self._door.notify_all()
+        self._door.close()
 
     @property
     def is_stopping(self) -> bool:
@@ -128,61 +123,20 @@ class Worker:
         return self._stopping.is_set()
 
     def _labour(self) -> None:
-        while jobs := self._next():
+        while jobs := self._door.next():
             try:
                 self._do(jobs)
             except Exception:
                 logger.exception("worker %s: %d jobs were left to their lease", self.id, len(jobs))
             finally:
                 self._let_go(jobs[0].lease or "")
-                with self._door:
-                    self._lanes.leave(jobs[0].lane)
-                    self._door.notify()
+                self._door.leave(jobs[0].lane)
 
     def _let_go(self, token: str) -> None:
         try:
             self.lease.let_go(token)
         except QueueUnavailable as error:
             logger.warning("a claim of this worker was left behind, until its time is over: %s", error)
-
-    def _next(self) -> list[Job]:
-        """Return jobs to do; one hand watches for them, the others wait for its place. None: time to go."""
-        with self._door:
-            while not self._stopping.is_set():
-                if self._is_watched:
-                    self._door.wait()
-                    continue
-                self._is_watched = True
-                try:
-                    jobs, wait = self._look()
-                    if jobs:
-                        self._lanes.enter(jobs[0].lane)
-                        return jobs
-                    if self.until_empty and not self._lanes.is_busy and wait is not SORRY:
-                        self._stopping.set()
-                        self._door.notify_all()
-                    else:
-                        self._door.wait(wait)
-                finally:
-                    self._is_watched = False
-                    self._door.notify()
-        return []
-
-    def _look(self) -> tuple[list[Job], float]:
-        """Return jobs that are ours now, or none and the seconds until the next look."""
-        try:
-            if jobs := self._claim():
-                return jobs, 0.0
-            due = next_due(self.backend.database)
-        except QueueUnavailable as error:
-            logger.error("worker %s: %s; trying again in %g s", self.id, error, SORRY)
-            return [], SORRY
-        return [], POLL if due is None else max(0.001, min(POLL, due - time.time()))
-
-    def _claim(self) -> list[Job]:
-        wake(self.backend.database)
-        closed = self._lanes.closed()
-        return self.lease.claim(self._lanes.at_most, queues=self.queues, lanes=closed)
 
     def _do(self, jobs: list[Job]) -> None:
         if jobs[0].lane != LANE:

@@ -431,9 +431,8 @@ def test_a_worker_outlasts_an_unavailable_queue(
     backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It says what is wrong, waits, and goes on; what came of a job is stored when the queue is back."""
-    from modernmail.tasks import worker as module
-
-    monkeypatch.setattr(module, "SORRY", 0.01)
+    for module in ("door", "worker"):
+        monkeypatch.setattr(f"modernmail.tasks.{module}.SORRY", 0.01)
     result = chores.add.enqueue(1)
     worker = Worker(backend, until_empty=True)
     failures = {"claim": 2, "finish": 3}
