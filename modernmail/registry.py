@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    Setting = str | Mapping[str, Any]
+    Setting = str | Mapping[str, Any] | Mailer
 
 _KEYS = ("url", "username", "password", "token", "from_email", "on_unknown", "layers", "max_size")
 
@@ -72,10 +72,12 @@ class Mailers:
                 f"a mapping of names to URLs is expected, such as {{'default': 'smtp://…'}}, not {type(settings).__name__}"
             )
         for name, setting in settings.items():
-            if isinstance(setting, str):
+            if isinstance(setting, (str, Mailer)):
                 continue
             if not hasattr(setting, "keys") or "url" not in setting:
-                raise ConfigurationError(f"mailer {name!r}: must be a URL, or a mapping with at least 'url'")
+                raise ConfigurationError(
+                    f"mailer {name!r}: must be a URL, a Mailer, or a mapping with at least 'url'"
+                )
             unknown = [key for key in setting if key not in _KEYS]
             if unknown:
                 raise ConfigurationError(
@@ -97,6 +99,8 @@ class Mailers:
 
 def _mailer(setting: Setting, origin: str) -> Mailer:
     """Return the mailer of a setting; an error says where the setting came from."""
+    if isinstance(setting, Mailer):
+        return setting
     values: dict[str, Any] = {"url": setting} if isinstance(setting, str) else dict(setting)
     url = values.pop("url")
     if values.get("from_email") is None:
@@ -126,6 +130,7 @@ mailers = Mailers()
 def configure(settings: Mapping[str, Setting]) -> None:
     """Say which mailers there are: a mapping of name to URL, or to a mapping with `url` and further arguments of `Mailer`.
 
+    A `Mailer` that was made in code, as by `Mailer.from_django_settings()`, may stand there too.
     User name and password in a mapping are literal; in a URL they are percent-encoded. What was configured before is
     forgotten. Raises `ConfigurationError`; a URL is looked at when its mailer is first used.
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import modernmail
 from modernmail import Mailer, Message
 from modernmail.errors import ConfigurationError
 from modernmail.layers import RateLimit, Redirect
@@ -539,3 +540,16 @@ def test_mail_goes_there() -> None:
         assert mailer.send(Message("Hi", "Text", to="zoe@example.com")).accepted
         mailer.close()
         assert running.commits[0].recipients == ("zoe@example.com",)
+
+
+def test_an_imported_mailer_can_be_configured() -> None:
+    """It stands where a URL would, so that `send_mail` and `message.send()` use it."""
+    imported = Mailer.from_django_settings(mailers("locmem") | {"DEFAULT_FROM_EMAIL": "shop@example.com"})
+    modernmail.configure({"default": imported})
+    try:
+        assert modernmail.mailers["default"] is imported
+        assert modernmail.send_mail("Hi", "Text", None, ["zoe@example.com"])
+        (parcel,) = imported.backend.outbox  # type: ignore[attr-defined]
+        assert parcel.envelope.return_path == "shop@example.com"
+    finally:
+        modernmail.configure({})

@@ -123,8 +123,8 @@ def test_an_unknown_name_lists_those_there_are() -> None:
     [
         ("smtp://zoe:s3cret@h.example", "a mapping of names to URLs is expected, such as {'default': 'smtp://…'}, not str"),
         (None, "not NoneType"),
-        ({"default": None}, "mailer 'default': must be a URL, or a mapping with at least 'url'"),
-        ({"default": {"host": "h.example"}}, "mailer 'default': must be a URL, or a mapping with at least 'url'"),
+        ({"default": None}, "mailer 'default': must be a URL, a Mailer, or a mapping with at least 'url'"),
+        ({"default": {"host": "h.example"}}, "mailer 'default': must be a URL, a Mailer, or a mapping with at least 'url'"),
         ({"default": {"url": "memory:", "user": "zoe"}}, "mailer 'default': no such key as 'user'; there are url, username"),
     ],
 )  # fmt: skip
