@@ -36,8 +36,8 @@ class Way:
         return asyncio.run(self._ago(parcels))
 
     async def _ago(self, parcels: Iterable[Parcel]) -> list[Receipt]:
-        mailer = Mailer(self.url + ("&" if "?" in self.url else "?") + f"pool={_AT_ONCE}")
-        async with mailer:
+        pool = "" if self.url.startswith("sendmail:") else f"{'&' if '?' in self.url else '?'}pool={_AT_ONCE}"
+        async with Mailer(self.url + pool) as mailer:
             if self.face == "asend_many":
                 return [receipt async for receipt in mailer.asend_many(parcels)]
             turns = asyncio.Semaphore(_AT_ONCE)
