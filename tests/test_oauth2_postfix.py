@@ -17,7 +17,7 @@ from token_endpoint import TokenEndpoint
 from modernmail import Mailer, Message
 from modernmail.errors import AuthenticationFailed
 from modernmail.oauth2 import OAuth2RefreshToken
-from modernmail.smtp import opening
+from modernmail.smtp import authentication
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,9 +81,9 @@ def test_postfix_takes_the_token(
     is_async: bool,
 ) -> None:
     """By either mechanism, sync and async: mail arrives; a token that was revoked is replaced; a refused one is an error."""
-    choose = opening.choose_mechanism
+    choose = authentication.choose_mechanism
     monkeypatch.setattr(
-        opening,
+        authentication,
         "choose_mechanism",
         lambda offered, *, is_token: choose(tuple(set(offered) & {mechanism}), is_token=is_token),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import modernmail.backends.smtp as backend
+import modernmail.backends.smtp_receipts as backend
 import modernmail.flow
 import modernmail.smtp.chunking as chunking
 from modernmail import Mailer, Message

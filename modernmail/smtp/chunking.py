@@ -10,9 +10,10 @@ may be dead, and that must not leave an outcome unknown.
 
 from __future__ import annotations
 
+from .group import check_reset
 from .outgoing import WHOLE, Outgoing, Unreadable, readable
-from .patience import Patience, late
-from .pipeline import Pipeline, check_reset
+from .patience import Patience
+from .pipeline import Pipeline
 from .replies import WireFault
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ class ChunkedPipeline(Pipeline):
 
     async def _exchange(self, batch: list[Transaction]) -> None:
         first = batch[0]
-        if self._is_late(first.delivery):
+        if self._deadline.is_over(first.delivery):
             self._give_up_late(batch)
             return
         wire, io = self._wire, self._io
@@ -79,7 +80,7 @@ class ChunkedPipeline(Pipeline):
             wire.check()
             if is_idle or wire.needs_reset:
                 wire.needs_reset = False
-                patience = self._bounded(self._ordinary, (1, first.delivery))
+                patience = self._deadline.bounded(self._ordinary, (1, first.delivery))
                 check_reset((await wire.exchange(b"RSET\r\n", 1, patience))[0])
             if commit_point is not None:
                 for transaction in batch:
@@ -93,7 +94,7 @@ class ChunkedPipeline(Pipeline):
             for transaction in batch:
                 self._interrupted(transaction)
             raise
-        if commit_point is not None and self._is_late(first.delivery):
+        if commit_point is not None and self._deadline.is_over(first.delivery):
             self._give_up_late(batch)
             return
         count, patience = self._expected(batch)
@@ -123,7 +124,7 @@ class ChunkedPipeline(Pipeline):
             each += [self._settings.timeout] * (transaction.count - (0 if each else 1))
             each.append(self._settings.final_timeout)
             marks.append((len(each), transaction.delivery))
-        return len(each), self._bounded(Patience(*each), *marks)
+        return len(each), self._deadline.bounded(Patience(*each), *marks)
 
     def _put_back(self, batch: list[Transaction]) -> None:
         for transaction in reversed(batch):
@@ -131,11 +132,9 @@ class ChunkedPipeline(Pipeline):
 
     def _give_up_late(self, batch: list[Transaction]) -> None:
         """The deadline of the first has passed before anything was written; the others have theirs still."""
-        assert self._total is not None
         first = batch[0]
         self._put_back(batch[1:])
-        first.lost(late(self._total))
-        self._backlog.give_up(first.delivery, late(self._total))
+        self._backlog.give_up(first.delivery, self._deadline.lapse(first))
 
     def _judge(self, batch: list[Transaction], replies: list[Reply]) -> None:
         """Judge the replies to whole mails."""
@@ -183,7 +182,7 @@ class ChunkedPipeline(Pipeline):
                 self._judge_one(transaction, told)
                 continue
             open_ = transaction.judge_partly(told)
-            if not transaction.is_sent and not told and not self._is_late(transaction.delivery):
+            if not transaction.is_sent and not told and not self._deadline.is_over(transaction.delivery):
                 self._backlog.strand(transaction.delivery, open_)
                 continue
             transaction.addresses = transaction.accepted = open_

@@ -1,62 +1,22 @@
-"""How a session is opened: EHLO, STARTTLS, AUTH, as one conversation over either library (RFC 5321, 3207, 4954).
+"""How a session is opened: greeting, EHLO, STARTTLS, AUTH, as one conversation over either library (RFC 5321, 3207).
 
-The wires implement `Opener` with smtplib and aiosmtplib, which keep TCP, TLS and the reading of replies; `open_session`
-says what is said.
+The wires call `open_session` with an `Opener` of theirs.
 
 Rules of the file: no credential leaves before TLS is up and verified, unless the URL says `tls=off` or `verify=off` in
-so many words; what was offered before STARTTLS is forgotten (RFC 3207 4.2); an error never holds a secret, nor does what
-is kept of the conversation.
+so many words; what was offered before STARTTLS is forgotten (RFC 3207 4.2).
 """
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
-
-from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, SecurityFailed
+from ..errors import ConnectFailed, SecurityFailed
+from .authentication import authenticate
 from .extensions import Extensions
+from .opener import heard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-    from typing import Protocol
-
-    from ..receipt import Reply
+    from .opener import Opener
     from .settings import Settings
-
-    class Opener(Protocol):
-        """The few things a library must do while a session is opened."""
-
-        is_tls: bool
-        said: list[str]  # the conversation, without secrets
-
-        async def connect(self) -> Reply:
-            """Connect; return the greeting."""
-            ...
-
-        async def ehlo(self) -> Reply:
-            """Say EHLO."""
-            ...
-
-        async def helo(self) -> Reply:
-            """Say HELO."""
-            ...
-
-        async def start_tls(self) -> None:
-            """Say STARTTLS and begin TLS."""
-            ...
-
-        async def command(self, line: str) -> Reply:
-            """Say one line of AUTH."""
-            ...
-
-        async def token(self) -> str:
-            """Ask the provider for an access token."""
-            ...
-
-
-_HIDDEN = "…"
-_SHOWN = 500  # characters of a reply that are kept
-_LONGEST = 512  # octets of a command, its line end included (RFC 5321 4.5.3.1.4)
 
 
 async def open_session(opener: Opener, settings: Settings) -> Extensions:
@@ -64,7 +24,7 @@ async def open_session(opener: Opener, settings: Settings) -> Extensions:
 
     Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`.
     """
-    greeting = await _heard(opener, None, opener.connect())
+    greeting = await heard(opener, None, opener.connect())
     if greeting.code != 220:
         raise ConnectFailed(
             f"{settings.where} does not take connections: {greeting}",
@@ -83,149 +43,19 @@ async def open_session(opener: Opener, settings: Settings) -> Extensions:
                 "(?tls=opportunistic to use it when offered)"
             )
     if settings.username is not None:
-        await _authenticate(opener, settings, extensions)
+        await authenticate(opener, settings, extensions)
     return extensions
 
 
-async def _heard(opener: Opener, shown: str | None, answer: Awaitable[Reply]) -> Reply:
-    """Return the answer; keep what was said, which is shown as `shown`, and what came back."""
-    if shown is not None:
-        opener.said.append(f"> {shown}")
-    reply = await answer
-    text = str(reply)
-    opener.said.append(f"< {text if len(text) <= _SHOWN else text[:_SHOWN] + ' …'}")
-    return reply
-
-
 async def _hello(opener: Opener, settings: Settings) -> Extensions:
-    reply = await _heard(opener, "LHLO" if settings.is_lmtp else "EHLO", opener.ehlo())
+    reply = await heard(opener, "LHLO" if settings.is_lmtp else "EHLO", opener.ehlo())
     if reply.is_positive:
         return Extensions.of(reply)
     if reply.code in (500, 502, 504, 550) and not settings.is_lmtp:
         # RFC 5321 3.2: a server that does not know EHLO may still know HELO
-        reply = await _heard(opener, "HELO", opener.helo())
+        reply = await heard(opener, "HELO", opener.helo())
         if reply.is_positive:
             return Extensions({}, reply.text)
     raise ConnectFailed(
         f"{settings.where} refused the greeting: {reply}", reply=reply, is_transient=reply.is_transient
     )
-
-
-async def _authenticate(opener: Opener, settings: Settings, extensions: Extensions) -> None:
-    if not opener.is_tls and settings.tls != "off":
-        raise SecurityFailed(
-            f"the password for {settings.where} would go in clear: the connection has no TLS; "
-            "use a server with TLS, or say ?tls=off in the URL"
-        )
-    if not extensions.auth:
-        raise SecurityFailed(f"{settings.where} offers no AUTH, and a username is given")
-    mechanism = choose_mechanism(extensions.auth, is_token=settings.token is not None)
-    if mechanism is None:
-        raise SecurityFailed(
-            f"{settings.where} offers no AUTH mechanism we know: {', '.join(extensions.auth)}"
-        )
-    token = None if settings.token is None else await _token(opener, settings)
-    reply = await _spoken(opener, settings, mechanism, token)
-    if reply.code == 535 and token is not None:
-        # The token may have been revoked, or expired between two looks; the same one again would count as an attack.
-        forget = getattr(settings.token, "refused", None)
-        if forget is not None:
-            forget(token)
-        another = await _token(opener, settings)
-        if another != token:
-            reply = await _spoken(opener, settings, mechanism, another)
-    if reply.code != 235:
-        raise AuthenticationFailed(
-            f"{settings.where} did not accept the credentials of {settings.username!r} ({mechanism}): {reply}",
-            reply=reply,
-            is_transient=reply.is_transient,
-        )
-
-
-def choose_mechanism(offered: tuple[str, ...], *, is_token: bool) -> str | None:
-    """Return the mechanism to use, None when none fits.
-
-    >>> choose_mechanism(("LOGIN", "PLAIN", "CRAM-MD5"), is_token=False)
-    'PLAIN'
-    """
-    known = ("OAUTHBEARER", "XOAUTH2") if is_token else ("PLAIN", "LOGIN", "CRAM-MD5")
-    return next((mechanism for mechanism in known if mechanism in offered), None)
-
-
-async def _spoken(opener: Opener, settings: Settings, mechanism: str, token: str | None) -> Reply:
-    """Carry out one AUTH exchange and return its last reply."""
-    user, password = settings.username or "", settings.password or ""
-    if mechanism == "PLAIN":
-        first = f"\0{user}\0{password}"
-        return await _with_initial_response(opener, mechanism, first, again=first)
-    if mechanism == "LOGIN":
-        reply = await _heard(opener, "AUTH LOGIN", opener.command("AUTH LOGIN"))
-        if reply.code == 334:
-            reply = await _heard(opener, _HIDDEN, opener.command(_base64(user)))
-        if reply.code == 334:
-            reply = await _heard(opener, _HIDDEN, opener.command(_base64(password)))
-        return reply
-    if mechanism == "CRAM-MD5":
-        reply = await _heard(opener, "AUTH CRAM-MD5", opener.command("AUTH CRAM-MD5"))
-        if reply.code != 334:
-            return reply
-        answer = _base64(f"{user} {_digest(password, reply)}")
-        return await _heard(opener, _HIDDEN, opener.command(answer))
-    if mechanism == "XOAUTH2":
-        return await _with_initial_response(
-            opener, mechanism, f"user={user}\1auth=Bearer {token}\1\1", again=""
-        )
-    name = user.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 4: a saslname
-    server = f"host={settings.host}\1port={settings.port}"
-    first = f"n,a={name},\1{server}\1auth=Bearer {token}\1\1"
-    # RFC 7628 3.2.3: a 334 carries an error, to be acknowledged by one octet before the code comes
-    return await _with_initial_response(opener, mechanism, first, again="\1")
-
-
-async def _with_initial_response(opener: Opener, mechanism: str, first: str, *, again: str) -> Reply:
-    """Say AUTH with what the mechanism begins with; `again` answers a challenge that comes all the same."""
-    command, response = f"AUTH {mechanism}", _base64(first)
-    shown = f"{command} {_HIDDEN}"
-    if len(command) + 1 + len(response) + 2 > _LONGEST:
-        # RFC 4954 4: the command may not be longer than any other, so the response follows it
-        reply = await _heard(opener, command, opener.command(command))
-        if reply.code != 334:
-            return reply
-        reply = await _heard(opener, _HIDDEN, opener.command(response))
-    else:
-        reply = await _heard(opener, shown, opener.command(f"{command} {response}"))
-    if reply.code == 334:
-        reply = await _heard(opener, _HIDDEN, opener.command(_base64(again)))
-    return reply
-
-
-async def _token(opener: Opener, settings: Settings) -> str:
-    """Return the provider's token, which must be one: a control character would end its field."""
-    try:
-        token = await opener.token()
-    except DeliveryError:
-        raise
-    except Exception as error:  # whatever it is made of: what it could not do is no fault of the mail server
-        why = f"the token provider for {settings.username!r} failed: {type(error).__name__}"
-        raise AuthenticationFailed(why, is_transient=True) from error
-    # RFC 6750 2.1: b64token
-    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-        raise AuthenticationFailed(
-            f"the token provider for {settings.username!r} gave no token: a str of printable ASCII is expected"
-        )
-    return token
-
-
-def _digest(password: str, challenge: Reply) -> str:
-    """Return the answer to a CRAM-MD5 challenge (RFC 2195)."""
-    import hmac
-
-    try:
-        text = a2b_base64(challenge.lines[-1], strict_mode=True)
-    except ValueError as error:
-        raise AuthenticationFailed("the CRAM-MD5 challenge is not base64", reply=challenge) from error
-    return hmac.new(password.encode("utf-8"), text, "md5").hexdigest()
-
-
-def _base64(text: str) -> str:
-    return b2a_base64(text.encode("utf-8"), newline=False).decode("ascii")

@@ -12,8 +12,10 @@ from __future__ import annotations
 from ..errors import ContentRefused
 from ..receipt import Outcome
 from .backlog import Backlog
+from .deadline import Deadline
+from .group import speak
 from .outgoing import WHOLE, Outgoing, Unreadable
-from .patience import Bounded, Patience, late
+from .patience import Patience
 from .replies import WireFault
 from .transaction import DATA
 
@@ -39,13 +41,12 @@ class Pipeline:
     __slots__ = (
         "_backlog",
         "_current",
+        "_deadline",
         "_done",
         "_final",
         "_io",
         "_ordinary",
         "_settings",
-        "_singly",
-        "_total",
         "_wire",
         "fault",
         "opened",
@@ -60,8 +61,7 @@ class Pipeline:
         self._backlog = Backlog(wire, parcels, io, settings, again)
         self._done = self._backlog.done
         self._current: Transaction | None = None  # the server waits for its content
-        self._singly: list[Reply] = []  # the replies so far of a group that is spoken one command at a time
-        self._total = settings.deadline
+        self._deadline = Deadline(settings.deadline, io)
         self._ordinary = Patience(settings.timeout)
         self._final = Patience(settings.final_timeout, settings.timeout)
         self.fault: WireFault | None = None
@@ -109,79 +109,27 @@ class Pipeline:
         reason = "not sent" if self.fault is None else self.fault.reason
         return self._backlog.rescue(is_old=is_old, reason=reason, reply=last)
 
-    # -- the deadline of a whole send --------------------------------------------------------------------------
-
-    def _bounded(self, usual: Patience, *marks: tuple[int, Delivery]) -> Patience:
-        """Return how long to wait for replies: as usual, less when the deadline of a send comes first."""
-        return usual if self._total is None else Bounded(usual.each, marks, self._total)
-
-    def _is_late(self, delivery: Delivery) -> bool:
-        """Return whether the deadline of this send has passed."""
-        if self._total is None:
-            return False
-        now = self._io.now()
-        return delivery.deadline(self._total, now) <= now
-
     # -- the group that opens a transaction --------------------------------------------------------------------
 
     async def _open(self, transaction: Transaction) -> None:
-        if self._is_late(transaction.delivery):
-            assert self._total is not None
-            transaction.lost(late(self._total))
-            self._backlog.give_up(transaction.delivery, late(self._total))
+        if self._deadline.is_over(transaction.delivery):
+            self._backlog.give_up(transaction.delivery, self._deadline.lapse(transaction))
             return
         wire = self._wire
         wire.is_fresh = False
-        self._singly = []
+        patience = self._deadline.bounded(self._ordinary, (transaction.count, transaction.delivery))
+        told: list[Reply] = []
         try:
-            if wire.extensions.pipelining:
-                reset = wire.needs_reset
-                group = b"RSET\r\n" + transaction.group if reset else transaction.group
-                wire.needs_reset = False
-                count = transaction.count + reset
-                patience = self._bounded(self._ordinary, (count, transaction.delivery))
-                replies = await wire.exchange(group, count, patience)
-                if reset:
-                    check_reset(replies[0])
-                transaction.judge(replies, 1 if reset else 0)
-            else:
-                await self._open_singly(transaction)
+            await speak(wire, transaction, patience, told)
         except WireFault as fault:
             # A reply that fits nowhere: the server may be waiting for a content, so not even QUIT is safe.
             await wire.close(polite=False)
-            self._failed_opening(transaction, fault, self._told(fault))
+            self._failed_opening(transaction, fault, told)
         except BaseException:
             self._interrupted(transaction)
             raise
         else:
             await self._opened(transaction)
-
-    def _told(self, fault: WireFault) -> list[Reply]:
-        """Return the replies to a group that failed; none when what came was no SMTP, which pairs with nothing."""
-        replies = self._singly + self._wire.replies
-        return [] if fault.kind == "protocol" else replies
-
-    async def _open_singly(self, transaction: Transaction) -> None:
-        """Speak with a server without PIPELINING: one command, one reply."""
-        wire, patience = self._wire, self._bounded(self._ordinary, (1, transaction.delivery))
-        if wire.needs_reset:
-            wire.needs_reset = False
-            check_reset((await wire.exchange(b"RSET\r\n", 1, patience))[0])
-        lines = transaction.group.split(b"\r\n")
-        told = self._singly
-        transaction.hear(told)
-        told += await wire.exchange(lines[0] + b"\r\n", 1, patience)
-        if not transaction.judge_mail(told[0]):
-            return
-        for line in lines[1:-2]:
-            told += await wire.exchange(line + b"\r\n", 1, patience)
-        transaction.judge_recipients(told[1:])
-        if transaction.accepted:
-            told += await wire.exchange(b"DATA\r\n", 1, patience)
-            transaction.judge_data(told[-1])
-        transaction.is_rough = not transaction.is_going or len(transaction.accepted) < len(
-            transaction.addresses
-        )
 
     async def _opened(self, transaction: Transaction) -> None:
         self.opened += 1
@@ -211,7 +159,7 @@ class Pipeline:
         delivery.conversation = transaction.transcript(fault.reason)
         if not open_ and not delivery.remaining:
             self._done.append(delivery.receipt(self._io.now()))
-        elif self._is_late(delivery):
+        elif self._deadline.is_over(delivery):
             delivery.settle(open_, Outcome("deferred", reason=fault.reason, phase="connect"))
             self._backlog.give_up(delivery, fault.reason)
         else:
@@ -274,13 +222,13 @@ class Pipeline:
             count += following.count
             marks.append((count, following.delivery))
         if not current.accepted:
-            return await wire.exchange(last, count, self._bounded(self._ordinary, *marks))
-        await self._in_time(delivery)
+            return await wire.exchange(last, count, self._deadline.bounded(self._ordinary, *marks))
+        if self._deadline.is_over(delivery):
+            raise await self._too_late()
         patience = self._final
         if own > 1:
             patience = Patience(*[self._settings.final_timeout] * own, self._settings.timeout)
-        if self._total is not None:
-            patience = self._bounded(patience, *marks)
+        patience = self._deadline.bounded(patience, *marks)
         content = delivery.parcel.content
         commit_point = self._io.commit_point
         if content.is_streamed or content.size > WHOLE:
@@ -307,14 +255,13 @@ class Pipeline:
         except BaseException:
             await self._wire.close(polite=False)
             raise
-        await self._in_time(delivery)
+        if self._deadline.is_over(delivery):
+            raise await self._too_late()
 
-    async def _in_time(self, delivery: Delivery) -> None:
-        """Raise `WireFault`, the wire closed, when the deadline has passed: inside DATA there is no other way out."""
-        if self._is_late(delivery):
-            assert self._total is not None
-            await self._wire.close(polite=False)
-            raise WireFault("timeout", late(self._total))
+    async def _too_late(self) -> WireFault:
+        """Return the fault of a mail whose time is over, the wire closed: inside DATA there is no other way out."""
+        await self._wire.close(polite=False)
+        return WireFault("timeout", self._deadline.reason)
 
     def _count(self, current: Transaction) -> int:
         """Return how many replies the end of this content has."""
@@ -389,9 +336,3 @@ def _reason(fault: WireFault, current: Transaction, replies: list[Reply]) -> str
     if replies:
         return f"the server answered {replies[0]} before the content was complete"
     return f"{fault.reason} before the content was complete"
-
-
-def check_reset(reply: Reply) -> None:
-    """Raise `WireFault` unless RSET was taken: the transaction before may still be open on the server."""
-    if not reply.is_positive:
-        raise WireFault("protocol", f"the server refused RSET: {reply}")

@@ -1,0 +1,183 @@
+"""The receipts of one burst over SMTP: `SMTPReceipts`, which keeps a pipeline on a wire of the pool.
+
+The backend makes one for each burst, or several that share one source.
+
+Rules of the file: a wire that served before and fails before content is written is replaced once, silently; what a
+fresh wire cannot do is deferred. After a connection could not be opened the parcels that follow at once are deferred without
+another attempt, so that a dead server does not cost a timeout for each mail; a busy pool is no dead server.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+
+from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, SecurityFailed
+from ..receipt import Outcome
+from ..smtp.chunking import ChunkedPipeline
+from ..smtp.delivery import Delivery
+from ..smtp.lmtp import LMTPPipeline
+from ..smtp.patience import late
+from ..smtp.pipeline import Pipeline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..receipt import Receipt
+    from ..runtime import IO
+    from ..smtp.wire import Wire
+    from .backend import Parcels
+    from .smtp import SMTPBackend
+
+_RESPITE = 1.0  # seconds without a new attempt after a connection could not be opened
+
+
+class SMTPReceipts:
+    """The receipts of one burst over one wire at a time."""
+
+    __slots__ = (
+        "__weakref__",
+        "_backend",
+        "_done",
+        "_error",
+        "_io",
+        "_parcels",
+        "_pipeline",
+        "_pool",
+        "_ready_at",
+        "_waiting",
+        "_was_used",
+        "_wire",
+        "turns",
+    )
+
+    def __init__(self, backend: SMTPBackend, parcels: Parcels, io: IO) -> None:
+        self._backend = backend
+        self._pool = backend.pools.of(io)
+        self._parcels = parcels
+        self._io = io
+        self._wire: Wire | None = None
+        self._was_used = False  # the wire had served before this burst
+        self._pipeline: Pipeline | None = None
+        self._waiting: deque[Delivery] = deque()  # pulled, and without a wire
+        self._done: deque[Receipt] = deque()
+        self._error: ConnectFailed | None = None
+        self._ready_at = 0.0
+        self.turns = 0
+        self._pool.attend(self)
+
+    async def next(self) -> Receipt | None:
+        """Return the next receipt; None when the source ended."""
+        self.turns += 1
+        try:
+            while not self._done:
+                pipeline = self._pipeline
+                if pipeline is None:
+                    if not await self._connect():
+                        return None
+                    continue
+                receipt = await pipeline.next()
+                if receipt is not None:
+                    return receipt
+                if pipeline.fault is None:
+                    self._waiting.extend(pipeline.hand_on())
+                    is_spent = pipeline.is_spent
+                    await self._hand_back()
+                    if is_spent:
+                        continue
+                    return None
+                await self._replace(pipeline)
+            return self._done.popleft()
+        finally:
+            self.turns += 1
+            if self._pool.drainers:
+                self._pool.turn_ended()
+
+    async def _connect(self) -> bool:
+        """Get a wire for the next parcel; False when there is no parcel."""
+        io = self._io
+        if not self._waiting:
+            parcel = await self._parcels.next()
+            if parcel is None:
+                return False
+            self._waiting.append(Delivery(parcel, self._parcels.position, io.now()))
+        started = io.now()
+        if self._error is not None and started < self._ready_at:
+            self._defer(self._error)
+            return True
+        settings = self._backend.settings
+        until = inf
+        if settings.deadline is not None:
+            until = self._waiting[0].deadline(settings.deadline, started)
+        try:
+            wire = await self._pool.acquire(io, until)
+        except (SecurityFailed, AuthenticationFailed):
+            raise
+        except ConnectFailed as error:
+            self._error = error
+            now = io.now()
+            self._ready_at = now + max(_RESPITE, now - started)
+            self._defer(error)
+            return True
+        if wire is None:
+            self._defer(self._busy(io.now() - started, is_late=io.now() >= until))
+            return True
+        self._error = None
+        self._wire = wire
+        self._was_used = not wire.is_fresh
+        again = tuple(self._waiting)
+        self._waiting.clear()
+        is_chunked = self._backend.is_chunked(wire.extensions)
+        kind = LMTPPipeline if settings.is_lmtp else ChunkedPipeline if is_chunked else Pipeline
+        self._pipeline = kind(wire, self._parcels, io, settings, again)
+        return True
+
+    def _busy(self, seconds: float, *, is_late: bool) -> ConnectFailed:
+        """Return the error of one who waited for a connection in vain."""
+        settings = self._backend.settings
+        busy = f"all {settings.pool} connections to {settings.where} were busy"
+        if is_late and settings.deadline is not None:
+            return ConnectFailed(f"{late(settings.deadline)}: {busy}", is_transient=True)
+        return ConnectFailed(f"{busy} for {seconds:g} s", is_transient=True)
+
+    def _defer(self, error: DeliveryError) -> None:
+        """Give up the mail that comes first: there is no connection for it."""
+        delivery = self._waiting.popleft()
+        outcome = Outcome("deferred", reply=error.reply, reason=str(error), phase="connect")
+        delivery.settle_rest(outcome, error)
+        delivery.conversation = delivery.conversation or error.conversation
+        self._done.append(delivery.receipt(self._io.now()))
+
+    async def _replace(self, pipeline: Pipeline) -> None:
+        """The wire failed: begin what is stranded on a new one, unless this one was new itself."""
+        self._waiting.extend(pipeline.rescue(is_old=self._was_used or pipeline.opened > 0))
+        self._done.extend(await pipeline.close())
+        await self._hand_back()
+
+    async def _hand_back(self) -> None:
+        wire, self._wire, pipeline, self._pipeline = self._wire, None, self._pipeline, None
+        if wire is not None:
+            if pipeline is not None:
+                wire.served += pipeline.opened
+            deadline = self._backend.settings.deadline
+            # A farewell is no part of a mail, but who set a deadline waits for no more than a tenth of it besides.
+            await self._pool.release(
+                wire, self._io, inf if deadline is None else self._io.now() + deadline / 10
+            )
+
+    async def close(self) -> list[Receipt]:
+        """Stop: return the receipts of everything pulled that has none yet."""
+        receipts = list(self._done)
+        self._done.clear()
+        try:
+            if self._pipeline is not None:
+                receipts += await self._pipeline.close()
+        finally:
+            await self._hand_back()
+        now = self._io.now()
+        for delivery in self._waiting:
+            delivery.settle_rest(
+                Outcome("deferred", reason="not sent: the sending was closed before", phase="connect")
+            )
+            receipts.append(delivery.receipt(now))
+        self._waiting.clear()
+        return receipts
