@@ -9,11 +9,10 @@ import click
 from rich.text import Text
 
 from modernmail.tasks.recipients import STATUSES
-from modernmail.tasks.registry import VARIABLE
 from modernmail.tasks.sqlite.mail import MailStore
 
+from .stored import about_a_queue, with_store
 from .terminal import STYLES, out, printable
-from .worker import find_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,21 +23,16 @@ _STYLES = {**STYLES, "queued": "", "sending": "cyan", "expired": "red", "discard
 
 
 @click.group()
-@click.option("--tasks-url", help=f"The queue, such as sqlite:///queue.db (default: {VARIABLE}).")
-@click.option(
-    "--import", "modules", multiple=True, metavar="MODULE", help="Import this first: it configures things."
-)
-@click.pass_context
-def outbox(context: click.Context, tasks_url: str | None, modules: tuple[str, ...]) -> None:
+@about_a_queue
+def outbox() -> None:
     """Look at the mail in a queue, and decide about single ones."""
-    context.obj = MailStore(find_queue(tasks_url, modules))
 
 
 @outbox.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Mails with a recipient of this status only.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each mail.")
-@click.pass_obj
+@with_store(MailStore)
 def list_mail(store: MailStore, status: str | None, limit: int | None, as_json: bool) -> None:
     """List the mails in order of arrival."""
     for number, ticket in enumerate(store.tickets(status), 1):
@@ -54,7 +48,7 @@ def list_mail(store: MailStore, status: str | None, limit: int | None, as_json: 
 @click.argument("mail_id", metavar="ID")
 @click.option("--content", is_flag=True, help="The stored content too.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.pass_obj
+@with_store(MailStore)
 def show(store: MailStore, mail_id: str, content: bool, as_json: bool) -> None:
     """Show one mail, recipient by recipient."""
     ticket = store.ticket(mail_id)
@@ -84,7 +78,7 @@ def show(store: MailStore, mail_id: str, content: bool, as_json: bool) -> None:
 @outbox.command()
 @click.argument("mail_ids", metavar="ID...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every mail that waits for another attempt.")
-@click.pass_obj
+@with_store(MailStore)
 def retry(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> None:
     """Try deferred recipients again now; a paused mailer goes on."""
     _each(store, store.retry, mail_ids, "deferred" if everything else None, "queued")
@@ -92,7 +86,7 @@ def retry(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> None
 
 @outbox.command()
 @click.argument("mail_ids", metavar="ID...", nargs=-1)
-@click.pass_obj
+@with_store(MailStore)
 def discard(store: MailStore, mail_ids: tuple[str, ...]) -> None:
     """Give mails up: whoever was not reached yet never will be."""
     _each(store, store.discard, mail_ids, None, "discarded")
@@ -101,7 +95,7 @@ def discard(store: MailStore, mail_ids: tuple[str, ...]) -> None:
 @outbox.command()
 @click.argument("mail_ids", metavar="ID...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every mail with an unknown recipient.")
-@click.pass_obj
+@with_store(MailStore)
 def resend(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> None:
     """Send mails again to those whose outcome is unknown or expired, or who were refused here: some may get them
     twice."""
@@ -110,7 +104,7 @@ def resend(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> Non
 
 @outbox.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.pass_obj
+@with_store(MailStore)
 def stats(store: MailStore, as_json: bool) -> None:
     """Count recipients by status, and say which mailers are paused."""
     counts = store.counts()

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from modernmail.tasks.registry import VARIABLE
 from modernmail.tasks.sqlite.taskstore import STATUSES, TaskStore
 
+from .stored import about_a_queue, with_store
 from .terminal import out, printable
-from .worker import find_queue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,21 +20,16 @@ _STYLES = {"waiting": "yellow", "queued": "", "running": "cyan", "done": "green"
 
 
 @click.group()
-@click.option("--tasks-url", help=f"The queue, such as sqlite:///queue.db (default: {VARIABLE}).")
-@click.option(
-    "--import", "modules", multiple=True, metavar="MODULE", help="Import this first: it configures things."
-)
-@click.pass_context
-def tasks(context: click.Context, tasks_url: str | None, modules: tuple[str, ...]) -> None:
+@about_a_queue
+def tasks() -> None:
     """Look at the tasks in a queue, and have failed ones tried again."""
-    context.obj = TaskStore(find_queue(tasks_url, modules))
 
 
 @tasks.command("list")
 @click.option("--status", type=click.Choice(STATUSES), help="Tasks of this status only.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each task.")
-@click.pass_obj
+@with_store(TaskStore)
 def list_tasks(store: TaskStore, status: str | None, limit: int | None, as_json: bool) -> None:
     """List the tasks in order of arrival."""
     for number, task in enumerate(store.tasks(status), 1):
@@ -50,7 +44,7 @@ def list_tasks(store: TaskStore, status: str | None, limit: int | None, as_json:
 @tasks.command()
 @click.argument("task_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.pass_obj
+@with_store(TaskStore)
 def show(store: TaskStore, task_id: str, as_json: bool) -> None:
     """Show one task, with the traceback of each failed attempt."""
     task = store.task(task_id)
@@ -70,7 +64,7 @@ def show(store: TaskStore, task_id: str, as_json: bool) -> None:
 @tasks.command()
 @click.argument("task_ids", metavar="ID...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every task that has failed.")
-@click.pass_obj
+@with_store(TaskStore)
 def retry(store: TaskStore, task_ids: tuple[str, ...], everything: bool) -> None:
     """Try failed tasks again, now that what was wrong is mended."""
     ids = [task["id"] for task in store.tasks("failed")] if everything else list(task_ids)

@@ -254,6 +254,13 @@ def test_retry_discard_and_resend_decide(url: str) -> None:
     assert lost.status == "accepted"
 
 
+@pytest.mark.parametrize("words", [("outbox", "list"), ("outbox", "resend"), ("tasks", "show")])
+def test_help_needs_no_queue(words: tuple[str, ...]) -> None:
+    """A command says what it does before anything is configured."""
+    result = CliRunner().invoke(app, [*words, "--help"])
+    assert (result.exit_code, result.output.startswith("Usage:")) == (0, True)
+
+
 def test_commands_without_an_id_say_what_they_want(url: str) -> None:
     """A usage error, and nothing is changed."""
     for word in ("retry", "discard", "resend"):

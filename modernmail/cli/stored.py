@@ -1,0 +1,55 @@
+"""What commands about a queue's contents share: the options that name the queue, and the store that each gets first.
+
+The queue is opened when a command runs, so that its help needs none.
+"""
+
+from __future__ import annotations
+
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modernmail.tasks.registry import VARIABLE
+
+from .worker import find_queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modernmail.tasks.sqlite.backend import SQLiteBackend
+
+    Command = Callable[..., Any]
+
+
+def about_a_queue(function: Command) -> Command:
+    """Make the callback of a group take the options that name a queue."""
+
+    @click.option("--tasks-url", help=f"The queue, such as sqlite:///queue.db (default: {VARIABLE}).")
+    @click.option(
+        "--import",
+        "modules",
+        multiple=True,
+        metavar="MODULE",
+        help="Import this first: it configures things.",
+    )
+    @click.pass_context
+    @wraps(function)
+    def call(context: click.Context, tasks_url: str | None, modules: tuple[str, ...]) -> None:
+        context.obj = partial(find_queue, tasks_url, modules)
+
+    return call
+
+
+def with_store(store: Callable[[SQLiteBackend], Any]) -> Callable[[Command], Command]:
+    """Give a command this store of the queue as its first argument."""
+
+    def decorate(function: Command) -> Command:
+        @click.pass_obj
+        @wraps(function)
+        def call(found: Callable[[], SQLiteBackend], /, *args: Any, **options: Any) -> Any:
+            return function(store(found()), *args, **options)
+
+        return call
+
+    return decorate
