@@ -7,7 +7,7 @@ import inspect
 import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from modernmail.errors import InvalidTask, TaskResultMismatch
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .backend import TaskBackend
+    from .registry import TaskBackends
     from .result import TaskResult
     from .retry import Retry
 
@@ -105,9 +106,7 @@ class Task(Generic[P, T]):
 
     def get_backend(self) -> TaskBackend:
         """Return the backend this task is enqueued on."""
-        from .registry import task_backends
-
-        return task_backends[self.backend]
+        return _backends()[self.backend]
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskResult[T]:
         """Queue a call with these arguments and return its result, which is READY, or done on an immediate
@@ -205,6 +204,14 @@ def find_task(module_path: str) -> Task[..., Any]:
             "task", module_path, f"is {type(found).__name__}, not a task: decorate it with @task"
         )
     return found
+
+
+@cache
+def _backends() -> TaskBackends:
+    """Return the backends, imported when the first task is enqueued."""
+    from .registry import task_backends
+
+    return task_backends
 
 
 def _restore(module_path: str, changes: dict[str, Any]) -> Task[..., Any]:

@@ -75,6 +75,9 @@ class SQLiteBackend(TaskBackend):
         self.ttl = ttl
         self.database = Database(path, synchronous=synchronous, patience=patience)
         self.jobs = Queue(self.database)
+        self._valid: Task[..., Any] | None = (
+            None  # the last one that was looked at: often it is the next one too
+        )
 
     def enqueue(
         self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -216,9 +219,11 @@ class SQLiteBackend(TaskBackend):
 
     def _maker(self, task: Task[..., Any]) -> Callable[[Sequence[Any], Mapping[str, Any]], _Made]:
         """Return what makes the job and the result of one call; the things all calls share are done once."""
-        self.validate_task(task)
+        if task is not self._valid:
+            self.validate_task(task)
+            self._valid = task
         now = datetime.now(UTC)
-        starts = task.starts_at(now)
+        starts = None if task.run_after is None else task.starts_at(now)
         run_after = None if starts is None else starts.timestamp()
         name, queue, priority = task.module_path, task.queue_name, task.priority
         alias, key = self.alias, queue_key()

@@ -99,8 +99,15 @@ class Database:
         changed."""
         with self.lock:
             connection = self._for(durable)
-            changed = self.patiently(connection.execute, sql, parameters).rowcount
-            self._count(connection, durable=durable)
+            try:
+                changed = connection.execute(sql, parameters).rowcount  # type: ignore[arg-type]
+            except sqlite3.IntegrityError:
+                raise
+            except sqlite3.Error:
+                # Said again, it is either done or explained.
+                changed = self.patiently(connection.execute, sql, parameters).rowcount
+            if self._commits <= _MANY:
+                self._count(connection, durable=durable)
             return changed
 
     def together(self, *statements: tuple[str, tuple[object, ...]]) -> list[int]:
