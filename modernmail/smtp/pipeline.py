@@ -216,19 +216,17 @@ class Pipeline:
     async def _write(self, current: Transaction, following: Transaction | None, own: int) -> list[Reply]:
         """Write the content with its final dot and the next group; return the replies to both."""
         wire, delivery = self._wire, current.delivery
-        last, count, marks = _DOT, own, [(own, delivery)]
+        last, count = _DOT, own
         if following is not None:
             last += following.group
             count += following.count
-            marks.append((count, following.delivery))
-        if not current.accepted:
-            return await wire.exchange(last, count, self._deadline.bounded(self._ordinary, *marks))
-        if self._deadline.is_over(delivery):
+        if current.accepted and self._deadline.is_over(delivery):
             raise await self._too_late()
         patience = self._final
-        if own > 1:
-            patience = Patience(*[self._settings.final_timeout] * own, self._settings.timeout)
-        patience = self._deadline.bounded(patience, *marks)
+        if own > 1 or self._deadline.total is not None or not current.accepted:
+            patience = self._patience(current, following, own)
+        if not current.accepted:
+            return await wire.exchange(last, count, patience)
         content = delivery.parcel.content
         commit_point = self._io.commit_point
         if content.is_streamed or content.size > WHOLE:
@@ -246,6 +244,16 @@ class Pipeline:
             last = whole + last
         current.is_sent = True
         return await wire.exchange(last, count, patience)
+
+    def _patience(self, current: Transaction, following: Transaction | None, own: int) -> Patience:
+        """Return how long the replies to this content, or to a lone dot, and those to the next group may take."""
+        patience = self._final if current.accepted else self._ordinary
+        if current.accepted and own > 1:
+            patience = Patience(*[self._settings.final_timeout] * own, self._settings.timeout)
+        marks = [(own, current.delivery)]
+        if following is not None:
+            marks.append((own + following.count, following.delivery))
+        return self._deadline.bounded(patience, *marks)
 
     async def _committed(self, delivery: Delivery) -> None:
         """Reach the commit point; the wire is closed when it does not let the mail pass."""
