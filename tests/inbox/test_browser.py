@@ -311,6 +311,24 @@ def test_the_theme_is_kept(browser: Any, inbox: InboxServer) -> None:
     assert page.evaluate(background) == light
 
 
+def test_many_tabs(browser: Any, inbox: InboxServer) -> None:
+    """Nine tabs work at once, though a browser opens six connections; when the one that listens goes, another does."""
+    context = browser.new_context()
+    pages = [context.new_page() for _ in range(9)]
+    for page in pages:
+        page.goto(inbox.url)
+        page.wait_for_selector("#live.on", state="attached")
+    add(inbox, Message("To all tabs", "x", to=["a@example.com"]))
+    for page in pages:
+        page.wait_for_selector(".item >> text=To all tabs")
+    pages.pop(0).close()
+    send_mail("And to the rest", "x", "me@example.com", ["you@example.com"])
+    for page in pages:
+        page.wait_for_selector(".item >> text=And to the rest")
+        until(page, "document.title === '(2) Inbox'")
+    context.close()
+
+
 def test_an_inbox_that_ends_is_missed(browser: Any) -> None:
     """The page says that the inbox does not answer, and stops saying so when it is back."""
     with InboxServer.threaded() as first:

@@ -250,50 +250,75 @@ window.addEventListener("popstate", () => {
   else { document.body.classList.remove("has-mail"); refreshList(); }
 });
 
-// -- live
+// -- live: one tab listens and tells the others, since a browser opens six connections to a host and then waits
 
+const tabs = window.BroadcastChannel && navigator.locks ? new BroadcastChannel("inbox") : null;
+let source = null; // in the tab that listens
 let last = null;
 let waiting = false;
 let losing = null; // the timer that will say so: a moment's break is not worth a word
-const source = new EventSource("/events");
-source.addEventListener("open", () => {
-  clearTimeout(losing);
-  losing = null;
-  live.classList.add("on");
-  live.classList.remove("lost");
-  live.textContent = "";
-});
-source.addEventListener("error", () => {
-  live.classList.remove("on");
-  losing ??= setTimeout(() => { live.classList.add("lost"); live.textContent = "The inbox does not answer"; }, 1500);
-});
-source.addEventListener("change", async (event) => {
-  const now = JSON.parse(event.data);
-  title(now.unread);
-  if (last && now.last > last.last) {
-    live.classList.remove("new");
-    void live.offsetWidth;
-    live.classList.add("new");
-  }
-  const shown = list.querySelector(".list-head")?.dataset ?? {};
-  const same = ["last", "total", "unread"].every((name) => shown[name] === String(now[name]));
-  last = now;
-  if (same || waiting) return;
-  waiting = true;
-  setTimeout(() => { waiting = false; refreshList(); }, 80);
-});
-source.addEventListener("blocked", async (event) => {
-  const id = JSON.parse(event.data).id;
-  const box = document.getElementById("blocked");
-  if (id !== opened() || !box) return;
-  const open = box.querySelector("details")?.open;
-  const answer = await fetch(box.dataset.url);
-  if (!answer.ok || id !== opened()) return;
-  box.innerHTML = trusted.createHTML(await answer.text());
-  const details = box.querySelector("details");
-  if (details && open) details.open = true;
-});
-window.addEventListener("pagehide", () => source.close());
+
+const hear = {
+  open() {
+    clearTimeout(losing);
+    losing = null;
+    live.classList.add("on");
+    live.classList.remove("lost");
+    live.textContent = "";
+  },
+  error() {
+    live.classList.remove("on");
+    losing ??= setTimeout(() => { live.classList.add("lost"); live.textContent = "The inbox does not answer"; }, 1500);
+  },
+  change(now) {
+    title(now.unread);
+    if (last && now.last > last.last) {
+      live.classList.remove("new");
+      void live.offsetWidth;
+      live.classList.add("new");
+    }
+    const shown = list.querySelector(".list-head")?.dataset ?? {};
+    const same = ["last", "total", "unread"].every((name) => shown[name] === String(now[name]));
+    last = now;
+    if (same || waiting) return;
+    waiting = true;
+    setTimeout(() => { waiting = false; refreshList(); }, 80);
+  },
+  async blocked({ id }) {
+    const box = document.getElementById("blocked");
+    if (id !== opened() || !box) return;
+    const open = box.querySelector("details")?.open;
+    const answer = await fetch(box.dataset.url);
+    if (!answer.ok || id !== opened()) return;
+    box.innerHTML = trusted.createHTML(await answer.text());
+    const details = box.querySelector("details");
+    if (details && open) details.open = true;
+  },
+  hello() { // a tab that was opened just now
+    if (source?.readyState === EventSource.OPEN) tabs.postMessage(["open"]);
+    if (source && last) tabs.postMessage(["change", last]);
+  },
+};
+
+function tell(kind, value) {
+  hear[kind](value);
+  tabs?.postMessage([kind, value]);
+}
+
+function listen() {
+  source = new EventSource("/events");
+  for (const kind of ["open", "error"]) source.addEventListener(kind, () => tell(kind));
+  for (const kind of ["change", "blocked"]) source.addEventListener(kind, (event) => tell(kind, JSON.parse(event.data)));
+  window.addEventListener("pagehide", () => source.close());
+  return new Promise(() => {}); // the lock is held for as long as this page lives
+}
+
+if (tabs) {
+  tabs.addEventListener("message", ({ data: [kind, value] }) => hear[kind](value));
+  tabs.postMessage(["hello"]);
+  navigator.locks.request("inbox", listen);
+} else listen(); // no secure context: an inbox that is shared under a name, over plain http
+
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 select(opened());
 reveal();
