@@ -461,8 +461,9 @@ def test_screenshots(browser: Any, inbox: InboxServer, tmp_path: Path, kind: str
         page.frame_locator(".stage.dark iframe").locator("h1").wait_for()
     page.screenshot(path=folder / f"inbox-mail-{kind}.png")
     assert page.url.endswith(found)
-    page.click("[data-view=headers]")
-    page.wait_for_selector(".view-headers")
-    page.screenshot(path=folder / f"inbox-headers-{kind}.png")
-    for name in ("list", "mail", "headers"):
+    if kind == "light":
+        page.click("[data-view=headers]")
+        page.wait_for_selector(".view-headers")
+        page.screenshot(path=folder / "inbox-headers-light.png")
+    for name in ("list", "mail"):
         assert (folder / f"inbox-{name}-{kind}.png").stat().st_size > 10_000

@@ -125,7 +125,7 @@ class ShownMail:
         lines = [
             ("Received", mail.received_at.astimezone().isoformat(" ", "seconds")),
             ("From host", " ".join(filter(None, (mail.peer, mail.helo and f"HELO {mail.helo}")))),
-            ("TLS", mail.tls or "none"),
+            ("TLS", mail.tls or ("none" if mail.peer else "")),
             ("User", mail.user or ""),
             ("Options", ", ".join(options)),
         ]
