@@ -97,7 +97,9 @@ def _values(message: Message) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for key in ("subject", "text", "html"):
         value = getattr(message, f"_{key}")
-        if value is not None and value != "":
+        if value or (
+            value is not None and key != "subject"
+        ):  # an empty text is a part, an empty subject no field
             data[key] = value
     for key, addresses in (
         ("from_email", message._from),

@@ -6,6 +6,7 @@ import email
 import re
 
 import pytest
+from budget import in_both_runs
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mail import second, standard, standard_mailboxes, wire
@@ -39,6 +40,7 @@ def check_lines(text: str) -> None:
         assert line.strip()
 
 
+@in_both_runs
 @given(TEXT | WORDS)
 @example("=?utf-8?q?a?=")
 @example("a  b" * 30)
@@ -47,7 +49,7 @@ def check_lines(text: str) -> None:
 @example("word " * 40 + "é")
 @example("é " + "word " * 40)
 @example("\u00a0")
-def test_a_subject_is_read_back(subject: str) -> None:
+def test_a_subject_is_read_back(run: str, subject: str) -> None:
     """Any text is read back exactly by both parsers, blanks at its ends aside; lines and encoded-words fit."""
     octets = wire(mail(subject=subject))
     expected = subject.strip(" \t")
@@ -64,11 +66,12 @@ def test_a_subject_is_read_back(subject: str) -> None:
     assert second(octets).headers["Subject"] == [expected]
 
 
+@in_both_runs
 @given(
     WORDS | TEXT,
     st.sampled_from(["X", "X-Campaign", "X-A-Very-Long-Name-Of-A-Header-Field-That-Is-Almost-A-Line"]),
 )
-def test_a_text_field_is_read_back(text: str, name: str) -> None:
+def test_a_text_field_is_read_back(run: str, text: str, name: str) -> None:
     """An extra field is read back too, whatever the length of its name."""
     octets = wire(mail(headers={name: text}), name)
     written = field(octets, name)
@@ -83,12 +86,13 @@ LOCALS = st.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-z0-9]{1,10})?", 
 MAILBOXES = st.builds(lambda name, local: Address(name=name, addr_spec=f"{local}@example.com"), NAMES, LOCALS)
 
 
+@in_both_runs
 @given(st.lists(MAILBOXES, min_size=1, max_size=8))
 @example([Address(name="evil@attacker.example, x", addr_spec="to@example.com")] * 2)
 @example([Address(name="Doe, " * 40, addr_spec="to@example.com")])
 @example([Address(name="=?utf-8?q?=0ABcc:x?=", addr_spec="to@example.com")])
 @example([Address(name="x" * 400, addr_spec="to@example.com")])
-def test_mailboxes_are_read_back(addresses: list[Address]) -> None:
+def test_mailboxes_are_read_back(run: str, addresses: list[Address]) -> None:
     """Names with whatever characters come back with their addresses, none more and none less; quotes survive folds."""
     octets = wire(mail(to=addresses))
     written = field(octets, "To")
@@ -120,6 +124,7 @@ def test_structured_fields_fold_between_items_only(name: str, size: int) -> None
     assert re.split(r",?\s+", written)[1:] == items
 
 
+@in_both_runs
 @given(
     st.text(
         st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029/\\"),
@@ -133,7 +138,7 @@ def test_structured_fields_fold_between_items_only(name: str, size: int) -> None
 @example("=?utf-8?q?x?=.txt")
 @example("%41'b*.txt")
 @example("😀" * 40)
-def test_a_file_name_is_read_back(name: str) -> None:
+def test_a_file_name_is_read_back(run: str, name: str) -> None:
     """Any name comes back exactly from both parsers; no RFC 2231 section splits a character, lines fit."""
     octets = mail(attachments=[Attachment(name, b"x", "application/x-a")]).as_bytes()
     (part,) = standard(octets).iter_attachments()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from budget import in_both_runs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,6 +137,7 @@ def test_a_message_makes_its_text() -> None:
         Message("x").text_from_html()
 
 
+@in_both_runs
 @given(
     st.lists(
         st.sampled_from(
@@ -149,7 +151,7 @@ def test_a_message_makes_its_text() -> None:
         max_size=40,
     ).map("".join)
 )  # fmt: skip
-def test_no_input_fails(html: str) -> None:
+def test_no_input_fails(run: str, html: str) -> None:
     """Whatever it is, it becomes text without tags, and lines without blanks at their ends."""
     text = text_of(html)
     assert all(line == line.rstrip() for line in text.split("\n"))

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from mail import second, standard, standard_mailboxes, wire
 
+from modernmail.address import Address
 from modernmail.attachment import Attachment
 from modernmail.characters import refusal
 from modernmail.errors import InvalidHeader, InvalidMessage
@@ -130,3 +131,94 @@ def test_an_attachment_comes_back(run: str, filename: str, content: bytes) -> No
     assert part.get_payload(decode=True) == content
     (found,) = second(octets).attachments
     assert (found.filename, found.content) == (filename, content)
+
+
+texts = any_text.map(lambda text: text.replace("\0", "").encode("utf-8", "ignore").decode())
+file_names = header_text.map(lambda text: "".join(text.split("\t")).replace("/", "").replace("\\", "") or "x")
+mailboxes = st.builds(
+    lambda name, local, domain: Address(name=name, addr_spec=f"{local}@{domain}"), names, local_parts, domains
+)
+attachments = st.builds(
+    Attachment, file_names, st.binary(max_size=200), st.sampled_from(["a/b", "image/png", "application/pdf"])
+)
+embedded = st.builds(
+    lambda content, cid: Attachment(None, content, "image/png", disposition="inline", content_id=cid),
+    st.binary(max_size=50),
+    st.text("abc.@-", min_size=1, max_size=20),
+)
+alternatives = st.tuples(
+    texts, st.sampled_from(["text/calendar; method=REQUEST", "text/x-amp-html", "text/csv; header=present"])
+)
+messages = st.builds(
+    Message,
+    subject=header_text,
+    text=st.none() | texts,
+    html=st.none() | texts,
+    from_email=mailboxes,
+    to=st.lists(mailboxes, max_size=3),
+    cc=st.lists(mailboxes, max_size=2),
+    bcc=st.just(["hidden@secret.example"]),
+    reply_to=st.lists(mailboxes, max_size=2),
+    sender=st.none() | mailboxes,
+    headers=st.dictionaries(
+        st.text("abc", min_size=1, max_size=5).map("X-{}".format), header_text, max_size=2
+    ),
+    attachments=st.tuples(
+        st.lists(embedded, max_size=2, unique_by=lambda part: part.content_id),
+        st.lists(attachments, max_size=3),
+    ).map(lambda parts: [*parts[0], *parts[1]]),
+    alternatives=st.lists(alternatives, max_size=2),
+    body_encoding=st.sampled_from(["auto", "base64", "quoted-printable", "8bit"]),
+)
+
+
+@in_both_runs
+@given(messages)
+def test_a_whole_message_comes_back(run: str, message: Message) -> None:
+    """Whatever is put together: it keeps every promise on the wire, and is read back to the same, by three ways."""
+    extra = [
+        *(name for name, _ in message.headers),
+        "Sender",
+        "Reply-To",
+        "Cc",
+        "Content-Disposition",
+        "Content-ID",
+    ]
+    octets = wire(message, *extra)
+    assert b"hidden" not in octets
+    assert not [part.defects for part in standard(octets).walk() if part.defects]
+    again = Message.from_bytes(octets)
+    assert again.verbatim is None
+    assert said(again) == said(message)
+    given = message.as_email_message()
+    assert given.keys() == standard(octets).keys()
+    assert said(Message.from_email_message(given)) == said(message)
+    assert Message.from_dict(message.to_dict()) == message
+
+
+def said(message: Message) -> dict[str, Any]:
+    """Return what a message says, newlines alike and one final newline off."""
+
+    def alike(text: Any) -> Any:
+        return (
+            text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+            if isinstance(text, str)
+            else text
+        )
+
+    no_parts = message.html is None and not message.attachments and not message.alternatives
+    return {
+        "subject": message.subject.strip(" \t"),
+        "text": alike(message.text or "") if no_parts else alike(message.text),
+        "html": alike(message.html),
+        "addresses": [message.from_email, message.to, message.cc, message.reply_to, message.sender],
+        "parts": sorted(
+            [
+                (part.is_embedded, part.filename, part.content, part.media_type)
+                for part in message.attachments
+            ],
+            key=lambda part: part[0],
+        ),
+        "alternatives": sorted((alike(content), kind) for content, kind in message.alternatives),
+        "headers": [(name, value) for name, value in message.headers if name.startswith("X-")],
+    }

@@ -7,6 +7,7 @@ import quopri
 from typing import Any
 
 import pytest
+from budget import in_both_runs
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mail import second, standard, wire
@@ -35,6 +36,7 @@ def body(octets: bytes) -> bytes:
     return octets.partition(b"\r\n\r\n")[2]
 
 
+@in_both_runs
 @given(BODIES, st.sampled_from(["auto", "base64", "quoted-printable", "8bit"]))
 @example(" \n\t\n ", "auto")
 @example("x" * 999, "8bit")
@@ -42,7 +44,7 @@ def body(octets: bytes) -> bytes:
 @example("é" * 499, "8bit")
 @example(".\n..\n.", "auto")
 @example("", "base64")
-def test_a_body_is_read_back(text: str, body_encoding: Any) -> None:
+def test_a_body_is_read_back(run: str, text: str, body_encoding: Any) -> None:
     """Any text comes back from both parsers, newlines made alike, in every encoding; no line is over 998."""
     message = mail(text=text, body_encoding=body_encoding)
     octets = wire(message)
@@ -66,8 +68,9 @@ def decoded(octets: bytes) -> str:
     return (quopri.decodestring(raw) if coded == "quoted-printable" else raw).decode()
 
 
+@in_both_runs
 @given(BODIES)
-def test_both_bodies_of_an_alternative_are_read_back(text: str) -> None:
+def test_both_bodies_of_an_alternative_are_read_back(run: str, text: str) -> None:
     """Within a multipart a body comes back with exactly the newlines at its end that it had."""
     octets = wire(mail(text=text, html=text))
     for part in standard(octets).iter_parts():
@@ -107,8 +110,9 @@ def test_what_is_asked_for_is_done() -> None:
     assert encoding(mail(text="plain\n", body_encoding="8bit").as_bytes()) == "7bit"
 
 
+@in_both_runs
 @given(BODIES)
-def test_quoted_printable_keeps_its_rules(text: str) -> None:
+def test_quoted_printable_keeps_its_rules(run: str, text: str) -> None:
     """Lines have at most 76 characters, none ends with a bare blank, and no octet is beyond ASCII."""
     raw = body(wire(mail(text=text, body_encoding="quoted-printable")))
     for line in raw.split(b"\r\n"):

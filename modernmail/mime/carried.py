@@ -27,9 +27,7 @@ _LONGEST_TO_FOLD = 76
 BLIND = ("bcc", "resent-bcc")
 _FIELD_NAME = bytes(code for code in range(33, 127) if code != 0x3A)  # RFC 5322 3.6.8 ftext
 _CONTROLS = {
-    code: " "
-    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000))
-    if code != 9
+    code: " " for code in (*range(0x20), 0x7F, 0x85, 0x2028, 0x2029, *range(0xD800, 0xE000)) if code != 9
 }
 
 

@@ -114,13 +114,12 @@ _NAMES = ("atom", "quoted", "comment")
 
 
 def _mailbox(tokens: list[Token]) -> Address:
-    comment = (
-        tokens[-1][1] if tokens[-1][0] == "comment" else ""
-    )  # before there were display names, this was one
+    # Before there were display names, a comment behind the address was one.
+    comment = _said(tokens[-1][1]) if tokens[-1][0] == "comment" else ""
     tokens = [token for token in tokens if token[0] != "comment"]
     kinds = [token[0] for token in tokens]
     if "<" not in kinds:
-        return _address(comment, _addr_spec(tokens))
+        return Address(name=comment, addr_spec=_addr_spec(tokens))
     opening = kinds.index("<")
     before, inside = tokens[:opening], tokens[opening + 1 :]
     for token in before:
@@ -132,7 +131,7 @@ def _mailbox(tokens: list[Token]) -> Address:
     if inside and inside[0][0] == "@":  # RFC 5322 4.4 obs-route: the relays that nobody uses any more
         colon = kinds.index(":") - opening if ":" in kinds else 0
         inside = inside[colon:] if colon else inside
-    return _address(_phrase(before) or comment, _addr_spec(inside))
+    return Address(name=_phrase(before) or comment, addr_spec=_addr_spec(inside))
 
 
 def _addr_spec(tokens: list[Token]) -> str:
@@ -144,13 +143,14 @@ def _addr_spec(tokens: list[Token]) -> str:
     return "".join([token[2] for token in tokens])
 
 
-def _address(name: str, addr_spec: str) -> Address:
-    return Address(name=" ".join(decode_words(name).split()), addr_spec=addr_spec)
-
-
 def _phrase(tokens: list[Token]) -> str:
-    words = "".join([(" " if token[3] else "") + token[1] for token in tokens if token[0] != "comment"])
-    return decode_words(words.strip())
+    words = [token for token in tokens if token[0] != "comment"]
+    return _said("".join([(" " if token[3] and at else "") + token[1] for at, token in enumerate(words)]))
+
+
+def _said(words: str) -> str:
+    """Return what words of a name say, decoded once: what then looks like an encoded-word is text."""
+    return decode_words(words).replace("\t", " ")
 
 
 def _written(tokens: list[Token]) -> str:

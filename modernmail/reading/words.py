@@ -9,13 +9,13 @@ from .charset import decode_text
 from .transfer import decode_base64
 
 _WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=")
-_CONTROLS = dict.fromkeys([*range(32), 127, 0x85, 0x2028, 0x2029], " ")
+_CONTROLS = dict.fromkeys([*range(9), *range(10, 32), 127, 0x85, 0x2028, 0x2029], " ")
 
 
 def decode_words(value: str) -> str:
     """Return `value` with its encoded-words decoded; what is no encoded-word stays.
 
-    Adjacent words are joined (RFC 2047 6.2), even in the middle of a character. Controls that were hidden in
+    Adjacent words are joined (RFC 2047 6.2), even in the middle of a character. Controls, tabs aside, that were hidden in
     them become blanks: a decoded value is still one line.
 
     >>> decode_words("=?utf-8?b?w4k=?= =?utf-8?q?t=C3=A9?= =?x?y")
