@@ -185,6 +185,11 @@ class Pool:
             wire.abandon()
         turn.signal.set()
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for a wire."""
+        return bool(self._waiting)
+
     # -- the end -----------------------------------------------------------------------------------------------
 
     def attend(self, stream: Stream) -> None:

@@ -4,7 +4,8 @@ The backend makes one for each burst, or several that share one source.
 
 Rules of the file: a wire that served before and fails before content is written is replaced once, silently; what a
 fresh wire cannot do is deferred. After a connection could not be opened the parcels that follow at once are deferred without
-another attempt, so that a dead server does not cost a timeout for each mail; a busy pool is no dead server.
+another attempt, so that a dead server does not cost a timeout for each mail; a busy pool is no dead server. A long stream
+gives its wire up for a while when others wait for one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .backend import Parcels
     from .smtp import SMTPBackend
 
+_TURN = 50  # mails that a stream sends over a wire while others wait for one
 _RESPITE = 1.0  # seconds without a new attempt after a connection could not be opened
 
 
@@ -39,6 +41,7 @@ class SMTPReceipts:
         "_backend",
         "_done",
         "_error",
+        "_given",
         "_io",
         "_parcels",
         "_pipeline",
@@ -60,6 +63,7 @@ class SMTPReceipts:
         self._pipeline: Pipeline | None = None
         self._waiting: deque[Delivery] = deque()  # pulled, and without a wire
         self._done: deque[Receipt] = deque()
+        self._given = 0  # receipts since the wire was taken
         self._error: ConnectFailed | None = None
         self._ready_at = 0.0
         self.turns = 0
@@ -77,6 +81,9 @@ class SMTPReceipts:
                     continue
                 receipt = await pipeline.next()
                 if receipt is not None:
+                    self._given += 1
+                    if self._given >= _TURN and self._pool.is_wanted:
+                        pipeline.stop()
                     return receipt
                 if pipeline.fault is None:
                     self._waiting.extend(pipeline.hand_on())
@@ -123,6 +130,7 @@ class SMTPReceipts:
             return True
         self._error = None
         self._wire = wire
+        self._given = 0
         self._was_used = not wire.is_fresh
         again = tuple(self._waiting)
         self._waiting.clear()

@@ -27,10 +27,10 @@ class Backlog:
     """The deliveries of one burst over one wire.
 
     `stranded` are those to be begun, or begun anew; `done` the receipts to be given. Once the wire has carried
-    `max_messages` transactions nothing more is begun on it.
+    `max_messages` transactions, or others want it, nothing more is begun on it.
     """
 
-    __slots__ = ("_io", "_left", "_parcels", "_settings", "_wire", "done", "stranded")
+    __slots__ = ("_io", "_is_stopped", "_left", "_parcels", "_settings", "_wire", "done", "stranded")
 
     def __init__(
         self, wire: Wire, parcels: Source, io: IO, settings: Settings, again: tuple[Delivery, ...]
@@ -40,25 +40,30 @@ class Backlog:
         self._io = io
         self._settings = settings
         self._left = settings.max_messages - wire.served
+        self._is_stopped = False
         self.stranded: deque[Delivery] = deque(again)
         self.done: deque[Receipt] = deque()
 
     @property
     def is_prompt(self) -> bool:
         """Whether there is something to begin at once, so that asking for it holds nothing back."""
-        return self._left > 0 and (bool(self.stranded) or self._parcels.is_prompt)
+        return not self.is_spent and (bool(self.stranded) or self._parcels.is_prompt)
 
     @property
     def is_spent(self) -> bool:
         """Whether the wire has carried what it may: what comes next needs another."""
-        return self._left <= 0
+        return self._left <= 0 or self._is_stopped
+
+    def stop(self) -> None:
+        """Begin nothing more on this wire: others wait for it."""
+        self._is_stopped = True
 
     async def begin(self, ending: str | None) -> Transaction | None:
         """Return a transaction for who comes next: the rest of a delivery, or the next parcel; None without any, or when spent.
 
         `ending` is the command that asks for the content; None for `BDAT … LAST`.
         """
-        if self._left <= 0:
+        if self.is_spent:
             return None
         stranded = self.stranded
         wire = self._wire

@@ -98,6 +98,10 @@ class Pipeline:
         """Whether the wire has carried as many transactions as it may."""
         return self._backlog.is_spent
 
+    def stop(self) -> None:
+        """Finish what is begun, and begin nothing more on this wire."""
+        self._backlog.stop()
+
     def hand_on(self) -> list[Delivery]:
         """Return what was to be begun next on a wire that is spent."""
         return self._backlog.hand_on()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from modernmail import Mailer, Message
 from modernmail.backends.pool import Pool, choose
 from modernmail.errors import ConnectFailed
-from modernmail.runtime import AsyncioIO
+from modernmail.runtime import AsyncioIO, BlockingIO
 from modernmail.smtp.settings import Settings
 from modernmail.testing import Rule, ScriptedSMTPServer
 
@@ -285,6 +285,52 @@ def test_a_busy_pool_is_no_dead_server() -> None:
                     server.release("go")
                     thread.join()
         assert statuses == ["deferred", "accepted", "accepted"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("options", [{}, {"chunking": "on", "window": 8}])
+async def test_a_long_stream_does_not_keep_a_single_mail_waiting(options: dict[str, Any]) -> None:
+    """With one connection for both, a mail that comes during a stream of 300 is through after some fifty of them."""
+    capabilities = ["PIPELINING", "CHUNKING"]
+    with ScriptedSMTPServer([Rule("BODY", nth=1).hold("go").proceed()], capabilities=capabilities) as server:
+        async with Mailer(server.url(pool=1, **options)) as mailer:
+            sending = mailer.asend_many([a_message(f"r{number}") for number in range(300)])
+            stream = asyncio.create_task(sending.finish())
+            await asyncio.to_thread(server.wait_for_step, "BODY" if not options else "BDAT")
+            single = asyncio.create_task(mailer.asend(a_message("single")))
+            await asyncio.sleep(0)
+            server.release("go")
+            assert (await single).is_complete
+            assert (await stream).accepted == 300
+        await asyncio.to_thread(server.wait_until_idle)
+    order = [commit.recipients[0] for commit in server.commits]
+    assert order.index("single@example.com") <= 60
+    assert [name for name in order if name[0] == "r"] == [f"r{number}@example.com" for number in range(300)]
+    assert len(server.sessions) == 1
+
+
+def test_streams_take_turns() -> None:
+    """Two threads with a stream each share one connection, some fifty mails at a time, and both come to their end."""
+    held = Rule("BODY", nth=1).hold("go").proceed()
+    with ScriptedSMTPServer([held]) as server, Mailer(server.url(pool=1)) as mailer:
+
+        def stream(name: str) -> None:
+            tally = mailer.send_many([a_message(f"{name}{number}") for number in range(200)]).finish()
+            assert tally.accepted == 200
+
+        threads = [threading.Thread(target=stream, args=(name,)) for name in "ab"]
+        for thread in threads:
+            thread.start()
+        pool = mailer.backend.pools.of(BlockingIO())  # type: ignore[attr-defined]
+        while not pool.is_wanted:
+            threads[0].join(0.001)
+        server.release("go")
+        for thread in threads:
+            thread.join()
+        order = "".join(commit.recipients[0][0] for commit in server.commits)
+    assert (order.count("a"), order.count("b")) == (200, 200)
+    assert max(len(run) for run in order[:300].replace("ab", "a b").replace("ba", "b a").split()) <= 60
+    assert len(server.sessions) == 1
 
 
 # -- loops, threads, processes
