@@ -41,15 +41,18 @@ def sent(port: int, items: Sequence[Parcel] | Iterator[Message]) -> None:
     assert not tally.problems, tally
 
 
-def asent(port: int, items: Sequence[Parcel] | Iterator[Message]) -> None:
-    """Send by `asend_many`, over one connection."""
+def asent(connections: int) -> Callable[[int, Sequence[Parcel] | Iterator[Message]], None]:
+    """Return what sends by `asend_many` over so many connections."""
 
-    async def main() -> None:
-        async with Mailer(f"smtp://{HOST}:{port}?pool=1") as mailer:
-            tally = await mailer.asend_many(items).finish()
-        assert not tally.problems, tally
+    def send(port: int, items: Sequence[Parcel] | Iterator[Message]) -> None:
+        async def main() -> None:
+            async with Mailer(f"smtp://{HOST}:{port}?pool={connections}") as mailer:
+                tally = await mailer.asend_many(items).finish()
+            assert not tally.problems, tally
 
-    asyncio.run(main())
+        asyncio.run(main())
+
+    return send
 
 
 def ready(send: Callable[..., None]) -> Callable[[int, Mail, int], float]:

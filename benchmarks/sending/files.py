@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composing.peers import set_django_up
-from report import in_turns, seconds
+from report import in_turns, seconds, time_of
 
 from modernmail import Mailer, Message
 
@@ -36,17 +36,21 @@ def racing(section: Section, server: Sink, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = made(folder, SIZE)
         turns = {"modernmail": lambda: _ours(server.port, path)}
+        spent = server.processor_time()
         if set_django_up():
             turns["Django"] = lambda: _django(server.port, path)
         before = server.messages
         figures = in_turns(turns, rounds)
-        assert server.messages - before == (rounds + 1) * len(turns)
+        mails = (rounds + 1) * len(turns)
+        assert server.messages - before == mails
+        spent = (server.processor_time() - spent) / mails
     table = section.table("", "time", "times faster than Django", "wanted")
     for name in turns:
         cells = (
             section.least(figures.ratio(name, "Django"), 8) if name != "Django" and "Django" in turns else ()
         )
-        table.add(name, f"{figures.median(name) * 1e3:.0f} ms", *cells)
+        table.add(name, time_of(figures.median(name)), *cells)
+    table.add("of which the sink's processor time", time_of(spent))
 
 
 def _ours(port: int, path: Path) -> float:

@@ -66,6 +66,11 @@ class Sink:
             found = re.findall(rb"mesg=(\d+)", file.read())
         return int(found[-1]) if found else 0
 
+    def processor_time(self) -> float:
+        """Return the seconds of processor time that it has spent."""
+        spent = Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[0]
+        return int(spent) / 1e9
+
     def kept(self) -> list[bytes]:
         """Return the mails it wrote, without the lines it puts before them."""
         files = [path for path in Path(self._folder.name).iterdir() if path != self._counts]
