@@ -30,9 +30,10 @@ class Feed:
         try:
             self._items: Iterator[Any] = iter(items)
         except TypeError:
-            raise InvalidMessage(
-                "messages", items, "must be an iterable of messages, such as a list"
-            ) from None
+            reason = "must be an iterable of messages, such as a list"
+            if hasattr(items, "__aiter__"):
+                reason += "; an async one is for asend_many"
+            raise InvalidMessage("messages", items, reason) from None
 
     def take(self) -> Any:
         """Return the next item, or `END`."""

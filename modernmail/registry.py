@@ -65,6 +65,9 @@ class Mailers:
     def __iter__(self) -> Iterator[str]:
         return iter(self._settings)
 
+    def __repr__(self) -> str:
+        return f"<Mailers: {', '.join(sorted(self._settings)) or 'none configured by a call'}>"
+
     def configure(self, settings: Mapping[str, Setting]) -> None:
         """Replace the configuration."""
         if not hasattr(settings, "items"):

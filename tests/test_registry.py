@@ -114,6 +114,7 @@ def test_configure_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_unknown_name_lists_those_there_are() -> None:
     """The error names the mailer asked for, and the configured ones."""
     configure({"b": "memory:", "a": "memory:"})
+    assert repr(mailers) == "<Mailers: a, b>"
     with pytest.raises(ConfigurationError, match=r"no mailer is named 'marketing'; configured: a, b$"):
         Message("x", from_email="a@example.com", to="b@example.com").send(using="marketing")
 
