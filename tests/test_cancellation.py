@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
+import threading
 from random import Random
 from typing import Any
 
@@ -15,6 +17,7 @@ from faults.notary import Notary
 
 from modernmail import Mailer, Message
 from modernmail.errors import DeliveryError
+from modernmail.testing import Rule, ScriptedSMTPServer
 
 AT_ONCE = 10  # schedules over one mailer
 
@@ -162,6 +165,51 @@ def play_all(first: int, count: int) -> None:
 def test_random_schedules_of_cancel_and_timeout() -> None:
     """200 schedules: no reply is another mail's, nothing is called sent that was not, no connection is left."""
     play_all(0, 200)
+
+
+class Interrupted(BaseException):
+    """What a signal handler raises, as Ctrl-C does."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "BODY"])
+@pytest.mark.parametrize("capabilities", [["PIPELINING"], []], ids=["pipelined", "stepwise"])
+def test_a_sync_send_that_a_signal_interrupts(step: str, capabilities: list[str]) -> None:
+    """The exception carries the receipt: unknown after the dot, deferred before; the connection is gone, the next is fine."""
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    def when_reached(server: ScriptedSMTPServer, thread: int) -> None:
+        server.wait_for_step(step)
+        signal.pthread_kill(thread, signal.SIGUSR1)
+
+    mail = Message("x", "y", from_email="me@example.com", to="you@example.com")
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    held = Rule(step, session=1, nth=1).hold("go").proceed()
+    try:
+        with (
+            ScriptedSMTPServer([held], capabilities=capabilities) as server,
+            Mailer(server.url(pool=1)) as mailer,
+        ):
+            me = threading.get_ident()
+            killer = threading.Thread(target=when_reached, args=(server, me))
+            killer.start()
+            with pytest.raises(Interrupted) as interrupted:
+                mailer.send(mail)
+            killer.join()
+            server.release("go")
+            receipt: Any = interrupted.value.receipt  # type: ignore[attr-defined]
+            assert mailer.send(mail).is_complete
+            mailer.close()
+            server.wait_until_idle()
+            assert receipt.recipients["you@example.com"].status == (
+                "unknown" if step == "BODY" else "deferred"
+            )
+            assert len(server.commits) == (2 if step == "BODY" else 1)
+            assert len(server.sessions) == 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.mark.faults
