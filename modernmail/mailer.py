@@ -212,11 +212,18 @@ class Mailer(Importing):
         return await self._effective().verify(self._telling(_ASYNCIO))
 
     def close(self) -> None:
-        """Close the connections that sync sending has opened."""
+        """Close the connections that sync sending has opened.
+
+        It waits for the mails that other threads have on their way, for the ordinary timeout at most. The mailer may be used
+        again afterwards.
+        """
         run_blocking(self._close(_BLOCKING))
 
     async def aclose(self) -> None:
-        """Close the connections that sending under asyncio has opened, and those of sync sending."""
+        """Close the connections that sending has opened in this event loop, and those of sync sending.
+
+        It waits for the mails that other tasks have on their way, for the ordinary timeout at most.
+        """
         await self._close(_ASYNCIO)
         await self._close(_BLOCKING)
 
