@@ -2,7 +2,8 @@
 
 One hand at a time watches it. The one that finds jobs does them, and the next takes its place.
 
-Rules of the file: a queue that is unavailable is waited for; nobody is given jobs once it is time to go.
+Rules of the file: a queue that is unavailable is waited for, and no error ends a hand; nobody is given jobs once it is
+time to go.
 """
 
 from __future__ import annotations
@@ -97,5 +98,8 @@ class Door:
             due = next_due(database)
         except QueueUnavailable as error:
             logger.error("worker %s: %s; trying again in %g s", self._lease.worker, error, SORRY)
+            return [], SORRY
+        except Exception:
+            logger.exception("worker %s: trying again in %g s", self._lease.worker, SORRY)
             return [], SORRY
         return [], POLL if due is None else max(0.001, min(POLL, due - time.time()))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from modernmail.errors import MailError
 from modernmail.registry import mailers
 
+from .sqlite.identifier import to_text
 from .sqlite.mail import MailStore
 from .sqlite.recovery import recover
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("modernmail.tasks")
 
 PURGE = 60.0  # seconds between two rounds of forgetting old jobs
+AT_ONCE = 5000  # jobs that are forgotten in one beat; when there are more, the next goes on
 
 
 class Pulse:
@@ -37,7 +39,7 @@ class Pulse:
         self.lease = lease
         self._report = report
         self._mail = MailStore(backend)
-        self._purged = time.monotonic()
+        self._purges_at = time.monotonic() + PURGE
 
     def beat(self) -> None:
         """Do all that is due; an error of the queue is logged, and the next beat tries again."""
@@ -45,9 +47,10 @@ class Pulse:
             if not self.lease.renew():
                 logger.warning("worker %s lost its lease: what it held goes to others", self.lease.worker)
             self.recover()
-            if time.monotonic() - self._purged > PURGE:
-                self._purged = time.monotonic()
-                self.backend.jobs.purge(time.time() - self.backend.ttl)
+            now = time.monotonic()
+            if now >= self._purges_at:
+                gone = self.backend.jobs.purge(time.time() - self.backend.ttl, at_most=AT_ONCE)
+                self._purges_at = now if gone == AT_ONCE else now + PURGE
         except MailError as error:
             logger.error("worker %s: %s", self.lease.worker, error)
         except Exception:
@@ -59,12 +62,12 @@ class Pulse:
         so."""
         queued, unknown = recover(self.backend.database)
         if queued or unknown:
-            logger.warning("from dead workers: %d jobs queued again, %d mails unknown", queued, unknown)
-            self._report({"phase": "recovered", "queued": queued, "unknown": unknown})
-        if unknown:
-            for ticket in self._mail.tickets("unknown"):
-                if ticket.phase == "unknown" and _is_resent(ticket.mailer):
-                    self._mail.resend(ticket.id)
+            logger.warning("from dead workers: %d jobs queued again, %d mails unknown", queued, len(unknown))
+            self._report({"phase": "recovered", "queued": queued, "unknown": len(unknown)})
+        for number in unknown:
+            ticket = self._mail.ticket(to_text(number))
+            if ticket.phase == "unknown" and _is_resent(ticket.mailer):
+                self._mail.resend(ticket.id)
 
 
 def _is_resent(mailer: str) -> bool:

@@ -24,6 +24,7 @@ from modernmail.errors import (
     TaskResultDoesNotExist,
 )
 from modernmail.tasks import task
+from modernmail.tasks.pulse import Pulse
 from modernmail.tasks.signals import task_enqueued, task_finished
 from modernmail.tasks.sqlite import SQLiteBackend, schema
 from modernmail.tasks.sqlite.database import Database
@@ -306,6 +307,26 @@ def test_ended_jobs_are_forgotten_after_their_time(backend: SQLiteBackend) -> No
     unknown.refresh()
 
 
+def test_forgetting_keeps_up_with_what_ends(backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A beat forgets so many jobs and no more; the next goes on until none is left, then it rests for a while."""
+    monkeypatch.setattr("modernmail.tasks.pulse.AT_ONCE", 2)
+    monkeypatch.setattr("modernmail.tasks.pulse.PURGE", 0)
+    backend.ttl = -60
+    chores.add.enqueue_many([(1,)] * 5)
+    work(backend)
+    pulse = Pulse(backend, Lease(backend.database, "w", 30), lambda line: None)
+    monkeypatch.setattr("modernmail.tasks.pulse.PURGE", 60)
+    left = []
+    for _ in range(3):
+        pulse.beat()
+        left.append(backend.database.rows("SELECT count(*) FROM modernmail_job")[0][0])
+    assert left == [3, 1, 0]
+    chores.add.enqueue(1)
+    work(backend)
+    pulse.beat()
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(1,)]
+
+
 def test_a_stopped_worker_finishes_what_has_begun(backend: SQLiteBackend) -> None:
     """`stop` lets the running task end, and leaves the queued one."""
     running = chores.wait_for_gate.enqueue()
@@ -455,6 +476,28 @@ def test_a_worker_outlasts_an_unavailable_queue(
     assert "cannot store what came of a job" in caplog.text
 
 
+def test_a_hand_outlasts_what_nobody_foresaw(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error while it looks for work is logged with its traceback, and the next look finds the work."""
+    monkeypatch.setattr("modernmail.tasks.door.SORRY", 0.01)
+    result = chores.add.enqueue(1)
+    worker = Worker(backend, until_empty=True, concurrency=1)
+    claim = worker.lease.claim
+    failures = iter([ZeroDivisionError("by nobody")])
+
+    def fail_once(*args: Any, **kwargs: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return claim(*args, **kwargs)
+
+    monkeypatch.setattr(worker.lease, "claim", fail_once)
+    worker.run()
+    result.refresh()
+    assert result.return_value == 3
+    assert "ZeroDivisionError: by nobody" in caplog.text
+
+
 def test_tables_of_a_newer_release_are_refused(backend: SQLiteBackend) -> None:
     """The error says which versions are known, and to upgrade."""
     chores.note.enqueue(1)
@@ -567,7 +610,7 @@ def test_a_task_that_takes_its_workers_along_is_given_up(backend: SQLiteBackend)
     for _ in range(5):
         assert lease.claim(lambda _: 1)
         backend.database.execute("UPDATE modernmail_lease SET until = 0")
-        assert recover(backend.database) == (1, 0)
+        assert recover(backend.database) == (1, [])
     chores.note.enqueue("next")
     work(backend)
     deadly.refresh()

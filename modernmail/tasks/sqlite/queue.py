@@ -111,7 +111,7 @@ class Queue:
         sql = "SELECT count(*) FROM (SELECT 1 FROM modernmail_job WHERE phase = 'queued' LIMIT ?)"
         return self.database.rows(sql, (at_most,))[0][0]  # type: ignore[return-value]
 
-    def purge(self, before: float, *, at_most: int = 1000) -> int:
+    def purge(self, before: float, *, at_most: int = 5000) -> int:
         """Forget jobs that ended before this time (seconds since 1970), unknown ones excepted; return how
         many."""
         last = first_id_of(before)

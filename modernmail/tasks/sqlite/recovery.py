@@ -15,7 +15,8 @@ _WAKE = """UPDATE modernmail_job SET phase = 'queued', run_after = NULL WHERE id
     SELECT id FROM modernmail_job WHERE phase = 'waiting' AND run_after <= ? ORDER BY run_after LIMIT 1000)"""
 _DEAD = "SELECT token, boot, jobs FROM modernmail_lease WHERE boot <> ? OR until <= ?"
 _TO_UNKNOWN = """UPDATE modernmail_job SET phase = 'unknown', holder = lease, lease = NULL, finished_at = ?
-    WHERE id IN (SELECT value FROM json_each(?)) AND lease = ? AND lane <> 'task' AND (phase = 'content' OR ?)"""
+    WHERE id IN (SELECT value FROM json_each(?)) AND lease = ? AND lane <> 'task' AND (phase = 'content' OR ?)
+    RETURNING id"""
 _TO_QUEUED = """UPDATE modernmail_job SET phase = 'queued', lease = NULL
     WHERE id IN (SELECT value FROM json_each(?)) AND lease = ?"""
 
@@ -34,9 +35,9 @@ def next_due(database: Database) -> float | None:
     return rows[0][0]  # type: ignore[return-value]
 
 
-def recover(database: Database) -> tuple[int, int]:
-    """Take back what is held under leases that ran out; return how many jobs were queued again, how many
-    unknown.
+def recover(database: Database) -> tuple[int, list[int]]:
+    """Take back what is held under leases that ran out; return how many jobs were queued again, and the ids of those
+    that are unknown now.
 
     A mail in phase `content` may have been accepted: it becomes unknown. So does every mail that was held
     when the machine went down, since the mark of its commit point may have been lost with the power. All else
@@ -44,11 +45,12 @@ def recover(database: Database) -> tuple[int, int]:
     """
     boot = boot_id()
     if not database.rows(_DEAD, (boot, time.monotonic())):
-        return 0, 0
-    queued = unknown = 0
+        return 0, []
+    queued, unknown = 0, []
     with database.write() as connection:
         for token, of_boot, jobs in connection.execute(_DEAD, (boot, time.monotonic())).fetchall():
-            unknown += connection.execute(_TO_UNKNOWN, (time.time(), jobs, token, of_boot != boot)).rowcount
+            parameters = (time.time(), jobs, token, of_boot != boot)
+            unknown += [row[0] for row in connection.execute(_TO_UNKNOWN, parameters).fetchall()]
             queued += connection.execute(_TO_QUEUED, (jobs, token)).rowcount
             connection.execute("DELETE FROM modernmail_lease WHERE token = ?", (token,))
     return queued, unknown
