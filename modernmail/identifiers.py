@@ -84,7 +84,9 @@ def list_id_fault(text: str) -> str:
     """
     if not text.isascii():
         return "a list-id and the words before it are ASCII"
-    _, opening, inside = text.rpartition("<")
+    words, opening, inside = text.rpartition("<")
+    if "=?" in words:  # RFC 2047 5 (3): readers would decode it
+        return "what looks like an encoded-word cannot stand before a list-id"
     if not opening or inside[-1:] != ">" or len(inside.split()) != 1 or len(inside) < 2:
         return "a list-id is written <name.example.com>, with or without words before it"
     if max(map(len, text.split())) > _LONGEST:

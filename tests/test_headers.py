@@ -303,6 +303,7 @@ def test_dates_that_are_none(value: str, reason: str) -> None:
         ("List-Id", "a.b", "written"),
         ("List-Id", "<a b>", "written"),
         ("List-Id", "<>", "written"),
+        ("List-Id", "=?utf-8?q?a?= <a.b>", "looks like an encoded-word"),
         ("List-Id", "<" + "a" * 1000 + ">", "fits no line"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-click", "nothing else"),
         ("X-" + "a" * 80, "v", "over 76"),
