@@ -189,7 +189,10 @@ def test_dry_run_needs_no_server(capfdbinary: pytest.CaptureFixture[bytes]) -> N
 REFUSED = {
     "no server": ([*OURS, "--text", "x"], "--url"),
     "no recipient": (["--url", "null:", "--from", "a@example.com", "--text", "x"], "to: []"),
-    "no sender": (["--url", "null:", "--to", "a@example.com", "--text", "x"], "from_email"),
+    "no sender": (
+        ["--url", "null:", "--to", "a@example.com", "--text", "x"],
+        "say who sends: --from you@example.com",
+    ),
     "a list in one address": (
         ["--url", "null:", "--to", "a@example.com, b@example.com"],
         "to[0]: 'a@example.com, b@",

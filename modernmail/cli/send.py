@@ -85,7 +85,10 @@ def send(
         raise click.UsageError(
             "say where to send it: --url smtp://mail.example.com, or MODERNMAIL_URL in the environment"
         )
-    with Mailer(url, from_email=os.environ.get("MODERNMAIL_FROM") or None) as mailer:
+    sender = os.environ.get("MODERNMAIL_FROM") or None
+    if from_email is None and sender is None:
+        raise click.UsageError("say who sends: --from you@example.com, or MODERNMAIL_FROM in the environment")
+    with Mailer(url, from_email=sender) as mailer:
         if dry_run:
             _print_parcel(mailer.parcel(message))
         else:
