@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Refuse = Callable[[str], bool | str] | Collection[str]
     Credentials = Mapping[str, str] | Callable[[str, str], bool]
 
+_QUICKLY_READ = 256 * 1024  # octets; to read a larger mail takes longer than others on the loop should wait
+
 
 class CaptureServer:
     """An SMTP server on `host`:`port` that keeps what it is sent in `store`; port 0 takes a free one.
@@ -171,7 +173,7 @@ class CaptureServer:
 
     async def keep(self, mail: CapturedMail) -> None:
         """Put `mail` in the store; an OSError means that it is not there."""
-        if self._writer is None:
+        if self._writer is None and mail.size <= _QUICKLY_READ:
             self.store.add(mail)
         else:
             await asyncio.get_running_loop().run_in_executor(self._writer, self.store.add, mail)

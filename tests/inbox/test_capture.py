@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from services.certificates import CertificateAuthority
 
+    from modernmail.inbox.summary import Summary
+
 M1 = b"Subject: Hi\r\nFrom: shop@example.com\r\n\r\nHello\r\n"
 
 
@@ -292,6 +294,22 @@ def test_a_fault_of_ours_is_451(caplog: pytest.LogCaptureFixture) -> None:
         group = b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n" + M1 + b".\r\n"
         assert talk.say(group, 4)[-1] == "451 4.3.0 Internal error, nothing was kept"
     assert "failed in a session" in caplog.text
+
+
+def test_a_large_mail_is_read_beside_the_loop() -> None:
+    """A small mail is kept at once; a large one in a thread, so that nobody else waits for it."""
+    threads: list[str] = []
+
+    class Told(MemoryStore):
+        def add(self, mail: CapturedMail) -> Summary:
+            threads.append(threading.current_thread().name)
+            return super().add(mail)
+
+    with Told() as store, talking(store) as talk:
+        head = b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n"
+        for content in (M1, b"x" * 70 + b"\r\n", (b"x" * 70 + b"\r\n") * 5_000):
+            assert talk.say(head + content + b".\r\n", 4)[-1].startswith("250 2.0.0")
+    assert [name == "modernmail-capture" for name in threads] == [True, True, False]
 
 
 def test_a_connection_lost_in_content_keeps_nothing() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import smtplib
+import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from modernmail.inbox import CapturedMail, DiskStore, InboxServer, MemoryStore
 from modernmail.inbox.backend import captured
 from modernmail.inbox.web.guard import is_this_machine
 from modernmail.inbox.web.release import Release
+from modernmail.inbox.web.watch import Watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -418,6 +421,7 @@ def test_broken_mail_is_shown_as_far_as_it_can_be(store: Any, client: Client, ki
     assert client.get(f"/api/mails/{summary.id}/lint").status == 200
 
 
+@pytest.mark.once
 def test_very_large_mail(tmp_path: Path) -> None:
     """20 MB of HTML and 50 MB of attachment are kept whole, shown in part, and the page says so."""
     html = b"<p>" + b"0123456789abcdef " * 1_250_000
@@ -524,6 +528,34 @@ def test_live_updates(server: InboxServer, store: Any) -> None:
     assert '"total": 1, "unread": 1' in heard
     assert time.monotonic() - start < 5
     connection.close()
+
+
+def test_a_disk_in_trouble_does_not_end_live_updates(
+    store: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the store cannot be looked at for a moment, who listens hears of the next change all the same."""
+    failing = threading.Event()
+
+    class Troubled(MemoryStore):
+        @property
+        def version(self) -> tuple[int, int]:
+            if failing.is_set():
+                failing.clear()
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().version
+
+    async def main() -> list[str | None]:
+        troubled = Troubled()
+        watch = Watch(troubled)
+        async with watch.listen() as queue:
+            failing.set()
+            troubled.add(mail(Message("x", "y", to=["a@example.com"])))
+            heard = [await asyncio.wait_for(queue.get(), 20)]
+        await watch.end()
+        return heard
+
+    assert asyncio.run(main()) == ["changed"]
+    assert "disk I/O error" in caplog.text
 
 
 def test_closing_ends_open_streams() -> None:

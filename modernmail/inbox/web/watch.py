@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from modernmail.inbox.store import Store
+
+log = logging.getLogger("modernmail.inbox")
 
 _INTERVAL = 0.1  # seconds; another process may write to the same folder, and tells nobody
 
@@ -65,7 +69,11 @@ class Watch:
     async def _look(self, version: tuple[int, int]) -> None:
         while True:
             await asyncio.sleep(_INTERVAL)
-            now = await asyncio.to_thread(lambda: self._store.version)
+            try:
+                now = await asyncio.to_thread(lambda: self._store.version)
+            except sqlite3.Error as error:  # a disk in trouble: who listens goes on listening
+                log.warning("the inbox cannot be looked at: %s", error)
+                continue
             if now != version:
                 version = now
                 self.tell("changed")
