@@ -121,8 +121,8 @@ def header_of(
 def tree_of(message: Message) -> tuple[Leaf | Multipart | None, bool]:
     """Return the tree of a message's parts, and whether a file was looked at for it."""
     original = message._original
-    if original is not None and original.leaf is not None:
-        return original.leaf, False
+    if original is not None and (as_it_came := original.body_of(message)) is not None:
+        return as_it_came, False
     encoding = message._body_encoding
     text = None if message._text is None else text_leaf(message._text, "plain", encoding)
     html = None if message._html is None else text_leaf(message._html, "html", encoding)

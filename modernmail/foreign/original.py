@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..address import Address
     from ..message import Message
+    from ..mime.render import Entity
     from ..mime.structure import Leaf
 
     # a slot of the message, an entry of its headers, or None for what can only be carried
@@ -54,32 +55,39 @@ class Original:
     """The fields of a header in their order, what was read from them, what could not be read, and a verbatim body.
 
     `fields` are triples of name, the field as it may go out, and its source; `read` holds the values of slots as they
-    were read; `unread` says, for a slot, which text could not be read and why; `leaf` is the body when it is carried
-    verbatim, and `reason` why it is.
+    were read; `unread` says, for a slot, which text could not be read and why; `leaf` is the body as it came, `reason`
+    why it is carried verbatim, and `entity` the body rendered, which stands for it until a part changes.
     """
 
-    __slots__ = ("fields", "leaf", "read", "reason", "unread")
+    __slots__ = ("entity", "fields", "leaf", "read", "reason", "unread")
 
     def __init__(
         self,
         fields: Sequence[tuple[str, str, Source]],
         read: dict[str, object],
         unread: dict[str, tuple[str, str]],
-        leaf: Leaf | None,
+        leaf: Leaf,
         reason: str | None,
+        entity: Entity | None,
     ) -> None:
         self.fields = tuple(fields)
         self.read = read
         self.unread = unread
         self.leaf = leaf
         self.reason = reason
+        self.entity = entity
 
     @property
     def carried(self) -> tuple[object, ...] | None:
         """What no field of `Message` says, to compare by; None when there is nothing of the kind."""
         fields = tuple(text for _, text, source in self.fields if source is None or source in self.unread)
-        body = None if self.leaf is None else (self.leaf.head, self.leaf.body.data)  # type: ignore[union-attr]
+        body = None if self.reason is None else (self.leaf.head, self.leaf.body.data)  # type: ignore[union-attr]
         return (fields, body) if fields or body else None
+
+    def body_of(self, message: Message) -> Leaf | None:
+        """Return the body as it came, None once it is another."""
+        is_same = self.entity is not None and message._entity is self.entity
+        return self.leaf if is_same or self.reason is not None else None
 
     def is_unread(self, message: Message, slot: str) -> bool:
         """Return whether the message still has, in this slot, only what could be read of a field."""

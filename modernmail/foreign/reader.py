@@ -55,9 +55,7 @@ def read_message(data: bytes) -> Message:
             # As long as no part changes, the body goes out as it came, and a signature over it holds.
             message._entity = entity(leaf)
     reason = found if isinstance(found, str) else None
-    message._original = Original(
-        header.fields, header.read, header.unread, None if reason is None else leaf, reason
-    )
+    message._original = Original(header.fields, header.read, header.unread, leaf, reason, message._entity)
     return message
 
 
