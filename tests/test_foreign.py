@@ -537,8 +537,21 @@ def test_nothing_that_comes_in_goes_out_unsafe(run: str, pieces: list[bytes], se
     check(Message.from_bytes(wire).as_bytes())
     again = Message.from_dict(message.to_dict())
     if not message._original.unread:  # type: ignore[union-attr]
-        assert again.recipients == message.recipients
+        assert [Address(one) for one in again.recipients] == [Address(one) for one in message.recipients]
     check(again.as_bytes())
+
+
+def test_a_charset_is_never_guessed_for_an_address() -> None:
+    """Octets that are not UTF-8 may be a name; in an address they make no recipient, in no field."""
+    octets = b"From: a@b.example\nTo: Zo\xeb <z@b.example>\r\nCc: you@\xffb.example, me@b.example\nResent-To: x@\xffb.c\r\n\r\nx"
+    message = Message.from_bytes(octets)
+    assert message.to == (Address("Zoë <z@b.example>"),)
+    assert message.cc == (Address("me@b.example"),)
+    assert "Resent-To" not in message.headers
+    with pytest.raises(InvalidMessage, match="an address of octets that are not UTF-8"):
+        message.parcel()
+    assert b"xn--" not in message.as_bytes()
+    check(message.as_bytes())
 
 
 # -- address lists of others

@@ -105,11 +105,16 @@ class _Header:
         text = unfolded(raw)
         found = MailboxList(text)
         fault = found.fault
-        if not fault and not is_utf8(raw) and any(address.needs_smtputf8 for address in found.addresses):
-            fault = "a local part of octets that are not UTF-8"
+        is_sure = is_utf8(raw)
+        if not fault and not is_sure and not all(address.addr_spec.isascii() for address in found.addresses):
+            fault = "an address of octets that are not UTF-8"
         if fault:
             self.unread.setdefault(slot, (text, fault))
-            return tuple(address for address in found.addresses if not address.needs_smtputf8)
+            return tuple(
+                address
+                for address in found.addresses
+                if not address.needs_smtputf8 and (is_sure or address.addr_spec.isascii())
+            )
         return found.addresses
 
     def _entry(self, name: str, raw: bytes) -> tuple[str, str] | None:
@@ -119,7 +124,8 @@ class _Header:
         value: object = text
         if kind == fields.ADDRESSES:
             found = MailboxList(text)
-            if found.fault:
+            is_sure = is_utf8(raw) or all(address.addr_spec.isascii() for address in found.addresses)
+            if found.fault or not is_sure:
                 return None
             value = found.addresses
         elif kind == fields.TEXT:

@@ -49,7 +49,7 @@ def carried_field(name: str, raw: bytes, *, utf8: bool = False) -> str:
         return field
     if len(name) > _LONGEST_TO_FOLD:
         return ""
-    return laid_out(name, unfolded(raw), utf8=utf8)
+    return laid_out(name, unfolded(raw), utf8=utf8, is_guessed=not is_utf8(raw))
 
 
 def as_it_stood(name: str, raw: bytes) -> str | None:
@@ -93,10 +93,13 @@ def unfolded(raw: bytes) -> str:
     return without_controls(text).strip(" \t")
 
 
-def laid_out(name: str, text: str, *, is_decoded: bool = False, utf8: bool = False) -> str:
+def laid_out(
+    name: str, text: str, *, is_decoded: bool = False, utf8: bool = False, is_guessed: bool = False
+) -> str:
     """Return a field that says `text`, laid out by us; `is_decoded` when what looks like an encoded-word in it is text.
 
-    ASCII, but for a local part that is not, with `utf8` (RFC 6532).
+    ASCII, but for a local part that is not, with `utf8` (RFC 6532). `is_guessed` when the charset of the text is a guess:
+    then a name may be in any script, an addr-spec may not.
 
     >>> laid_out("To", "Zoë <zoe@example.com>, Friends: a@example.com;")
     'To: =?utf-8?q?Zo=C3=AB?= <zoe@example.com>, Friends: a@example.com;\\r\\n'
@@ -112,7 +115,8 @@ def laid_out(name: str, text: str, *, is_decoded: bool = False, utf8: bool = Fal
     if kind == fields.ADDRESSES:
         found = MailboxList(text)
         needs_utf8 = any(address.needs_smtputf8 for address in found.addresses)
-        if not found.fault and (utf8 or not needs_utf8):
+        is_sure = not is_guessed or all(address.addr_spec.isascii() for address in found.addresses)
+        if not found.fault and is_sure and (utf8 or not needs_utf8):
             return address_field(name, found.items, utf8=needs_utf8)
     return unstructured(name, text)
 
