@@ -134,7 +134,8 @@ def _reader(settings: object) -> Callable[[str, Any], Any]:
 
         with warnings.catch_warnings():
             # Django warns of EMAIL_* wherever it is read; that is said to whoever wrote it, elsewhere.
-            warnings.simplefilter("ignore", DeprecationWarning)
+            for kind in (DeprecationWarning, PendingDeprecationWarning):
+                warnings.simplefilter("ignore", kind)
             value = getattr(settings, name, _MISSING)
         return default if value is _MISSING else value
 
