@@ -27,6 +27,7 @@ from modernmail.errors import (
 from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
 from modernmail.tasks import Schedule
+from modernmail.tasks.recipients import STATUSES
 from modernmail.tasks.signals import mail_enqueued, mail_finished
 from modernmail.tasks.sqlite import SQLiteBackend
 from modernmail.tasks.sqlite.lease import Lease
@@ -641,6 +642,28 @@ def test_the_worker_reports_each_mail(backend: SQLiteBackend) -> None:
             "mailer": "default", "recipients": {"accepted": 2},
         }
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_mails_are_found_by_the_status_of_a_recipient(
+    backend: SQLiteBackend, store: MailStore, status: str
+) -> None:
+    """For each status: those mails, and only those, that have a recipient of it."""
+    mixed = [mail("a@example.com", "b@example.com").enqueue() for _ in range(12)]
+    known = {"accepted": 0, "rejected": 1, "unknown": 2, "expired": 3, "discarded": 4}
+    phases = ["waiting", "queued", "leased", "content", *known]
+    for at, (ticket, phase) in enumerate(zip(mixed, phases, strict=False)):
+        settled = list(known)[at % len(known)] if at < 4 else phase
+        state = {"a@example.com": {"status": settled}}
+        if at >= 4:
+            state["b@example.com"] = {"status": phase if at % 2 else "accepted"}
+        sql = "UPDATE modernmail_job SET phase = ?, outcome = ? WHERE id = ?"
+        backend.database.execute(sql, (phase, json.dumps({"recipients": state}), int(ticket.id, 16)))
+    everything = list(store.tickets())
+    assert len(everything) == 12
+    wanted = [ticket.id for ticket in everything if status in ticket.recipients.values()]
+    assert [ticket.id for ticket in store.tickets(status)] == wanted
+    assert wanted or status == "deferred"
 
 
 def test_a_report_that_fails_stops_nothing(backend: SQLiteBackend, caplog: pytest.LogCaptureFixture) -> None:

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from .backend import SQLiteBackend
 
 _PAGE = 500
+# In which phases a mail may be that has a recipient of a status: without the others, a page is found at once.
+_PHASES = {
+    "queued": "IN ('waiting', 'queued')",
+    "deferred": "IN ('waiting', 'queued')",
+    "sending": "IN ('leased', 'content')",
+    "accepted": "IS NOT NULL",
+}
 _LIST = f"SELECT {SELECTED} FROM modernmail_job WHERE lane >= 'mail:' AND lane < 'mail;' AND id > ?"  # noqa: S608
 _CHANGE = """UPDATE modernmail_job SET phase = ?, outcome = ?, run_after = NULL, holder = NULL,
     finished_at = ?, attempts = ?, expires = ? WHERE id = ? AND lease IS NULL"""
@@ -51,7 +58,9 @@ class MailStore:
     def tickets(self, status: str | None = None) -> Iterator[Ticket]:
         """Yield the mails in order of arrival; with a status, those with a recipient of that status."""
         last = 0
-        while rows := self.backend.database.rows(f"{_LIST} ORDER BY id LIMIT {_PAGE}", (last,)):
+        phases = "IS NOT NULL" if status is None else _PHASES.get(status, "<> 'accepted'")
+        sql = f"{_LIST} AND phase {phases} ORDER BY id LIMIT {_PAGE}"
+        while rows := self.backend.database.rows(sql, (last,)):
             for row in rows:
                 ticket = self._ticket(Job.from_row(row))
                 if status is None or status in ticket.recipients.values():
