@@ -6,7 +6,9 @@ It listens on loopback; any other address takes a user and a password. The sessi
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -105,9 +107,7 @@ class CaptureServer:
         try:
             self._server = await loop.create_server(lambda: protocol(self, loop), self.host, self.port)
         except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on {self.host}:{self.port}: {error.strerror or error}"
-            ) from error
+            raise cannot_listen(self.host, self.port, error) from error
         if self.store.blocks:
             self._writer = ThreadPoolExecutor(1, "modernmail-inbox")
         self.port = self._server.sockets[0].getsockname()[1]
@@ -177,6 +177,13 @@ class CaptureServer:
             self.store.add(mail)
         else:
             await asyncio.get_running_loop().run_in_executor(self._writer, self.store.add, mail)
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
+    """Return the error for an address that cannot be had."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    advice = "; port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
+    return ConfigurationError(f"cannot listen on {host}:{port}: {reason}{advice}")
 
 
 def is_loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from modernmail.errors import ConfigurationError
 
-from .capture import CaptureServer, is_loopback
+from .capture import CaptureServer, cannot_listen, is_loopback
 from .memory_store import MemoryStore
 from .thread import in_thread
 
@@ -52,7 +52,8 @@ class InboxServer:
     ) -> None:
         if credentials is None and not is_loopback(host):
             raise ConfigurationError(
-                f"host: {host!r} can be reached from outside: a user and a password are needed"
+                f"host: {host!r} can be reached from outside: pass credentials=(user, password), "
+                "or --user on the command line"
             )
         self.store: Store = MemoryStore() if store is None else store
         self.host = "127.0.0.1" if host == "localhost" else host
@@ -147,5 +148,4 @@ class InboxServer:
         try:
             return socket.create_server((self.host, self.port), family=family, backlog=128)
         except OSError as error:
-            said = error.strerror or error
-            raise ConfigurationError(f"cannot listen on {self.host}:{self.port}: {said}") from error
+            raise cannot_listen(self.host, self.port, error) from error

@@ -381,7 +381,7 @@ def test_taken_ports_are_named() -> None:
     """A port in use is an error that names it, for HTTP and for SMTP, and nothing stays open."""
     before = threading.active_count()
     with InboxServer.threaded() as server:
-        with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{server.port}"):
+        with pytest.raises(ConfigurationError, match=f"{server.port}: Address already in use; port 0 takes"):
             InboxServer.threaded(http_port=server.port).__enter__()
         with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{server.capture.port}"):
             InboxServer.threaded(smtp_port=server.capture.port).__enter__()
