@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import email
 import email.policy
 import os
@@ -11,12 +12,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modernmail.cli.__main__ import main
 from modernmail.cli.merging.state import State
@@ -242,6 +246,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "encoding": (["--url", "null:", "--encoding", "klingon"], "no such encoding"),
     "column": (["--url", "null:", "--to-column", "mail"], "has no column 'mail': there are to, name, item"),
     "text twice": (["--url", "null:", "--text", "x"], "say the same thing"),
+    "message-id": (["--url", "null:", "--header", "Message-ID: <a@b.c>"], "each mail needs one of its own"),
     "results": (["--url", "null:", "--results", "missing/r.csv"], "cannot be written: No such file"),
     "state is a folder": (["--url", "null:", "--resume", "."], "is a folder"),
 }
@@ -314,6 +319,18 @@ def test_delimiters_quotes_and_lines(tmp_path: Path) -> None:
     assert table(tmp_path, b"to\tname\na@example.com\tA\n", delimiter="tab") == [
         {"to": "a@example.com", "name": "A"}
     ]
+
+
+@given(st.lists(st.tuples(*[st.text(st.characters(codec="utf-8", exclude_characters="\0"))] * 3), max_size=5))
+def test_what_a_writer_of_csv_writes_is_what_is_read(rows: list[tuple[str, str, str]]) -> None:
+    """Any values, with delimiters, quotes and line ends in them, come back as they were."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "t.csv")
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+            writer.writerow(("to", "a", "b"))
+            writer.writerows(rows)
+        assert [tuple(row.values.values()) for row in Table(str(path))] == rows
 
 
 def test_a_row_that_cannot_be_decoded_is_one_row(tmp_path: Path) -> None:

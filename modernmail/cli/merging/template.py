@@ -55,6 +55,8 @@ class Template:
             raise ConfigurationError("say --subject, or have a column 'subject'")
         if text is None and html is None:
             raise ConfigurationError("there is no text: say --text, --text-file or --html-file")
+        if any(name.lower() == "message-id" for name, _ in headers):
+            raise ConfigurationError("--header Message-ID: each mail needs one of its own, and gets it")
         self.message = Message(
             subject or "", text, html, from_email=from_email, reply_to=reply_to, headers=list(headers)
         )
