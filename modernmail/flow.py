@@ -117,7 +117,29 @@ class Flow:
                     self.position = position
                     self._pending[position] = parcel
                     return parcel
-                ready = await self._ready(jobs, parcel, position)
+                # Nearly always every layer lets the mail pass as it is: that is done here, and all else in `_ready`.
+                io, number = self._io, 0
+                answer: object
+                try:
+                    for before in self._before:
+                        answer = await before(parcel, io)
+                        if answer is not parcel:
+                            break
+                        number += 1
+                    else:
+                        for admit in self._admit:
+                            answer = await admit(parcel, io)
+                            if answer is not None:
+                                break
+                            number += 1
+                        else:
+                            self._pending[position] = parcel
+                            self.position = position
+                            return parcel
+                except BaseException as error:  # noqa: BLE001  # an answer like any other, or raised again
+                    ready = await self._ready(jobs, parcel, position, number, error)
+                else:
+                    ready = await self._ready(jobs, parcel, position, number, answer)
                 if ready is None:
                     continue
                 if ready is _LATER:
@@ -151,52 +173,54 @@ class Flow:
             return heappop(self._due)[2]
         return None
 
-    async def _ready(self, jobs: dict[int, Job], parcel: Parcel, position: int) -> Parcel | None:
-        """Ask the layers about a new mail; return what goes now, None for what does not, _LATER for what waits."""
-        io = self._io
-        envelope = parcel.envelope
-        job: Job | None = None  # most mails need none
+    async def _ready(
+        self, jobs: dict[int, Job], parcel: Parcel, position: int, number: int, answer: object
+    ) -> Parcel | None:
+        """Go on with a new mail from the answer of layer `number`, counting those before a mail, then those that admit it.
+
+        Return what goes now, None for what does not, _LATER for what waits.
+        """
+        io, envelope = self._io, parcel.envelope
+        count = len(self._before)
+        hooks = (*self._before, *self._admit)
+        job: Job | None = None
         try:
-            for before in self._before:
+            while True:
+                if isinstance(answer, BaseException):
+                    answer = _stop_of(answer, is_before=number < count)
+                if number >= count and answer is not None:
+                    if job is None:
+                        job = jobs[position] = Job(parcel, position, envelope)
+                    job.admitted = number - count
+                    return None if self._refused(job, answer) is _OVER else _LATER  # type: ignore[arg-type]
+                if isinstance(answer, Stop):
+                    if job is None:
+                        job = jobs[position] = Job(parcel, position, envelope)
+                    job.parcel, rest = parcel, answer.rest
+                    self._stop(job, answer, () if rest is None else rest.envelope.recipients)
+                    if rest is None:
+                        self._local.append(self._merged(job, None))
+                        return None
+                    job.parcel = parcel = rest
+                elif number < count and answer is not parcel:
+                    if answer.envelope is not parcel.envelope:  # type: ignore[attr-defined]
+                        self._readdressed(position, parcel, answer)  # type: ignore[arg-type]
+                    parcel = answer  # type: ignore[assignment]
+                number += 1
+                if number == count:
+                    # Who was stopped is in the receipt, with the others; those it was sent to instead take their place.
+                    if job is None or not job.outcomes:
+                        envelope = parcel.envelope
+                    if job is not None:
+                        job.parcel, job.envelope = parcel, envelope
+                if number == len(hooks):
+                    break
                 try:
-                    answer = await before(parcel, io)
+                    answer = await hooks[number](parcel, io)
+                except DeliveryError as error:
+                    answer = error
                 except InvalidValue as error:
-                    answer = Stop(str(error))
-                except DeliveryError as error:
-                    answer = Stop(str(error), status="deferred", error=error)
-                if answer is parcel:
-                    continue
-                if not isinstance(answer, Stop):
-                    if answer.envelope is not parcel.envelope:
-                        self._readdressed(position, parcel, answer)
-                    parcel = answer
-                    continue
-                if job is None:
-                    job = jobs[position] = Job(parcel, position, envelope)
-                rest = answer.rest
-                job.parcel = parcel
-                self._stop(job, answer, () if rest is None else rest.envelope.recipients)
-                if rest is None:
-                    self._local.append(self._merged(job, None))
-                    return None
-                parcel = rest
-            if job is not None:
-                job.parcel = parcel
-                if not job.outcomes:
-                    job.envelope = parcel.envelope
-            admitted = 0
-            for admit in self._admit:
-                try:
-                    refusal = await admit(parcel, io)
-                except DeliveryError as error:
-                    refusal = Stop(str(error), status="deferred", error=error)
-                if refusal is None:
-                    admitted += 1
-                    continue
-                if job is None:
-                    job = jobs[position] = Job(parcel, position, parcel.envelope)
-                job.admitted = admitted
-                return None if self._refused(job, refusal) is _OVER else _LATER
+                    answer = error
         except BaseException:
             if position not in jobs:  # `close` has a receipt for it
                 jobs[position] = Job(parcel, position, parcel.envelope)
@@ -265,8 +289,9 @@ class Flow:
                     await self._pause()
                 continue
             parcel = self._pending.pop(receipt.position)
-            if self._jobs is not None:
-                settled = await self._settled(self._jobs, parcel, receipt)
+            jobs = self._jobs
+            if jobs is not None and (jobs or self._after):
+                settled = await self._settled(jobs, parcel, receipt)
                 if settled is None:
                     continue
                 receipt = settled
@@ -366,6 +391,15 @@ class Flow:
     def not_attempted(self) -> int | None:
         """Return how many messages were not taken from the input, None when that cannot be known."""
         return None if self._feed.size is None else self._feed.size - self._taken - 1
+
+
+def _stop_of(error: BaseException, *, is_before: bool) -> Stop:
+    """Return what an error of a hook means for its mail; raise it when it is about more."""
+    if isinstance(error, DeliveryError):
+        return Stop(str(error), status="deferred", error=error)
+    if is_before and isinstance(error, InvalidValue):
+        return Stop(str(error))
+    raise error
 
 
 _OVER = Wait(-1.0)

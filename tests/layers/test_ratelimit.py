@@ -23,6 +23,7 @@ from modernmail import Backend, Mailer, Message
 from modernmail.backends.backend import accepted
 from modernmail.errors import ConfigurationError, RateLimited, StoreUnavailable
 from modernmail.layers import RateLimit, RedisLimits, SQLiteLimits
+from modernmail.layers.limits import bucket
 from modernmail.layers.limits.bucket import Limit, taken
 from modernmail.runtime import BlockingIO, run_blocking
 
@@ -90,6 +91,26 @@ def test_the_wait_is_exact(elapsed: float, tokens: float) -> None:
     if wait:
         assert taken(limit, left, wait * 1.000001 + 1e-9, 1)[1] == 0
         assert taken(limit, left, wait * 0.99, 1)[1] > 0
+
+
+@given(
+    st.integers(1, 50),
+    st.floats(0.1, 100),
+    st.lists(st.tuples(st.floats(0, 30), st.integers(1, 60)), max_size=30),
+)
+def test_a_bucket_in_memory_is_like_any_other(
+    number: int, period: float, asked: list[tuple[float, int]]
+) -> None:
+    """What is asked of it gets the answers of the arithmetic that the shared stores have."""
+    limit, now = Limit(number, period, number), 1000.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bucket, "monotonic", lambda: now)
+        limits = bucket.MemoryLimits()
+        tokens = limit.capacity
+        for elapsed, cost in asked:
+            now += elapsed
+            tokens, wait = taken(limit, tokens, elapsed, cost)
+            assert limits.take("x", limit, cost) == pytest.approx(wait, abs=1e-6)
 
 
 def test_a_clock_that_goes_back_gives_nothing() -> None:

@@ -108,11 +108,20 @@ class MemoryLimits:
         if bucket is None:
             bucket = self._buckets[name] = _Bucket(limit.capacity, monotonic())
 
+        rate, capacity = limit.rate, limit.capacity
+
         def take(cost: int) -> float:
+            # `taken`, without the price of calling it, and of a clock that may go back.
             now = monotonic()
-            bucket.tokens, wait = taken(limit, bucket.tokens, now - bucket.at, cost)
+            tokens = bucket.tokens + (now - bucket.at) * rate
             bucket.at = now
-            return wait
+            if tokens > capacity:
+                tokens = capacity
+            if tokens >= cost or tokens >= capacity:
+                bucket.tokens = tokens - cost
+                return 0.0
+            bucket.tokens = tokens
+            return (min(capacity, cost) - tokens) / rate
 
         return take
 
