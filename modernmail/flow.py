@@ -290,11 +290,24 @@ class Flow:
                 continue
             parcel = self._pending.pop(receipt.position)
             jobs = self._jobs
-            if jobs is not None and (jobs or self._after):
-                settled = await self._settled(jobs, parcel, receipt)
-                if settled is None:
-                    continue
-                receipt = settled
+            if jobs is not None:
+                number, answer = 0, None
+                if not jobs:
+                    # Nearly always every layer leaves the receipt as it is.
+                    try:
+                        for after in self._after:
+                            answer = await after(parcel, receipt, self._io)
+                            if answer is not receipt:
+                                break
+                            number += 1
+                    except BaseException:
+                        self._local.append(receipt)  # what became of the mail is not lost with the hook
+                        raise
+                if jobs or number < len(self._after):
+                    settled = await self._settled(jobs, parcel, receipt, number, answer)
+                    if settled is None:
+                        continue
+                    receipt = settled
             if not local or receipt.position < local[0].position:
                 return receipt
             self._ahead = receipt
@@ -305,26 +318,34 @@ class Flow:
             return first < position
         return False
 
-    async def _settled(self, jobs: dict[int, Job], parcel: Parcel, receipt: Receipt) -> Receipt | None:
-        """Run the `after` hooks; None when the mail is to be tried again."""
+    async def _settled(
+        self,
+        jobs: dict[int, Job],
+        parcel: Parcel,
+        receipt: Receipt,
+        number: int,
+        answer: Receipt | Again | None,
+    ) -> Receipt | None:
+        """Go on from the answer of `after` hook `number`, None when it was not asked yet.
+
+        Return the receipt, or None when the mail is to be tried again.
+        """
         io = self._io
         position = receipt.position
         job = jobs.get(position)
         if job is not None and job.attempts > 1:
             receipt = receipt.replace(attempts=job.attempts, seconds=io.now() - job.began)
         try:
-            for after in self._after:
-                answer = await after(parcel, receipt, io)
-                if answer is receipt:
-                    continue
-                if not isinstance(answer, Again):
-                    receipt = answer
-                    continue
-                if job is None:
-                    job = jobs[position] = Job(parcel, position, parcel.envelope)
-                    job.attempts, job.began = 1, io.now() - receipt.seconds
-                self._again(job, parcel, receipt, answer)
-                return None
+            for after in self._after[number:]:
+                if answer is None:
+                    answer = await after(parcel, receipt, io)
+                if isinstance(answer, Again):
+                    if job is None:
+                        job = jobs[position] = Job(parcel, position, parcel.envelope)
+                        job.attempts, job.began = 1, io.now() - receipt.seconds
+                    self._again(job, parcel, receipt, answer)
+                    return None
+                receipt, answer = answer, None
         except BaseException:
             # What became of the mail is not lost with the hook.
             self._local.append(receipt if job is None else self._merged(job, receipt))

@@ -60,9 +60,11 @@ class MemorySuppressions:
     def find(self, keys: tuple[str, ...]) -> dict[str, str]:
         """Return those of the keys that are suppressed, each with its reason."""
         reasons = self._reasons
-        if reasons.keys().isdisjoint(keys):
-            return {}
-        return {key: reasons[key] for key in keys if key in reasons}
+        found = {}
+        for key in keys:
+            if key in reasons:
+                found[key] = reasons[key]
+        return found
 
     def __contains__(self, address: object) -> bool:
         return isinstance(address, (str, Address)) and suppression_key(address) in self._reasons
