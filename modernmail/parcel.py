@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .content import Content
 from .envelope import Envelope
-from .errors import PayloadRejected
+from .errors import InvalidValue, PayloadRejected
 from .frozen import Frozen, thawed
 
 TYPE_CHECKING = False
@@ -60,13 +60,23 @@ class Parcel(Frozen):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Parcel:
-        """Return the parcel that `to_dict` described."""
+        """Return the parcel that `to_dict` described.
+
+        Raises `PayloadRejected` for another version and for what is no parcel, `InvalidAddress` for an address in it.
+        """
         from binascii import a2b_base64
 
-        if data.get("version") != 1:
-            raise PayloadRejected(f"parcel of version {data.get('version')!r}; this release reads version 1")
-        content = Content.of(a2b_base64(data["content"]), is_8bit=data["is_8bit"], is_utf8=data["is_utf8"])
-        return cls(Envelope.from_dict(data["envelope"]), content, data["message_id"])
+        version = data.get("version") if hasattr(data, "get") else None
+        if version != 1:
+            raise PayloadRejected(f"parcel of version {version!r}; this release reads version 1")
+        try:
+            octets = a2b_base64(data["content"], strict_mode=True)
+            content = Content.of(octets, is_8bit=bool(data["is_8bit"]), is_utf8=bool(data["is_utf8"]))
+            return cls(Envelope.from_dict(data["envelope"]), content, str(data["message_id"]))
+        except InvalidValue:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise PayloadRejected(f"this is no parcel: {type(error).__name__}: {error}") from error
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Parcel):

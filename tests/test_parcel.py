@@ -10,7 +10,7 @@ import pytest
 
 from modernmail import Envelope, Message, Parcel
 from modernmail.content import Content, dot_stuffed
-from modernmail.errors import PayloadRejected
+from modernmail.errors import InvalidAddress, PayloadRejected
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +67,20 @@ def test_another_version_is_refused() -> None:
     """A parcel of a newer release is not guessed at."""
     with pytest.raises(PayloadRejected, match="version 2"):
         Parcel.from_dict(parcel().to_dict() | {"version": 2})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"content": "no base64!"}, {"content": None}, {"envelope": None}, {"envelope": {"recipients": []}}],
+)
+def test_what_is_no_parcel_is_refused(change: dict[str, object]) -> None:
+    """What a queue gives back may be anything: the error says that it is no parcel."""
+    with pytest.raises(PayloadRejected, match="this is no parcel: "):
+        Parcel.from_dict(parcel().to_dict() | change)
+    with pytest.raises(PayloadRejected, match="version None"):
+        Parcel.from_dict([])  # type: ignore[arg-type]
+    with pytest.raises(InvalidAddress, match=r"recipients\[0\]: 'a@'"):
+        Parcel.from_dict(parcel().to_dict() | {"envelope": {"return_path": "", "recipients": ["a@"]}})
 
 
 def test_narrowed_and_replaced() -> None:
