@@ -76,7 +76,7 @@ class Intake:
                     self._store(together)
                 except BaseException as error:
                     is_named = isinstance(error, QueueUnavailable)
-                    why = str(error) if is_named else f"{self._database}: not stored: {error!r}"
+                    why = str(error) if is_named else f"{self._database}: perhaps not stored: {error!r}"
                     for entry in together:
                         entry.error = QueueUnavailable(why)
                     if not isinstance(error, QueueUnavailable):
