@@ -421,6 +421,21 @@ def test_broken_mail_is_shown_as_far_as_it_can_be(store: Any, client: Client, ki
     assert client.get(f"/api/mails/{summary.id}/lint").status == 200
 
 
+def test_crowds_are_cut(store: Any, client: Client) -> None:
+    """Of very many recipients and header fields the first are shown, and how many more there are."""
+    to = ", ".join(f"a{number}@example.com" for number in range(3_000))
+    fields = "".join(f"X-{number}: y\r\n" for number in range(3_000))
+    crowd = tuple(f"b{number}@example.com" for number in range(60))
+    summary = store.add(CapturedMail("", crowd, f"Subject: x\r\nTo: {to}\r\n{fields}\r\nx".encode()))
+    page = client.get(f"/messages/{summary.id}").text
+    assert "and 2,950 more" in page
+    assert "and 10 more" in page
+    page = client.get(f"/messages/{summary.id}?view=headers").text
+    assert "and 2,561 more" in page  # return path, 3,000 and 60 recipients
+    assert "and 1,500 more" in page  # of the 2,000 fields that are read
+    assert len(page) < 500_000
+
+
 @pytest.mark.once
 def test_very_large_mail(tmp_path: Path) -> None:
     """20 MB of HTML and 50 MB of attachment are kept whole, shown in part, and the page says so."""

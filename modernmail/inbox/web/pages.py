@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("modernmail.inbox")
 
 PAGE = 50  # mails in a list
-MOST_FILES = 30  # attachments above a mail; all of them are in the view of the headers
+MOST_FILES = 30  # attachments above a mail; the view of the headers has more of them
+MOST_PEOPLE = 50  # recipients of a kind above a mail
+MOST_ROWS = 500  # lines of a table in the view of the headers
 
 
 class Gone(NamedTuple):
@@ -54,7 +56,12 @@ def _environment() -> Environment:
     environment.filters.update(moment=wording.moment, full_moment=wording.full_moment, size=wording.size)
     environment.filters.update(initial=wording.initial, hue=wording.hue)
     environment.globals.update(
-        asset=assets.address, shown_as_image=SHOWN_AS_IMAGE, most_files=MOST_FILES, gone=None
+        asset=assets.address,
+        shown_as_image=SHOWN_AS_IMAGE,
+        most_files=MOST_FILES,
+        gone=None,
+        most_people=MOST_PEOPLE,
+        most_rows=MOST_ROWS,
     )
     return environment
 

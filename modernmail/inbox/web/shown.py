@@ -85,15 +85,9 @@ class ShownMail:
         hidden = [address for address in self.mail.recipients if address.casefold() not in named]
         return found + [Recipient(address, "", "", is_delivered=True) for address in hidden]
 
-    @property
-    def hidden(self) -> list[Recipient]:
-        """The recipients that no header names: Bcc."""
-        return [recipient for recipient in self.recipients if not recipient.field]
-
-    @property
-    def not_delivered(self) -> list[Recipient]:
-        """Those that the header names and the envelope does not."""
-        return [recipient for recipient in self.recipients if not recipient.is_delivered]
+    def recipients_of(self, field: str) -> list[Recipient]:
+        """Return those that `field` names; with `""` those that no header names: Bcc."""
+        return [recipient for recipient in self.recipients if recipient.field == field]
 
     @cached_property
     def comparison(self) -> list[Row]:
