@@ -29,6 +29,7 @@ def text_of(html: str) -> str:
         ("  a \n\t b&nbsp;&nbsp; c ", "a b c"),
         ("a<b> b</b> <i> c</i>d", "a b cd"),
         ("x &lt; y &amp; z &euro; &#8364; &unknown;", "x < y & z € € &unknown;"),
+        (f"x &#{'9' * 5000}; y &#{'0' * 5000}65;", "x \ufffd y A"),  # more digits than int() takes
         ("1 < 2 > 0", "1 < 2 > 0"),
         ("<h1>Title</h1>x<h2>Sub</h2>y<h3>Third</h3>z", "Title\n=====\n\nx\n\nSub\n---\n\ny\n\nThird\n\nz"),
         ("<h1>日本</h1>", "日本\n===="),

@@ -8,9 +8,9 @@ wrapped, since readers wrap as they like; nothing fails, whatever the input, and
 
 from __future__ import annotations
 
-from html import unescape
 from urllib.parse import unquote
 
+from ..reading.entities import decode_entities
 from ..reading.markup import RAW_TEXT, end_of_oddity, read_tags
 from .textflow import Flow, Table, width
 
@@ -117,7 +117,7 @@ class _Walk:
                     start = end
                 at = source.find("<", end)
             source = "".join([*pieces, source[start:]])
-        text = unescape(source) if "&" in source else source
+        text = decode_entities(source)
         if self._preformatted:
             self._flow.preformatted(text.replace("\r\n", "\n"))
         else:
