@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 
     from composing.mails import Mail
 
-ABOUT = """M1 and M2 are those of the section before. Clients and sink share one core, so that what either spends counts; a rate
-is that of wall-clock time over loopback, connecting included. The sink counts the mails it takes, and each contender's
-first mails were read back from it and compared with what was asked for. `smtp-source`, a C program that comes with the
-sink, composes nothing: it sends the same octets again and again, waits for each reply before the next command, and has as
-many recipients and a body of the same size. Ratios to it are those to its faster form. The last column is the processor
-time that the sink itself spent: nobody can be quicker than that, and the kernel's work for client and sink comes on top."""
+ABOUT = """M1 and M2 are those of the section before. Clients and sink share one core; a figure is the processor time that both
+have spent, the kernel's work for them and connecting included, and a rate what that makes in a second. The sink counts the
+mails it takes, and each contender's first mails were read back from it and compared with what was asked for.
+`smtp-source`, a C program that comes with the sink, composes nothing: it sends the same octets again and again, waits for
+each reply before the next command, and has as many recipients and a body of the same size. Ratios to it are those to its
+faster form. The last column is what the sink itself spent: nobody can be quicker than that."""
 
 DJANGO, NODEMAILER = "Django, `send_messages`", "Nodemailer, pool"
 SYNC, ASYNC = "modernmail, sync, 1 connection", "modernmail, async, 10 connections"

@@ -17,6 +17,7 @@ from report import seconds
 from modernmail import Mailer
 
 from .sink import HOST
+from .spent import spent, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Contender(NamedTuple):
-    """A name, and what returns the seconds of sending a mail so many times to a port."""
+    """A name, and what returns the seconds of processor time of sending a mail so many times to a port."""
 
     name: str
     seconds: Callable[[int, Mail, int], float]
@@ -60,7 +61,7 @@ def ready(send: Callable[..., None]) -> Callable[[int, Mail, int], float]:
 
     def turn(port: int, mail: Mail, count: int) -> float:
         parcels = [ours(each).parcel() for each in anew(mail, count)]
-        return seconds(lambda: send(port, parcels))
+        return seconds(lambda: send(port, parcels), spent)
 
     return turn
 
@@ -70,7 +71,7 @@ def built(send: Callable[..., None], **options: Any) -> Callable[[int, Mail, int
 
     def turn(port: int, mail: Mail, count: int) -> float:
         mails = anew(mail, count)
-        return seconds(lambda: send(port, (ours(each, **options) for each in mails)))
+        return seconds(lambda: send(port, (ours(each, **options) for each in mails)), spent)
 
     return turn
 
@@ -84,7 +85,7 @@ def by_smtplib(port: int, mail: Mail, count: int) -> float:
             for each in mails:
                 client.send_message(standard_message(each))
 
-    return seconds(run)
+    return seconds(run, spent)
 
 
 def by_aiosmtplib(port: int, mail: Mail, count: int) -> float:
@@ -98,7 +99,7 @@ def by_aiosmtplib(port: int, mail: Mail, count: int) -> float:
             for each in mails:
                 await client.send_message(standard_message(each))
 
-    return seconds(lambda: asyncio.run(main()))
+    return seconds(lambda: asyncio.run(main()), spent)
 
 
 def by_django(port: int, mail: Mail, count: int) -> float:
@@ -119,7 +120,7 @@ def by_django(port: int, mail: Mail, count: int) -> float:
         number = connection.send_messages([message(each) for each in mails])
         assert number == count, number
 
-    return seconds(run)
+    return seconds(run, spent)
 
 
 class Pool:
@@ -129,16 +130,20 @@ class Pool:
         script = Path(__file__).parent / "nodemailer.mjs"
         command = ["node", str(script), str(nodemailer.FOLDER.resolve())]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        watched.add(self._process.pid)
         hello = self._answer()
         self.version = f"{hello['version']} (node {hello['node'].lstrip('v')})"
 
     def seconds(self, port: int, mail: Mail, count: int) -> float:
-        """Return how long it takes; its own clock, without the way to its process."""
+        """Return what it costs."""
+        question = json.dumps({"port": port, "count": count, "mail": nodemailer.as_options(mail)})
+        return seconds(lambda: self._ask(question), spent)
+
+    def _ask(self, question: str) -> None:
         assert self._process.stdin is not None
-        asked = {"port": port, "count": count, "mail": nodemailer.as_options(mail)}
-        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.write(f"{question}\n")
         self._process.stdin.flush()
-        return float(self._answer()["seconds"])
+        assert self._answer()["sent"]
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -147,6 +152,7 @@ class Pool:
 
     def end(self) -> None:
         """End the process."""
+        watched.discard(self._process.pid)
         self._process.terminate()
         self._process.communicate()
 

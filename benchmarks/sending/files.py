@@ -13,6 +13,7 @@ from report import in_turns, seconds, time_of
 from modernmail import Mailer, Message
 
 from .sink import HOST
+from .spent import spent
 
 if TYPE_CHECKING:
     from report import Section
@@ -36,21 +37,21 @@ def racing(section: Section, server: Sink, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = made(folder, SIZE)
         turns = {"modernmail": lambda: _ours(server.port, path)}
-        spent = server.processor_time()
+        began = server.processor_time()
         if set_django_up():
             turns["Django"] = lambda: _django(server.port, path)
         before = server.messages
         figures = in_turns(turns, rounds)
         mails = (rounds + 1) * len(turns)
         assert server.messages - before == mails
-        spent = (server.processor_time() - spent) / mails
+        share = (server.processor_time() - began) / mails
     table = section.table("", "time", "times faster than Django", "wanted")
     for name in turns:
         cells = (
             section.least(figures.ratio(name, "Django"), 8) if name != "Django" and "Django" in turns else ()
         )
         table.add(name, time_of(figures.median(name)), *cells)
-    table.add("of which the sink's processor time", time_of(spent))
+    table.add("of which the sink's processor time", time_of(share))
 
 
 def _ours(port: int, path: Path) -> float:
@@ -58,7 +59,7 @@ def _ours(port: int, path: Path) -> float:
         with Mailer(f"smtp://{HOST}:{port}") as mailer:
             mailer.send(Message("Your backup", "Attached.", **WHO).attach_file(path))
 
-    return seconds(send)
+    return seconds(send, spent)
 
 
 def _django(port: int, path: Path) -> float:
@@ -70,4 +71,4 @@ def _django(port: int, path: Path) -> float:
         connection = get_connection("django.core.mail.backends.smtp.EmailBackend", host=HOST, port=port)
         assert connection.send_messages([message]) == 1
 
-    return seconds(send)
+    return seconds(send, spent)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from report import seconds
 
+from .spent import spent, spent_by, watched
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -52,6 +54,7 @@ class Sink:
         command = [found("smtp-sink") or "", "-c", "-u", "nobody", *dump, f"{HOST}:{self.port}", "1000"]
         with self._counts.open("wb") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL)
+        watched.add(self._process.pid)
         for _ in range(500):
             with suppress(OSError):
                 socket.create_connection((HOST, self.port), 1).close()
@@ -68,8 +71,7 @@ class Sink:
 
     def processor_time(self) -> float:
         """Return the seconds of processor time that it has spent."""
-        spent = Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[0]
-        return int(spent) / 1e9
+        return spent_by(self._process.pid)
 
     def kept(self) -> list[bytes]:
         """Return the mails it wrote, without the lines it puts before them."""
@@ -80,6 +82,7 @@ class Sink:
         return self
 
     def __exit__(self, *_: object) -> None:
+        watched.discard(self._process.pid)
         self._process.terminate()
         self._process.wait()
         self._folder.cleanup()
@@ -100,7 +103,7 @@ class Source:
         self._command = [found("smtp-source") or "", "-d", "-s", str(connections)]
 
     def seconds(self, port: int, count: int, size: int, recipients: int) -> float:
-        """Return how long it takes to send so many mails of a body of this size."""
+        """Return what it costs to send so many mails of a body of this size."""
         what = ["-m", str(count), "-l", str(size), "-r", str(recipients)]
         who = ["-f", "shop@example.com", "-t", "you@example.com", f"{HOST}:{port}"]
-        return seconds(lambda: subprocess.run([*self._command, *what, *who], check=True))
+        return seconds(lambda: subprocess.run([*self._command, *what, *who], check=True), spent)
