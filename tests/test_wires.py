@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,8 @@ from modernmail.testing import Rule, ScriptedSMTPServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from services.sink import Sink
 
     from modernmail import Receipt
 
@@ -187,3 +190,26 @@ def test_what_arrives_is_what_was_written(send: Send, size: int, chunking: str, 
     assert receipt.is_complete
     assert [commit.content for commit in server.commits] == [bytes(parcel.content)]
     assert server.sessions[0].violations == []
+
+
+@faces
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_the_whole_mail_is_not_copied(send: Send, where: str, smtp_sink: Sink, tmp_path: Path) -> None:
+    """27 MB go out in slices of what is there, or as they are read: less than 2 MB are in use besides, sync and async."""
+    message = a_message()
+    if where == "memory":
+        message.attach("large.bin", bytes(20_000_000), "application/octet-stream")
+    else:
+        path = tmp_path / "large.bin"
+        path.write_bytes(bytes(20_000_000))
+        message.attach_file(path)
+    with Mailer(smtp_sink.url) as mailer:
+        parcel = mailer.parcel(message)
+    assert send(smtp_sink.url, parcel).is_complete  # type: ignore[arg-type]  # what is encoded once is there now
+    tracemalloc.start()
+    try:
+        assert send(smtp_sink.url, parcel).is_complete  # type: ignore[arg-type]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
