@@ -107,7 +107,7 @@ def untrue(mails: list[Message], receipts: list[Any] | None, notary: Notary) -> 
         assert f"<{token}>" == mail.headers.get("Message-ID")
         for address, outcome in receipt.recipients.items():
             was_taken = notary.taken[token, address]
-            if outcome.reply is not None and outcome.reply.code != 421:
+            if outcome.reply is not None and outcome.phase != "connect":
                 said = outcome.reply.text.split(" ", 1)[1]
                 right = (f"rcpt {address}", f"content {token}", f"mail s-{token}", f"data s-{token}")
                 if not said.startswith(right):

@@ -137,26 +137,36 @@ class ChunkedPipeline(Pipeline):
         self._backlog.give_up(first.delivery, self._deadline.lapse(first))
 
     def _judge(self, batch: list[Transaction], replies: list[Reply]) -> None:
-        """Judge the replies to whole mails."""
+        """Judge the replies to whole mails; after one that fits no command none of the others says anything."""
         at = 0
         for place, transaction in enumerate(batch):
             if place:
                 at += 1  # RSET, which says nothing about a mail
             last = at + transaction.count - 1
             self.opened += 1
-            self._judge_one(transaction, replies[at : last + 1])
+            try:
+                self._judge_one(transaction, replies[at : last + 1])
+            except WireFault as fault:
+                for doubtful in batch[place:]:
+                    self._doubt(doubtful, fault)
+                raise
             at = last + 1
+
+    def _doubt(self, transaction: Transaction, fault: WireFault) -> None:
+        """The replies are worth nothing: whoever has no outcome yet may have been accepted."""
+        delivery = transaction.delivery
+        transaction.accepted = tuple(
+            address for address in transaction.addresses if address.addr_spec not in delivery.outcomes
+        )
+        transaction.lost(f"{fault.reason} after the content was sent")
+        delivery.conversation = transaction.transcript(fault.reason)
+        self._backlog.give_up(delivery, fault.reason)
 
     def _judge_one(self, transaction: Transaction, replies: list[Reply]) -> None:
         transaction.hear(replies)
         transaction.is_rough = any(reply.code != 250 for reply in replies)
-        try:
-            if transaction.judge_mail(replies[0]):
-                transaction.judge_recipients(replies[1:-1])
-        except WireFault:
-            transaction.lost("the server's replies fit no command")
-            self._backlog.finish(transaction)
-            raise
+        if transaction.judge_mail(replies[0]):
+            transaction.judge_recipients(replies[1:-1])
         reply = replies[-1]
         delivery = transaction.delivery
         if transaction.accepted:
@@ -179,7 +189,10 @@ class ChunkedPipeline(Pipeline):
             told = replies[at : at + transaction.count]
             at += transaction.count
             if len(told) == transaction.count:
-                self._judge_one(transaction, told)
+                try:
+                    self._judge_one(transaction, told)
+                except WireFault as unfit:
+                    self._doubt(transaction, unfit)
                 continue
             open_ = transaction.judge_partly(told)
             if not transaction.is_sent and not told and not self._deadline.is_over(transaction.delivery):

@@ -141,7 +141,9 @@ class _Session(asyncio.Protocol):
         self.say(b"250 2.0.0 content " + token.encode())
 
     def say(self, reply: bytes) -> None:
-        """Reply in a while: soon, later, in pieces, or never."""
+        """Reply in a while: soon, later, in pieces, or never; once in a while with a code that fits nothing."""
+        if self.notary.random.random() < 0.002:
+            reply = b"354" + reply[3:]
         self.out += reply + b"\r\n"
         if not self.is_busy:
             self.is_busy = True
