@@ -258,3 +258,30 @@ def test_replies_that_come_while_a_content_is_still_written_are_no_fault(face, t
         assert receipt.recipients["other@example.com"].status == "rejected"
         assert [commit.recipients for commit in server.commits] == [("you@example.com",)]
         assert [len(session.transactions) for session in server.sessions] == [1]
+
+
+@pytest.mark.parametrize("face", ["sync", "async"])
+def test_who_was_put_off_before_the_session_broke_is_asked_once(face):
+    """452 to the second recipient, then a 250 to DATA, which fits nothing: both go over another connection, once each."""
+    script = [
+        Rule("RCPT", nth=3, session=1).reply("452 4.5.3 too many"),
+        Rule("DATA", nth=2, session=1).reply("250 2.0.0 what"),
+    ]
+    messages = [a_message(), a_message(cc="other@example.com")]
+    with ScriptedSMTPServer(script) as server:
+        url = server.url(pool=1)
+
+        async def stream():
+            async with Mailer(url) as mailer, mailer.asend_many(messages) as sending:
+                return [receipt async for receipt in sending]
+
+        if face == "async":
+            receipts = asyncio.run(stream())
+        else:
+            with Mailer(url) as mailer, mailer.send_many(messages) as sending:
+                receipts = list(sending)
+        server.wait_until_idle()
+        asked = [step.line for step in server.sessions[1].steps if step.name == "RCPT"]
+    assert [receipt.is_complete for receipt in receipts] == [True, True]
+    assert asked == [b"RCPT TO:<you@example.com>\r\n", b"RCPT TO:<other@example.com>\r\n"]
+    assert [commit.recipients for commit in server.commits][1:] == [("you@example.com", "other@example.com")]

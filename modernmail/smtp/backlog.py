@@ -104,7 +104,8 @@ class Backlog:
     def strand(self, delivery: Delivery, addresses: tuple[Address, ...]) -> None:
         """Put back a delivery of which nothing was sent to these recipients."""
         self._left += 1
-        delivery.remaining = (*addresses, *delivery.remaining)
+        # Some may have been put off already, by a 452 before the reply that broke it all.
+        delivery.remaining = tuple(dict.fromkeys((*addresses, *delivery.remaining)))
         self.stranded.appendleft(delivery)
 
     def give_up(self, delivery: Delivery, reason: str | None, reply: Reply | None = None) -> None:
