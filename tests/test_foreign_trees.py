@@ -75,8 +75,11 @@ def _shape(part: Any) -> Any:
     if part.get_content_maintype() == "text":
         content = content.decode(part.get_content_charset("ascii")).replace("\r\n", "\n").rstrip("\n")
     cid = part["Content-ID"]
+    disposition = part.get_content_disposition()
+    if disposition == "inline" and cid is None and part.get_filename() is None:
+        disposition = None  # what a body is anyway (RFC 2183 2.1)
     return (
-        part.get_content_type(), content, part.get_filename(), part.get_content_disposition(),
+        part.get_content_type(), content, part.get_filename(), disposition,
         None if cid is None else str(cid).strip(),
     )  # fmt: skip
 
