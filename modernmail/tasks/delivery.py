@@ -97,8 +97,7 @@ class Delivery:
         self._current: dict[str, Job] = {}  # by Message-ID
 
     def run(self, jobs: list[Job]) -> None:
-        """Send these mails; raises `Paused` when the mailer cannot send, with all that was not sent given
-        back."""
+        """Send these mails; raises `Paused` when the mailer cannot send. `close` comes after it in any case."""
         name = jobs[0].lane.removeprefix(LANE)
         left = list(jobs)
         try:
@@ -116,8 +115,10 @@ class Delivery:
             # Whatever it is (a layer of somebody's), trying it again at once would be for ever.
             logger.exception("mailer %r failed in a way that nobody foresaw", name)
             raise Paused(f"{type(error).__name__}: {error}") from error
-        finally:
-            self._ledger.close(jobs)
+
+    def close(self, jobs: list[Job]) -> None:
+        """Store what came of these mails, and give back those that were not sent."""
+        self._ledger.close(jobs)
 
     def _flow(self, mailer: Mailer, jobs: list[Job]) -> None:
         """Send jobs until all are settled, beginning a new stream after one that was broken off."""

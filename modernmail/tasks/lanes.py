@@ -47,7 +47,7 @@ class Lanes:
         """Return how many jobs to take from a lane; of a paused mailer's one, to see whether it is well again."""
         if lane == LANE:
             return 1
-        if lane in self._paused:
+        if any(pause.lane == lane for pause in self._pauses.all()):  # another hand may just have closed it
             return 1 if self._pauses.may_probe(lane) else 0
         # The first claim is for one mail, and tells how long one takes.
         return max(1, min(self._most, int(STINT / self._pace.get(lane, STINT))))

@@ -160,6 +160,7 @@ class Worker:
         try:
             delivery.run(jobs)
         except Paused as paused:
+            # Before its mail is given back: another hand would take that at once.
             wait = self._lanes.pause(lane, paused.reason)
             logger.error(
                 "mailer %r is paused for %.0f s, its mail is kept: %s", lane[5:], wait, paused.reason
@@ -168,6 +169,8 @@ class Worker:
                 {"phase": "paused", "mailer": lane[5:], "reason": paused.reason, "seconds": round(wait)}
             )
             return
+        finally:
+            delivery.close(jobs)
         self._lanes.took(lane, time.monotonic() - began, len(jobs))
         if self._lanes.resume(lane):
             logger.warning("mailer %r can send again", lane[5:])
