@@ -66,4 +66,5 @@ class Job:
             notes=() if receipt is None else receipt.notes,
             conversation=() if receipt is None else receipt.conversation,
             seconds=now - self.began if self.attempts else 0.0,
+            timings=() if receipt is None else tuple(receipt.timings.values()),
         )

@@ -180,6 +180,9 @@ def _outcome(status: Status, reply: Reply | None, reason: str | None, phase: str
     return Outcome(status, reply=reply, reason=reason, phase=phase)
 
 
+TIMED = ("connection", "envelope", "content")  # the phases of `Receipt.timings`
+
+
 class Receipt(Frozen):
     """What became of one mail, recipient by recipient.
 
@@ -187,12 +190,13 @@ class Receipt(Frozen):
     the server took; `refused` the mapping of all others. `message_id` and `envelope` are None when no parcel could be
     built; `error` then says why, as it does when nobody was accepted. `position` is the place in the input of
     `send_many`, from 0. `queue_id` is the server's own name for the mail, when its reply gave one. `notes` tell what
-    was asked for and not offered. `seconds` is the time from the start of the transaction to its outcome.
+    was asked for and not offered. `seconds` is the time from the start of the transaction to its outcome, and
+    `timings` how the last attempt spent it.
     """
 
     __slots__ = (
-        "_outcomes", "_shared", "attempts", "conversation", "envelope", "error", "message_id", "notes", "position",
-        "seconds",
+        "_outcomes", "_shared", "_timings", "attempts", "conversation", "envelope", "error", "message_id", "notes",
+        "position", "seconds",
     )  # fmt: skip
     message_id: str | None
     envelope: Envelope | None
@@ -204,6 +208,7 @@ class Receipt(Frozen):
     notes: tuple[str, ...]
     conversation: tuple[str, ...]
     seconds: float
+    _timings: tuple[float, ...]
 
     def __init__(
         self,
@@ -217,6 +222,7 @@ class Receipt(Frozen):
         notes: tuple[str, ...] = (),
         conversation: tuple[str, ...] = (),
         seconds: float = 0.0,
+        timings: tuple[float, ...] = (),
     ) -> None:
         put = object.__setattr__
         put(self, "message_id", message_id)
@@ -231,6 +237,7 @@ class Receipt(Frozen):
         put(self, "notes", notes)
         put(self, "conversation", conversation)
         put(self, "seconds", seconds)
+        put(self, "_timings", timings)
 
     @property
     def recipients(self) -> Mapping[str, Outcome]:
@@ -284,6 +291,16 @@ class Receipt(Frozen):
                 return queue_id(outcome.reply.text)
         return None
 
+    @property
+    def timings(self) -> dict[str, float]:
+        """Where the time of the last attempt went, in seconds; empty for a backend that does not tell.
+
+        `connection` passed until a connection was there, `envelope` until the server had taken the recipients, `content`
+        until its last reply; a phase that was not reached is missing. With BDAT the commands travel with the content,
+        and all of it is `content`.
+        """
+        return dict(zip(TIMED, self._timings, strict=False))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that survive JSON; `from_dict` gives an equal receipt back."""
         error = self.error
@@ -298,6 +315,7 @@ class Receipt(Frozen):
             "notes": list(self.notes),
             "conversation": list(self.conversation),
             "seconds": self.seconds,
+            "timings": self.timings,
         }
 
     @classmethod
@@ -310,6 +328,7 @@ class Receipt(Frozen):
                 f"receipt of version {data.get('version')!r}; this release reads version 1"
             )
         envelope = data["envelope"]
+        timings = data.get("timings", {})
         return cls(
             data["message_id"],
             None if envelope is None else Envelope.from_dict(envelope),
@@ -320,6 +339,7 @@ class Receipt(Frozen):
             notes=tuple(data["notes"]),
             conversation=tuple(data["conversation"]),
             seconds=data["seconds"],
+            timings=tuple(timings[phase] for phase in TIMED if phase in timings),
         )
 
     def replace(self, **changes: Any) -> Receipt:
@@ -329,6 +349,7 @@ class Receipt(Frozen):
             for name in ("position", "error", "attempts", "notes", "conversation", "seconds")
         }
         fields["message_id"] = self.message_id
+        fields["timings"] = self._timings
         fields["envelope"] = self.envelope
         fields["recipients"] = self._shared if self._shared is not None else self._outcomes
         return type(self)(**(fields | changes))
@@ -367,7 +388,12 @@ _Open = thawed(Receipt)
 
 
 def receipt_for_all(
-    parcel: Parcel, outcome: Outcome, position: int, seconds: float, notes: tuple[str, ...] = ()
+    parcel: Parcel,
+    outcome: Outcome,
+    position: int,
+    seconds: float,
+    notes: tuple[str, ...] = (),
+    timings: tuple[float, ...] = (),
 ) -> Receipt:
     """Return, quickly, the receipt of a parcel whose recipients all ended the same way."""
     receipt = _Open()
@@ -381,6 +407,7 @@ def receipt_for_all(
     receipt.notes = notes
     receipt.conversation = ()
     receipt.seconds = seconds
+    receipt._timings = timings
     receipt.__class__ = Receipt
     frozen: Receipt = receipt
     return frozen

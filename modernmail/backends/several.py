@@ -240,6 +240,7 @@ class SeveralReceipts:
                 notes=(*(f"{name}: {why}" for name, why in mail.errors), *(receipt.notes if receipt else ())),
                 conversation=receipt.conversation if receipt else (),
                 seconds=mail.seconds,
+                timings=() if receipt is None else tuple(receipt.timings.values()),
             )
         )
 

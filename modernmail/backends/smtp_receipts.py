@@ -134,6 +134,10 @@ class SMTPReceipts:
         self._was_used = not wire.is_fresh
         again = tuple(self._waiting)
         self._waiting.clear()
+        now = io.now()
+        for delivery in again:
+            if delivery.wired is None:
+                delivery.wired = now
         is_chunked = self._backend.is_chunked(wire.extensions)
         kind = LMTPPipeline if settings.is_lmtp else ChunkedPipeline if is_chunked else Pipeline
         self._pipeline = kind(wire, self._parcels, io, settings, again)

@@ -75,6 +75,7 @@ class Backlog:
                 if parcel is None:
                     return None
                 delivery = Delivery(parcel, self._parcels.position, self._io.now())
+                delivery.wired = delivery.started
             refusal = local_refusal(delivery.parcel, wire.extensions, is_verified=wire.is_verified)
             if refusal is None:
                 break

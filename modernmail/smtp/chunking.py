@@ -170,6 +170,8 @@ class ChunkedPipeline(Pipeline):
         reply = replies[-1]
         delivery = transaction.delivery
         if transaction.accepted:
+            if delivery.agreed is None:
+                delivery.agreed = delivery.wired  # one write for all: its whole time is the content's
             if reply.code == 250 and not delivery.outcomes and not delivery.remaining:
                 self._wire.needs_reset = False
                 self._done.append(delivery.accepted_at_once(reply, self._io.now()))

@@ -34,6 +34,7 @@ class Delivery:
     """The state of one parcel."""
 
     __slots__ = (
+        "agreed",
         "conversation",
         "error",
         "failures",
@@ -44,12 +45,15 @@ class Delivery:
         "remaining",
         "started",
         "until",
+        "wired",
     )
 
     def __init__(self, parcel: Parcel, position: int, started: float) -> None:
         self.parcel = parcel
         self.position = position
         self.started = started
+        self.wired: float | None = None  # when a connection was there
+        self.agreed: float | None = None  # when the server had first taken recipients
         self.until: float | None = None  # the moment of its deadline, once it is at the front
         self.remaining: tuple[Address, ...] = parcel.envelope.addresses
         self.outcomes: dict[str, Outcome] = {}
@@ -79,7 +83,13 @@ class Delivery:
 
     def accepted_at_once(self, reply: Reply, now: float) -> Receipt:
         """Return the receipt of a parcel that one transaction delivered to everybody."""
-        return receipt_for_all(self.parcel, accepted_by(reply), self.position, now - self.started, self.notes)
+        started, wired, agreed = self.started, self.wired, self.agreed
+        assert wired is not None
+        assert agreed is not None
+        timings = (wired - started, agreed - wired, now - agreed)
+        return receipt_for_all(
+            self.parcel, accepted_by(reply), self.position, now - started, self.notes, timings
+        )
 
     def receipt(self, now: float) -> Receipt:
         """Return the receipt; its error is set when nobody was accepted."""
@@ -98,7 +108,17 @@ class Delivery:
             notes=self.notes,
             conversation=self.conversation,
             seconds=now - self.started,
+            timings=self._timings(now),
         )
+
+    def _timings(self, now: float) -> tuple[float, ...]:
+        """Return how long it waited for a connection, for its recipients to be taken, and for its last reply."""
+        if self.wired is None:
+            return (now - self.started,)
+        waited = self.wired - self.started
+        if self.agreed is None:
+            return (waited, now - self.wired)
+        return (waited, self.agreed - self.wired, now - self.agreed)
 
 
 _KINDS: dict[str, type[DeliveryError]] = {

@@ -150,6 +150,8 @@ class Pipeline:
                 # Nobody was accepted and still the server waits: a lone dot comes first, the outcome is known now.
                 transaction.needs_reset = False
                 self._backlog.finish(transaction)
+            elif transaction.delivery.agreed is None:
+                transaction.delivery.agreed = self._io.now()
         else:
             self._backlog.finish(transaction)
 
