@@ -69,3 +69,18 @@ pytest_collect_file = SybilCollection(
         Sybil(parsers=_PARSERS, patterns=_BY_SMTP, fixtures=["page_folder"]),
     ]
 ).pytest()
+
+# Longest first: with several processes a long file begun last is waited for alone.
+_LONG = (
+    "test_faults.py",
+    "test_browser.py",
+    "test_linear.py",
+    "test_hostile.py",
+    "test_accessibility.py",
+    "test_engines.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    items.sort(key=lambda item: item.path.name not in _LONG)

@@ -13,8 +13,9 @@ import nox
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 COVERAGE = Path(".nox", "coverage-data").resolve()
-# The tests of a file share its servers; in the order of the folders, which puts the slow files first.
-SPREAD = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+# The tests of a file share its servers; in the order of the folders, which puts the slow files first. Four processes, since
+# half of the time they wait.
+SPREAD = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 covered: list[str] = []  # the Python of this run that does the tests which only one has to do
 

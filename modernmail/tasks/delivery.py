@@ -72,7 +72,8 @@ class Delivery:
     """The sending of some claimed mails of one lane.
 
     `mailer` gives the mailer by name; `contents` the stored contents; `store` keeps marks until they are stored;
-    `is_stopping` says that no further mail is to be begun; `told` is called with the phase that each mail came to.
+    `is_stopping` says that no further mail is to be begun; `told` is called with the phase that each mail came to,
+    `connected` when the first of them has come to its commit point.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Delivery:
         store: Callable[..., None],
         is_stopping: Callable[[], bool],
         told: Told,
+        connected: Callable[[], None],
     ) -> None:
         self.schedule = schedule
         self._mailer = mailer
@@ -93,6 +95,7 @@ class Delivery:
         self._ledger = Ledger(lease, store)
         self._is_stopping = is_stopping
         self._told = told
+        self._connected: Callable[[], None] | None = connected
         self._begun: list[tuple[Job, list[str]]] = []  # with the recipients, in the order of their positions
         self._current: dict[str, Job] = {}  # by Message-ID
 
@@ -195,6 +198,9 @@ class Delivery:
             raise NotOurs(
                 f"mail {job.id:x} is in other hands: its lease ran out before it was sent; nothing was sent"
             )
+        if self._connected is not None:
+            self._connected()
+            self._connected = None
 
     def _outcome(self, mailer: Mailer, receipt: Receipt) -> None:
         job, recipients = self._begun[receipt.position]

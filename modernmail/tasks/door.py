@@ -82,6 +82,11 @@ class Door:
             self._lanes.leave(lane)
             self._changed.notify()
 
+    def knock(self) -> None:
+        """Have one who waits look again: there may be more to take."""
+        with self._changed:
+            self._changed.notify()
+
     def close(self) -> None:
         """Have all who wait see that it is time to go."""
         with self._changed:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING
 
 from .sqlite.backend import LANE
@@ -28,6 +29,7 @@ class Lanes:
         self._most = most
         self._hands: Counter[str] = Counter()
         self._limits: dict[str, int] = {}
+        self._proved: set[str] = set()  # whose mailers have had a connection
         self._pace: dict[str, float] = {}  # seconds for a mail, lately
         self._paused: dict[str, Pause] = {}
 
@@ -40,8 +42,14 @@ class Lanes:
         """Return the lanes that nothing is to be taken from now."""
         self._paused = {pause.lane: pause for pause in self._pauses.all()}
         now = time.time()
-        full = [lane for lane, limit in self._limits.items() if self._hands[lane] >= limit]
+        full = [lane for lane, hands in self._hands.items() if hands >= self._limit(lane)]
         return [*full, *(lane for lane, pause in self._paused.items() if pause.until > now)]
+
+    def _limit(self, lane: str) -> float:
+        """Return how many hands may be in a lane: one, until it has shown that its mailer can log in."""
+        if lane == LANE:
+            return inf
+        return self._limits.get(lane, 1) if lane in self._proved else 1
 
     def at_most(self, lane: str) -> int:
         """Return how many jobs to take from a lane; of a paused mailer's one, to see whether it is well again."""
@@ -64,9 +72,14 @@ class Lanes:
         """Let no more hands into a lane at once than can be of use there."""
         self._limits[lane] = hands
 
+    def prove(self, lane: str) -> None:
+        """Let further hands into a lane: its mailer has connected and logged in."""
+        self._proved.add(lane)
+
     def took(self, lane: str, seconds: float, mails: int) -> None:
         """Take down how long some mails took."""
         self._pace[lane] = max(1e-6, seconds / mails)
+        self.prove(lane)
 
     def pause(self, lane: str, reason: str) -> float:
         """Close a lane whose mailer cannot send, and return for how many seconds."""

@@ -155,6 +155,7 @@ class Worker:
             store=self._store,
             is_stopping=self._stopping.is_set,
             told=self._tell_mail,
+            connected=lambda: self._open(lane),
         )
         began = time.monotonic()
         try:
@@ -175,6 +176,11 @@ class Worker:
         if self._lanes.resume(lane):
             logger.warning("mailer %r can send again", lane[5:])
             self._report({"phase": "resumed", "mailer": lane[5:]})
+
+    def _open(self, lane: str) -> None:
+        """A mailer has logged in: the other hands may come."""
+        self._lanes.prove(lane)
+        self._door.knock()
 
     def _mailer(self, name: str) -> Mailer:
         mailer = self._mailers[name] = mailers[name]

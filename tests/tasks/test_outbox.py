@@ -223,12 +223,13 @@ def test_a_mailer_may_say_that_unknown_is_sent_again(backend: SQLiteBackend) -> 
     assert (ticket.status, ticket.attempts, len(server.commits)) == ("accepted", 2, 2)
 
 
+@pytest.mark.parametrize("pool", [1, 4])
 def test_a_mailer_that_cannot_log_in_is_paused(
-    backend: SQLiteBackend, store: MailStore, caplog: pytest.LogCaptureFixture
+    backend: SQLiteBackend, store: MailStore, caplog: pytest.LogCaptureFixture, pool: int
 ) -> None:
     """One bad login, not one for each mail; the mail is kept uncounted; when it works again all goes out."""
     with ScriptedSMTPServer(credentials={"user": "right"}, tls="implicit") as server:
-        use(server, username="user", password="wrong")
+        use(server, username="user", password="wrong", pool=pool)
         tickets = tasks.enqueue_many(mail() for _ in range(5))
         reported: list[dict[str, Any]] = []
         work(backend, report=reported.append)
