@@ -25,6 +25,7 @@ sys.path.append(str(Path(__file__).parent))
 
 pytest_plugins = [
     "services.ending",
+    "services.interrupts",
     "services.once",
     "services.reporting",
     "services.certificates",
