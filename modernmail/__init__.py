@@ -16,9 +16,11 @@ from .envelope import DSN, Envelope
 from .headers import Headers
 from .mailer import Mailer
 from .message import Message
+from .outcome import Outcome
 from .parcel import Parcel
-from .receipt import Outcome, Receipt, Reply
+from .receipt import Receipt
 from .registry import configure, mailers
+from .reply import Reply
 from .sending import AsyncSending, Sending, Tally
 
 __version__ = "0.1.0"

@@ -41,7 +41,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .receipt import Receipt, Reply
+    from .receipt import Receipt
+    from .reply import Reply
 
 _SHOWN = 200  # characters of a value that an error shows: enough to recognise it, no page of log
 

@@ -5,7 +5,8 @@ The flow makes one when a layer stops somebody, lets the mail wait, or wants it 
 
 from __future__ import annotations
 
-from .receipt import Outcome, Receipt
+from .outcome import Outcome
+from .receipt import Receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

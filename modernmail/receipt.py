@@ -1,184 +1,30 @@
-"""What became of each recipient: `Receipt`, `Outcome`, `Reply`.
+"""What became of one mail, recipient by recipient: `Receipt`.
 
 Backends make receipts, the mailer merges those of several attempts into one, callers read them.
 
-Rules of the file: all three are frozen. What costs time (decoding a reply, one outcome for each of many recipients)
-is done when somebody looks, because most receipts of a large sending are only counted.
+Rules of the file: a receipt is frozen. What costs time (one outcome for each of many recipients) is done when somebody
+looks, because most receipts of a large sending are only counted.
 """
 
 from __future__ import annotations
 
 from . import errors
 from .frozen import Frozen, thawed
+from .outcome import STATUSES, Outcome, _outcome, accepted_by
+from .reply import Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any, Literal
+    from collections.abc import Mapping
+    from typing import Any
 
     from .envelope import Envelope
     from .errors import MailError
+    from .outcome import Status as Status
     from .parcel import Parcel
 
-    Status = Literal["accepted", "deferred", "rejected", "unknown"]
-
-STATUSES: tuple[Status, ...] = ("accepted", "deferred", "rejected", "unknown")
-
-
-class Reply(Frozen):
-    """A server's reply: its `code`, its `enhanced` status code (RFC 3463) or None, and its `text`.
-
-    `lines` are the text lines as received, without code and line end; `text` joins them with spaces.
-
-    >>> reply = Reply(550, (b"5.1.1 no such user",))
-    >>> reply.code, reply.enhanced, reply.text
-    (550, '5.1.1', '5.1.1 no such user')
-    """
-
-    __slots__ = ("code", "lines")
-    code: int
-    lines: tuple[bytes, ...]
-
-    def __init__(self, code: int, lines: Iterable[bytes | str] = ()) -> None:
-        put = object.__setattr__
-        put(self, "code", code)
-        put(self, "lines", tuple(x if isinstance(x, bytes) else x.encode("utf-8", "replace") for x in lines))
-
-    @property
-    def text(self) -> str:
-        """The text of all lines, joined with spaces; bytes that are not UTF-8 are shown as `\\xNN`."""
-        return b" ".join(self.lines).decode("utf-8", "backslashreplace")
-
-    @property
-    def enhanced(self) -> str | None:
-        """The enhanced status code that begins the last line (RFC 2034), such as `"5.1.1"`, or None."""
-        if not self.lines:
-            return None
-        word = self.lines[-1].partition(b" ")[0]
-        parts = word.split(b".")
-        if len(parts) != 3 or not all(part.isdigit() and len(part) <= 3 for part in parts):
-            return None
-        # RFC 2034 4: the class must agree with the first digit of the reply code
-        return word.decode("ascii") if int(parts[0]) == self.code // 100 else None
-
-    @property
-    def is_positive(self) -> bool:
-        """True for 2xx."""
-        return 200 <= self.code < 300
-
-    @property
-    def is_transient(self) -> bool:
-        """True for 4xx: the same command may succeed later."""
-        return 400 <= self.code < 500
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return `code`, `enhanced` and `text` as plain values."""
-        return {"code": self.code, "enhanced": self.enhanced, "text": self.text}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Reply:
-        """Return the reply that `to_dict` described."""
-        return cls(int(data["code"]), (str(data["text"]),))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Reply):
-            return NotImplemented
-        return self.code == other.code and self.text == other.text
-
-    def __hash__(self) -> int:
-        return hash((self.code, self.text))
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.text}".rstrip()
-
-    def __repr__(self) -> str:
-        return f"<Reply {self}>"
-
-    def __reduce__(self) -> tuple[type[Reply], tuple[int, tuple[bytes, ...]]]:
-        return type(self), (self.code, self.lines)
-
-
-class Outcome(Frozen):
-    """What became of one recipient.
-
-    `status` is `"accepted"`, `"deferred"` (may be tried again), `"rejected"` (final) or `"unknown"` (may have been
-    accepted). `reply` is the server's answer that decided it, None when we decided; then `reason` says why. `phase`
-    is how far the transaction got: `connect`, `mail`, `rcpt`, `data`, `content`, `done`, or `local`; `policy` when a
-    layer decided.
-
-    >>> Outcome("rejected", reason="suppressed", phase="local").is_final
-    True
-    """
-
-    __slots__ = ("phase", "reason", "reply", "status")
-    status: Status
-    reply: Reply | None
-    reason: str | None
-    phase: str
-
-    def __init__(
-        self, status: Status, *, reply: Reply | None = None, reason: str | None = None, phase: str = "local"
-    ) -> None:
-        if status not in STATUSES:
-            raise errors.InvalidMessage("status", status, f"must be one of {', '.join(STATUSES)}")
-        put = object.__setattr__
-        put(self, "status", status)
-        put(self, "reply", reply)
-        put(self, "reason", reason)
-        put(self, "phase", phase)
-
-    @property
-    def is_accepted(self) -> bool:
-        """True when the server has taken responsibility for this recipient."""
-        return self.status == "accepted"
-
-    @property
-    def is_final(self) -> bool:
-        """True when nothing will change by trying again: accepted or rejected."""
-        return self.status in ("accepted", "rejected")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that survive JSON."""
-        return {
-            "status": self.status,
-            "reply": None if self.reply is None else self.reply.to_dict(),
-            "reason": self.reason,
-            "phase": self.phase,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Outcome:
-        """Return the outcome that `to_dict` described."""
-        reply = data.get("reply")
-        return cls(
-            data["status"],
-            reply=None if reply is None else Reply.from_dict(reply),
-            reason=data.get("reason"),
-            phase=data.get("phase", "local"),
-        )
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Outcome):
-            return NotImplemented
-        return (self.status, self.reply, self.reason) == (other.status, other.reply, other.reason)
-
-    def __hash__(self) -> int:
-        return hash((self.status, self.reply, self.reason))
-
-    def __str__(self) -> str:
-        why = self.reply if self.reply is not None else self.reason
-        return self.status if why is None else f"{self.status}: {why}"
-
-    def __repr__(self) -> str:
-        return f"<Outcome {self}>"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _outcome, (self.status, self.reply, self.reason, self.phase)
-
-
-def _outcome(status: Status, reply: Reply | None, reason: str | None, phase: str) -> Outcome:
-    return Outcome(status, reply=reply, reason=reason, phase=phase)
-
+# `Reply` and `Outcome` once lived here: who imports them from here finds them, and so do pickles of that time (`_outcome`).
+__all__ = ["STATUSES", "Outcome", "Receipt", "Reply", "_outcome", "accepted_by", "receipt_for_all"]
 
 TIMED = ("connection", "envelope", "content")  # the phases of `Receipt.timings`
 
@@ -367,21 +213,6 @@ class Receipt(Frozen):
 
     def __reduce__(self) -> tuple[object, ...]:
         return Receipt.from_dict, (self.to_dict(),)
-
-
-_OpenOutcome = thawed(Outcome)
-
-
-def accepted_by(reply: Reply) -> Outcome:
-    """Return, quickly, the outcome of a recipient whose mail the server has taken with this reply."""
-    outcome = _OpenOutcome()
-    outcome.status = "accepted"
-    outcome.reply = reply
-    outcome.reason = None
-    outcome.phase = "done"
-    outcome.__class__ = Outcome
-    frozen: Outcome = outcome
-    return frozen
 
 
 _Open = thawed(Receipt)

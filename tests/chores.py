@@ -6,7 +6,8 @@ import asyncio
 import threading
 
 from modernmail import send_mail
-from modernmail.receipt import Outcome, Receipt
+from modernmail.outcome import Outcome
+from modernmail.receipt import Receipt
 from modernmail.tasks import Retry, TaskContext, task
 
 gate = threading.Event()

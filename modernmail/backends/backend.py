@@ -20,7 +20,8 @@ from ..errors import (
     OutcomeUnknown,
     SecurityFailed,
 )
-from ..receipt import Outcome, Receipt
+from ..outcome import Outcome
+from ..receipt import Receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from ..errors import (
     RecipientsRefused,
     SecurityFailed,
 )
-from ..receipt import Outcome, Receipt
+from ..outcome import Outcome
+from ..receipt import Receipt
 from .backend import Backend, accepted
 
 TYPE_CHECKING = False

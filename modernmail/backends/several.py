@@ -18,7 +18,8 @@ from ..errors import (
     MailError,
     SecurityFailed,
 )
-from ..receipt import Outcome, Receipt
+from ..outcome import Outcome
+from ..receipt import Receipt
 from .members import choose
 
 TYPE_CHECKING = False

@@ -14,7 +14,7 @@ from collections import deque
 from math import inf
 
 from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, SecurityFailed
-from ..receipt import Outcome
+from ..outcome import Outcome
 from ..smtp.chunking import ChunkedPipeline
 from ..smtp.delivery import Delivery
 from ..smtp.lmtp import LMTPPipeline

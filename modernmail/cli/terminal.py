@@ -15,7 +15,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from modernmail.receipt import Outcome, Receipt
+    from modernmail.outcome import Outcome
+    from modernmail.receipt import Receipt
 
 STYLES = {"accepted": "green", "deferred": "yellow", "rejected": "red", "unknown": "magenta"}
 

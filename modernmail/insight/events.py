@@ -15,7 +15,9 @@ from typing import NamedTuple, TypeAlias
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..receipt import Outcome, Receipt, Reply, Status
+    from ..outcome import Outcome, Status
+    from ..receipt import Receipt
+    from ..reply import Reply
 
 
 class Sending(NamedTuple):

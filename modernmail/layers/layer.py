@@ -13,15 +13,16 @@ from __future__ import annotations
 
 from ..errors import ConfigurationError
 from ..frozen import Frozen
-from ..receipt import STATUSES
+from ..outcome import STATUSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..errors import DeliveryError
+    from ..outcome import Status
     from ..parcel import Parcel
-    from ..receipt import Receipt, Status
+    from ..receipt import Receipt
     from ..runtime import IO
 
 

@@ -12,8 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from ..outcome import Outcome
     from ..parcel import Parcel
-    from ..receipt import Outcome, Receipt
+    from ..receipt import Receipt
     from ..runtime import IO
 
 

@@ -16,7 +16,8 @@ from modernmail.backends.failover import Failover
 from modernmail.errors import ConfigurationError, ConnectFailed, DeliveryError
 from modernmail.insight import events, subscribe
 from modernmail.layers import Layer, MemorySuppressions, RateLimit, Redirect, Retry, Stop, Suppress
-from modernmail.receipt import Outcome, Reply
+from modernmail.outcome import Outcome
+from modernmail.reply import Reply
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from modernmail.contrib.opentelemetry import METRICS, instrument
 from modernmail.errors import ConfigurationError, ConnectFailed, DeliveryError
 from modernmail.insight import events
 from modernmail.layers import Redirect, Retry
-from modernmail.receipt import Outcome, Reply
+from modernmail.outcome import Outcome
+from modernmail.reply import Reply
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 from .test_events import Scripted, hello, sent_by

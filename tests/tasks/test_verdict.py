@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from modernmail.envelope import Envelope
 from modernmail.errors import ConfigurationError
-from modernmail.receipt import STATUSES as OUTCOMES
-from modernmail.receipt import Outcome, Receipt
+from modernmail.outcome import STATUSES as OUTCOMES
+from modernmail.outcome import Outcome
+from modernmail.receipt import Receipt
 from modernmail.tasks import Schedule
 from modernmail.tasks.recipients import (
     STATUSES,

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modernmail.mailer import Mailer
+    from modernmail.outcome import Outcome
     from modernmail.parcel import Parcel
-    from modernmail.receipt import Outcome, Receipt
+    from modernmail.receipt import Receipt
     from modernmail.runtime import CommitPoint
 
     from .progress import Progress

@@ -10,7 +10,7 @@ import asyncio
 import inspect
 
 from modernmail.backends.backend import Backend
-from modernmail.receipt import STATUSES
+from modernmail.outcome import STATUSES
 from modernmail.runtime import AsyncioIO
 
 from .drive import MODES, run

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modernmail.content import Content
-    from modernmail.receipt import Status
+    from modernmail.outcome import Status
     from modernmail.runtime import IO
 
     Make = Callable[[], Layer]

@@ -7,15 +7,17 @@ from pathlib import Path
 
 from modernmail.content import Content
 from modernmail.message import Message
-from modernmail.receipt import Outcome, Receipt, Reply
+from modernmail.outcome import Outcome
+from modernmail.receipt import Receipt
+from modernmail.reply import Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from modernmail.errors import MailError
+    from modernmail.outcome import Status
     from modernmail.parcel import Parcel
-    from modernmail.receipt import Status
 
 PEOPLE = ("ann@example.com", "bob@example.com", "zoe@example.com")
 
