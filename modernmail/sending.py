@@ -87,7 +87,7 @@ class _Sending:
             if isinstance(error, MailError) and left is not None:
                 error.add_note(f"{left} messages were not attempted")
                 error.not_attempted = left  # type: ignore[attr-defined]
-            if self.unsent and not hasattr(error, "receipt"):
+            if self.unsent and getattr(error, "receipt", None) is None:
                 error.receipt = self.unsent[0]  # type: ignore[attr-defined]
             raise
         if receipt is None:

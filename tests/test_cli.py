@@ -149,7 +149,8 @@ def test_a_total_refusal_of_several_lists_them(
 def test_no_server_is_exit_code_1_and_shows_no_password(capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody listens on the port: one line, without the credentials."""
     assert main(["send", "--url", "smtp://zoe:s3cret@127.0.0.1:1?tls=off", *OURS, "--text", "x"]) == 1
-    assert capsys.readouterr().err == "error 127.0.0.1:1: Connection refused\n"
+    told = "error 127.0.0.1:1: Connection refused (nothing listens there: check host and port, and that the server runs)\n"
+    assert capsys.readouterr().err == told
 
 
 def test_dry_run_prints_the_wire_form(

@@ -261,7 +261,7 @@ def test_a_partial_refusal_is_in_the_receipt_and_in_the_log(
     assert record.levelno == logging.WARNING
     assert record.name == "modernmail"
     assert record.getMessage() == (
-        f"{receipt.message_id} was not accepted for later@example.com (deferred: 450 4.2.1 later), "
+        f"{receipt.message_id} was not accepted by 127.0.0.1 for later@example.com (deferred: 450 4.2.1 later), "
         "nobody@example.com (rejected: 550 5.1.1 no)"
     )
 

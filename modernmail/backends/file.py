@@ -12,6 +12,7 @@ from pathlib import Path
 from time import time_ns
 
 from ..errors import ConnectFailed
+from ..private import private_folder
 from .backend import Backend, accepted
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class FileBackend(Backend):
-    """Writes to a directory, which is made when it is missing."""
+    """Writes to a directory, which is made when it is missing, for its owner alone."""
 
     is_store = True
 
@@ -44,7 +45,7 @@ class FileBackend(Backend):
         return accepted(parcel, f"written to {path}")
 
     def _write(self, parcel: Parcel) -> Path:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        private_folder(self.directory)
         # Sorted by name they are in the order of sending.
         name = f"{time_ns():020d}-{os.urandom(6).hex()}"
         envelope = json.dumps(
@@ -74,7 +75,7 @@ class FileBackend(Backend):
     async def verify(self, io: IO) -> dict[str, Any]:
         """Make sure that the directory can be written."""
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            private_folder(self.directory)
         except OSError as error:
             raise ConnectFailed(f"cannot write to {self.directory}: {error.strerror}") from error
         if not os.access(self.directory, os.W_OK):

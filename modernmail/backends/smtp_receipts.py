@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
-from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, SecurityFailed
+from ..errors import AuthenticationFailed, ConnectFailed, DeliveryError, MailError, SecurityFailed
 from ..outcome import Outcome
 from ..smtp.chunking import ChunkedPipeline
 from ..smtp.delivery import Delivery
@@ -40,6 +40,7 @@ class SMTPReceipts:
         "__weakref__",
         "_backend",
         "_done",
+        "_ended_by",
         "_error",
         "_given",
         "_io",
@@ -65,6 +66,7 @@ class SMTPReceipts:
         self._done: deque[Receipt] = deque()
         self._given = 0  # receipts since the wire was taken
         self._error: ConnectFailed | None = None
+        self._ended_by: DeliveryError | None = None  # what no mail of this stream can go for
         self._ready_at = 0.0
         self.turns = 0
         self._pool.attend(self)
@@ -117,7 +119,8 @@ class SMTPReceipts:
             until = self._waiting[0].deadline(settings.deadline, started)
         try:
             wire = await self._pool.acquire(io, until)
-        except (SecurityFailed, AuthenticationFailed):
+        except (SecurityFailed, AuthenticationFailed) as error:
+            self._ended_by = error
             raise
         except ConnectFailed as error:
             self._error = error
@@ -151,12 +154,15 @@ class SMTPReceipts:
             return ConnectFailed(f"{late(settings.deadline)}: {busy}", is_transient=True)
         return ConnectFailed(f"{busy} for {seconds:g} s", is_transient=True)
 
-    def _defer(self, error: DeliveryError) -> None:
+    def _defer(self, error: MailError) -> None:
         """Give up the mail that comes first: there is no connection for it."""
         delivery = self._waiting.popleft()
-        outcome = Outcome("deferred", reply=error.reply, reason=str(error), phase="connect")
-        delivery.settle_rest(outcome, error)
-        delivery.conversation = delivery.conversation or error.conversation
+        cause = error if isinstance(error, DeliveryError) else None
+        outcome = Outcome(
+            "deferred", reply=None if cause is None else cause.reply, reason=str(error), phase="connect"
+        )
+        delivery.settle_rest(outcome, cause)
+        delivery.conversation = delivery.conversation or (cause.conversation if cause else ())
         self._done.append(delivery.receipt(self._io.now()))
 
     async def _replace(self, pipeline: Pipeline) -> None:
@@ -185,11 +191,9 @@ class SMTPReceipts:
                 receipts += await self._pipeline.close()
         finally:
             await self._hand_back()
-        now = self._io.now()
-        for delivery in self._waiting:
-            delivery.settle_rest(
-                Outcome("deferred", reason="not sent: the sending was closed before", phase="connect")
-            )
-            receipts.append(delivery.receipt(now))
-        self._waiting.clear()
+        error = self._ended_by or MailError("not sent: the sending was closed before")
+        while self._waiting:
+            self._defer(error)
+        receipts += self._done
+        self._done.clear()
         return receipts

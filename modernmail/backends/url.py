@@ -111,7 +111,12 @@ def _decoded(text: str) -> str:
 
 
 def _safe(error: ValueError) -> str:
-    return "its port is not a number from 0 to 65535" if "ort" in str(error) else "its host cannot be read"
+    if "ort" not in str(error):
+        return "its host cannot be read"
+    return (
+        "its port is not a number from 0 to 65535; or a user name or password holds / ? # or @, which are written "
+        "%2F %3F %23 %40"
+    )
 
 
 _factories: dict[str, Factory] = {}
@@ -143,6 +148,7 @@ def backend_from_url(url: str, overrides: Mapping[str, Any] | None = None) -> Ba
         composite = " and ".join(f"{name}(…)" for name in COMPOSITES)
         raise ConfigurationError(
             f"there is no backend for the scheme {parsed.scheme!r}; there are {there_are}; and of several, {composite}"
+            + ("" if "//" in url else "; the URL of a server is written smtp://host:port")
         )
     return factory(parsed)
 
@@ -207,6 +213,11 @@ def _file(url: BackendURL) -> Backend:
     from .file import FileBackend
 
     if url.host != "localhost":  # RFC 8089 2: this machine
+        if url.host and url.username is None:
+            raise ConfigurationError(
+                f"file: takes no host, and {url.host!r} stands where one does; a folder is file:///srv/mails, "
+                "or file:mails for one below here"
+            )
         url.refuse_host()
     url.refuse_options()
     if not url.path.strip("/"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modernmail.private import private_folder
+
 from .contents import FolderContents
 from .index import Index
 from .store import Store
@@ -12,14 +14,15 @@ from .store import Store
 class DiskStore(Store):
     """Keeps mails in `folder`: `mails/ID.eml` each, exactly as sent, and an index in `inbox.sqlite3`.
 
-    Several processes may use one folder. Raises `ConfigurationError` when the index is not ours, OSError when
-    the folder cannot be made.
+    A folder that is missing is made for its owner alone. Several processes may use one folder. Raises
+    `ConfigurationError` when the index is not ours, OSError when the folder cannot be made.
     """
 
     blocks = True
 
     def __init__(self, folder: str | Path, *, limit: int = 10_000, max_age: float | None = None) -> None:
         self.folder = Path(folder)
+        private_folder(self.folder)
         contents = FolderContents(self.folder / "mails")
         index = Index(str(self.folder / "inbox.sqlite3"))
         super().__init__(index, contents, limit=limit, max_age=max_age)

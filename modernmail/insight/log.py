@@ -57,7 +57,7 @@ def log_receipt(receipt: Receipt, hosts: tuple[str, ...]) -> None:
     elif not receipt.recipients:
         logger.error("no mail could be made: %s", _kind(error), extra=fields)
     else:
-        logger.log(level, "%s was not accepted for %s", receipt.message_id, _refused(receipt), extra=fields)
+        logger.log(level, "%s %s", receipt.message_id, _refused(receipt, hosts), extra=fields)
 
 
 def _modernmail() -> Logger:
@@ -69,10 +69,16 @@ def _modernmail() -> Logger:
     return _logger
 
 
-def _refused(receipt: Receipt) -> str:
+def _refused(receipt: Receipt, hosts: tuple[str, ...]) -> str:
+    """Return who did not take the mail, whom it was for, and why; and what kind of error that is when nobody has it."""
     refused = receipt.refused
+    is_unknown = all(outcome.status == "unknown" for outcome in refused.values())
+    verdict = "may have been accepted" if is_unknown else "was not accepted"
+    by = f" by {' or '.join(hosts)}" if hosts else ""
     named = [f"{name} ({outcome})" for name, outcome in list(refused.items())[:_NAMED]]
-    return ", ".join(named) + (f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else "")
+    rest = f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
+    kind = f": {type(receipt.error).__name__}" if receipt.error is not None else ""
+    return f"{verdict}{by} for {', '.join(named)}{rest}{kind}"
 
 
 def _kind(error: Exception | None) -> str:

@@ -12,6 +12,7 @@ import time
 from threading import Lock
 
 from ..errors import ConfigurationError, StoreUnavailable
+from ..private import private_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class SQLiteFile:
         if connection is not None:
             _abandoned.append(connection)
             self._connection = None
+        private_file(self.path)
         fresh = sqlite3.connect(
             self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
         )

@@ -31,7 +31,10 @@ async def authenticate(opener: Opener, settings: Settings, extensions: Extension
             "use a server with TLS, or say ?tls=off in the URL"
         )
     if not extensions.auth:
-        raise SecurityFailed(f"{settings.where} offers no AUTH, and a username is given")
+        raise SecurityFailed(
+            f"{settings.where} offers no AUTH, and a username is given (programs log in on port 587, or on 465 by "
+            "smtps://; if mail goes there without a login, leave the user out)"
+        )
     mechanism = choose_mechanism(extensions.auth, is_token=settings.token is not None)
     if mechanism is None:
         raise SecurityFailed(

@@ -184,8 +184,12 @@ def local_refusal(
     return "rejected", ContentRefused(why), why
 
 
-def session_fault(reply: Reply) -> type[DeliveryError] | None:
-    """Return the kind of error when a refusal of MAIL is about the session and not about the mail (RFC 4954 6)."""
-    if reply.code == 530:
-        return SecurityFailed if "starttls" in reply.text.lower() else AuthenticationFailed
-    return None
+def session_fault(reply: Reply) -> DeliveryError | None:
+    """Return the error when a refusal of MAIL is about the session and not about the mail (RFC 4954 6)."""
+    if reply.code != 530:
+        return None
+    if "starttls" in reply.text.lower():
+        return SecurityFailed(f"the server takes mail over TLS only (?tls=required): {reply}", reply=reply)
+    return AuthenticationFailed(
+        f"the server wants a user and a password before it takes mail: {reply}", reply=reply
+    )

@@ -144,7 +144,8 @@ class Settings(Frozen):
     @property
     def where(self) -> str:
         """What errors call the server: host and port, or the path of its socket."""
-        return self.socket_path or f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.socket_path or f"{host}:{self.port}"
 
     def __repr__(self) -> str:
         return f"<Settings {self.where} tls={self.tls}>"

@@ -104,10 +104,9 @@ class Transaction:
         if reply.is_positive:
             self.needs_reset = True
             return True
-        kind = session_fault(reply)
-        if kind is not None:
-            error = kind(f"the server wants more before it takes mail: {reply}", reply=reply)
-            self.delivery.error = error
+        fault = session_fault(reply)
+        if fault is not None:
+            self.delivery.error = fault
             self.settle(self.addresses, refused(reply, "mail", status="deferred"))
         else:
             self.settle(self.addresses, refused(reply, "mail"))

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from modernmail.errors import ConfigurationError, StoreUnavailable
+from modernmail.private import private_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +65,8 @@ class State:
         self._gap = 0.0
         if path is not None and path.is_dir():
             raise ConfigurationError(f"--resume {str(path)!r}: is a folder; name a file")
+        if path is not None:
+            private_file(path)
         try:
             self._database = sqlite3.connect("" if path is None else path, isolation_level=None, timeout=0)
         except sqlite3.Error as error:

@@ -8,6 +8,9 @@ is returned as it is, and shows where it came from.
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 import ssl
 
 from ...errors import ConnectFailed, DeliveryError, SecurityFailed
@@ -32,18 +35,51 @@ def _mapped(error: Exception, settings: Settings, library: type[Exception]) -> E
     if isinstance(error, DeliveryError):
         return error
     where = settings.where
+    system: OSError | None = None  # what the system said, beneath what a library made of it
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return SecurityFailed(f"TLS with {where} failed: {_tls_text(cause)}")
+            return SecurityFailed(f"TLS with {where} failed: {_tls_text(cause, settings)}")
+        if isinstance(cause, OSError) and cause.errno is not None:
+            system = cause
         cause = cause.__cause__
     if isinstance(error, WireFault):
         return ConnectFailed(f"{where}: {error.reason}", is_transient=error.kind != "protocol")
     if isinstance(error, TimeoutError):
-        return ConnectFailed(f"{where}: no answer within {settings.timeout:g} s", is_transient=True)
+        silence = f"no answer within {settings.timeout:g} s{_behind_silence(settings)}"
+        return ConnectFailed(f"{where}: {silence}", is_transient=True)
+    if getattr(error, "code", None) == _NO_REPLY:
+        said = str(getattr(error, "message", "")).removeprefix("Malformed SMTP response line: ").strip()
+        return ConnectFailed(f"{where}: not an SMTP reply: {said[:_SHOWN]!r}")
     if isinstance(error, (OSError, library)):
-        return ConnectFailed(f"{where}: {error_text(error)}", is_transient=True)
+        return ConnectFailed(f"{where}: {_system_text(system or error)}", is_transient=True)
     return error
+
+
+_NO_REPLY = -1  # what aiosmtplib takes for the code of a line that has none
+_SHOWN = 60
+
+
+def _system_text(error: Exception) -> str:
+    """Return what the system said, and what to look at."""
+    if isinstance(error, socket.gaierror):
+        return f"{error_text(error)} (check the name of the host, and this machine's DNS)"
+    code = getattr(error, "errno", None)
+    if code == errno.ECONNREFUSED:
+        return f"{os.strerror(code)} (nothing listens there: check host and port, and that the server runs)"
+    # asyncio puts the address into the text, and the text of the system out of it
+    return os.strerror(code) if code else error_text(error)
+
+
+def _behind_silence(settings: Settings) -> str:
+    """Return what a port says about a server that says nothing."""
+    if settings.port == 465 and settings.tls != "implicit":
+        return " (on port 465 TLS begins at once: smtps://)"
+    if settings.port == 25 and not settings.is_loopback:
+        return " (many networks block port 25: 587 is for programs that log in)"
+    if settings.tls == "implicit" and settings.port != 465:
+        return " (if TLS begins by STARTTLS there, it is smtp://)"
+    return ""
 
 
 def error_text(error: BaseException) -> str:
@@ -51,7 +87,23 @@ def error_text(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _tls_text(error: ssl.SSLError) -> str:
+def _tls_text(error: ssl.SSLError, settings: Settings) -> str:
     """Return what went wrong in words; a certificate's fault is told by the verifier."""
     verify = getattr(error, "verify_message", None)
-    return f"certificate verification failed: {verify}" if verify else (error.reason or str(error))
+    if verify:
+        is_unsigned = getattr(error, "verify_code", None) in _NOBODY_WE_TRUST
+        advice = " (if the authority is your own, name its file: ?ca=FILE)" if is_unsigned else ""
+        return f"certificate verification failed: {verify}{advice}"
+    why = error.reason or str(error)
+    if settings.tls == "implicit" and why in _NO_TLS:
+        return f"{why} (the server does not begin with TLS: if it has STARTTLS, it is smtp://)"
+    return why
+
+
+_NOBODY_WE_TRUST = (
+    18,
+    19,
+    20,
+    21,
+)  # X509_V_ERR_…: self-signed, alone or in the chain; an issuer that is not known
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")

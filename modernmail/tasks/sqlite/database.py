@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from modernmail.errors import ConfigurationError, QueueUnavailable
+from modernmail.private import private_file
 
 from .schema import is_current, migrate
 
@@ -47,7 +48,7 @@ _SAYS = {
 
 
 class Database:
-    """The SQLite file at `path`, in WAL mode, made with its tables when it is first used.
+    """The SQLite file at `path`, in WAL mode, made with its tables when it is first used, for its owner alone.
 
     `synchronous` is FULL (a commit survives the loss of power) or NORMAL (it survives `kill -9`, but the last
     ones may be lost with the power); `patience` is how many seconds a locked database is waited for.
@@ -215,6 +216,7 @@ class Database:
             logger.info("%s: its log was not made longer beforehand: %s", self, error)
 
     def _opened(self) -> sqlite3.Connection:
+        private_file(self.path)
         try:
             connection = sqlite3.connect(
                 self.path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=256
