@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modernmail.tasks import Ticket
+    from modernmail.tasks.sqlite.pause import Pause
 
+_WIDTH = 80  # characters of a reason in a list
 _STYLES = {**STYLES, "queued": "", "sending": "cyan", "expired": "red", "discarded": "dim"}
 
 
@@ -34,14 +37,16 @@ def outbox() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each mail.")
 @with_store(MailStore)
 def list_mail(store: MailStore, status: str | None, limit: int | None, as_json: bool) -> None:
-    """List the mails in order of arrival."""
+    """List the mails in order of arrival, and say which mailers are paused."""
     for number, ticket in enumerate(store.tickets(status), 1):
         if as_json:
             click.echo(json.dumps(ticket.to_dict(), ensure_ascii=False))
         else:
             out().print(_line(ticket))
         if number == limit:
-            return
+            break
+    if not as_json:
+        _tell_pauses(store)
 
 
 @outbox.command()
@@ -61,12 +66,12 @@ def show(store: MailStore, mail_id: str, content: bool, as_json: bool) -> None:
             if name != "recipients" and value is not None:
                 console.print(Text.assemble((f"{name:>16}  ", "dim"), printable(value)))
         for name, status in ticket.recipients.items():
-            known = ticket.state.get(name, {})
-            reply = known.get("reply")
-            why = f"{reply['code']} {reply['text']}" if reply else known.get("reason") or ""
             console.print(
-                Text.assemble((f"{status:>16}  ", _STYLES[status]), printable(name), "  ", printable(why))
+                Text.assemble(
+                    (f"{status:>16}  ", _STYLES[status]), printable(name), "  ", printable(_why(ticket, name))
+                )
             )
+        _tell_pauses(store, ticket.mailer)
     if content:
         data = store.content(mail_id)
         if data is None:
@@ -82,6 +87,9 @@ def show(store: MailStore, mail_id: str, content: bool, as_json: bool) -> None:
 def retry(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> None:
     """Try deferred recipients again now; a paused mailer goes on."""
     _each(store, store.retry, mail_ids, "deferred" if everything else None, "queued")
+    for pause in store.pauses.all() if everything else ():  # also those whose mail was never tried
+        if store.pauses.end(pause.lane):
+            click.echo(f"mailer {printable(_mailer_of(pause))} goes on")
 
 
 @outbox.command()
@@ -108,11 +116,11 @@ def resend(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> Non
 def stats(store: MailStore, as_json: bool) -> None:
     """Count recipients by status, and say which mailers are paused."""
     counts = store.counts()
-    pauses = [
-        {"mailer": pause.lane.removeprefix("mail:"), "reason": pause.reason, "times": pause.times}
-        for pause in store.pauses.all()
-    ]
     if as_json:
+        pauses = [
+            {"mailer": _mailer_of(pause), "reason": pause.reason, "times": pause.times, "until": pause.until}
+            for pause in store.pauses.all()
+        ]
         click.echo(json.dumps({"recipients": counts, "paused": pauses}, ensure_ascii=False))
         return
     console = out()
@@ -121,10 +129,23 @@ def stats(store: MailStore, as_json: bool) -> None:
             console.print(Text.assemble((f"{counts[status]:>10} ", "bold"), (status, _STYLES[status])))
     if not counts:
         console.print(Text("the outbox is empty", "dim"))
-    for pause in pauses:
-        console.print(
-            Text(f"mailer {printable(pause['mailer'])} is paused: {printable(pause['reason'])}", "yellow")
-        )
+    _tell_pauses(store)
+
+
+def _tell_pauses(store: MailStore, mailer: str | None = None) -> None:
+    """Say which mailers are paused, why, and what lets them go on; of one mailer, if it is."""
+    for pause in store.pauses.all():
+        if mailer in (None, _mailer_of(pause)):
+            until = datetime.fromtimestamp(pause.until, UTC).astimezone()
+            text = (
+                f"mailer {printable(_mailer_of(pause))} is paused: {printable(pause.reason)}\n"
+                f"  it is tried again at {until:%H:%M:%S}, or now: modernmail outbox retry --all"
+            )
+            out().print(Text(text, "yellow"))
+
+
+def _mailer_of(pause: Pause) -> str:
+    return pause.lane.removeprefix("mail:")
 
 
 def _each(
@@ -145,9 +166,19 @@ def _each(
         click.echo(f"{mail_id} {word}")
 
 
+def _why(ticket: Ticket, name: str) -> str:
+    """Return what the server said of a recipient, or why we did not send."""
+    known = ticket.state.get(name, {})
+    reply = known.get("reply")
+    return f"{reply['code']} {reply['text']}" if reply else known.get("reason") or ""
+
+
 def _line(ticket: Ticket) -> Text:
+    """Return a mail in one line; of those that not everybody has, with what was said to the first who has not."""
     facts: dict[str, Any] = ticket.counts
     others = ", ".join(f"{count} {status}" for status, count in facts.items()) if len(facts) > 1 else ""
+    unserved = (name for name, status in ticket.recipients.items() if status not in ("accepted", "discarded"))
+    why = next(filter(None, (_why(ticket, name) for name in unserved)), "")
     first, *more = ticket.recipients
     to = printable(first) + (f" and {len(more)} more" if more else "")
     when = ticket.enqueued_at.astimezone().strftime("%Y-%m-%d %H:%M")
@@ -161,4 +192,6 @@ def _line(ticket: Ticket) -> Text:
         to,
         "  ",
         others,
+        "  " if others else "",
+        printable(why if len(why) <= _WIDTH else f"{why[: _WIDTH - 1]}…"),
     )

@@ -6,18 +6,19 @@ The queue is opened when a command runs, so that its help needs none.
 from __future__ import annotations
 
 from functools import partial, wraps
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from modernmail.tasks.registry import VARIABLE
+from modernmail.tasks.sqlite.backend import SQLiteBackend
 
 from .worker import find_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from modernmail.tasks.sqlite.backend import SQLiteBackend
 
     Command = Callable[..., Any]
 
@@ -48,7 +49,21 @@ def with_store(store: Callable[[SQLiteBackend], Any]) -> Callable[[Command], Com
         @click.pass_obj
         @wraps(function)
         def call(found: Callable[[], SQLiteBackend], /, *args: Any, **options: Any) -> Any:
-            return function(store(found()), *args, **options)
+            backend = found()
+            path = backend.database.path
+            if path.exists():
+                return function(store(backend), *args, **options)
+            click.echo(
+                f"there is no {path} yet: it is made when the first mail or task is enqueued", err=True
+            )
+            with (
+                TemporaryDirectory() as folder
+            ):  # looking makes no file, which might belong to the wrong account
+                nothing = SQLiteBackend(str(Path(folder) / "queue.db"))
+                try:
+                    return function(store(nothing), *args, **options)
+                finally:
+                    nothing.close()
 
         return call
 

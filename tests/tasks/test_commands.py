@@ -276,3 +276,38 @@ def test_stats_name_paused_mailers(url: str) -> None:
     run("worker", "--until-empty")
     assert "mailer default is paused" in run("outbox", "stats").output
     assert json.loads(run("outbox", "stats", "--json").output)["paused"][0]["mailer"] == "default"
+    told = run("outbox", "stats").output
+    assert "or now: modernmail outbox retry --all" in told
+    assert "mailer default is paused" in run("outbox", "list").output
+
+
+def test_a_paused_mailer_goes_on_though_its_mail_was_never_tried(url: str) -> None:
+    """`retry --all` lifts every pause: mail behind a refused login is queued, and not deferred."""
+    ticket = mail().enqueue()
+    modernmail.configure({"other": "memory:"})
+    run("worker", "--until-empty")
+    assert "mailer default is paused" in run("outbox", "show", ticket.id).output
+    assert run("outbox", "retry", "--all").output == "mailer default goes on\n"
+    assert json.loads(run("outbox", "stats", "--json").output) == {"recipients": {"queued": 1}, "paused": []}
+    assert "paused" not in run("outbox", "show", ticket.id).output
+
+
+def test_the_list_says_why(url: str) -> None:
+    """Who looks at the list at night sees what the server said, cut to a line."""
+    with ScriptedSMTPServer([Rule("RCPT").reply("450 4.2.0 " + "greylisted " * 20)]) as server:
+        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
+        mail().enqueue()
+        run("worker", "--until-empty")
+        modernmail.mailers["default"].close()
+    listed = run("outbox", "list", env={"COLUMNS": "200"}).output
+    assert "450 4.2.0 greylisted greylisted" in listed
+    assert listed.rstrip().endswith("…")
+
+
+@pytest.mark.parametrize("words", [("outbox", "list"), ("outbox", "stats"), ("tasks", "list")])
+def test_looking_makes_no_queue(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A slip in the path shows itself, and leaves no file that the next program would fail to open."""
+    group, command = words
+    result = run(group, "--tasks-url", f"sqlite:///{tmp_path}/typo.db", command)
+    assert f"there is no {tmp_path}/typo.db yet" in result.output
+    assert list(tmp_path.iterdir()) == []
