@@ -10,42 +10,20 @@ from __future__ import annotations
 from collections import deque
 from time import monotonic, time
 
-from ..errors import (
-    AuthenticationFailed,
-    ConnectFailed,
-    ContentRefused,
-    DeliveryError,
-    MailError,
-    SecurityFailed,
-)
-from ..outcome import Outcome
-from ..receipt import Receipt
+from ..errors import AuthenticationFailed, ConnectFailed, SecurityFailed
+from .journey import Journey, curable_recipients, why
 from .members import choose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..envelope import Envelope
+    from ..errors import MailError
     from ..parcel import Parcel
+    from ..receipt import Receipt
     from ..runtime import IO
     from .backend import Parcels, Receipts
     from .members import Member
-
-
-class _Mail:
-    """A parcel on its way through the members."""
-
-    __slots__ = ("envelope", "errors", "outcomes", "parcel", "position", "seconds", "tried")
-
-    def __init__(self, parcel: Parcel, position: int) -> None:
-        self.parcel = parcel
-        self.envelope: Envelope = parcel.envelope
-        self.position = position
-        self.tried: list[int] = []
-        self.outcomes: dict[str, Outcome] = {}
-        self.errors: list[tuple[str, MailError | str]] = []  # the member's name, and what it could not do
-        self.seconds = 0.0
 
 
 class SeveralReceipts:
@@ -75,8 +53,8 @@ class SeveralReceipts:
         self._given = 0  # parcels of the input that this burst got
         self._at: int | None = None  # the member whose burst it is
         self._stream: Receipts | None = None
-        self._going: dict[int, _Mail] = {}
-        self._again: deque[_Mail] = deque()  # to be taken to another member
+        self._going: dict[int, Journey] = {}
+        self._again: deque[Journey] = deque()  # to be taken to another member
         self._done: deque[Receipt] = deque()
         self._is_ended = False
         self.position = -1
@@ -94,11 +72,11 @@ class SeveralReceipts:
         if self._at is None:
             return None
         if self._again:
-            mail = self._again[0]
-            if self._choice(mail) != self._at:
+            journey = self._again[0]
+            if self._choice(journey) != self._at:
                 return None
             self._again.popleft()
-            return self._give(mail)
+            return self._give(journey)
         if self._is_ended or self._choice(None) != self._at or self._given == self._most:
             return None
         parcel = await self._parcels.next()
@@ -106,24 +84,24 @@ class SeveralReceipts:
             self._is_ended = True
             return None
         self._given += 1
-        return self._give(_Mail(parcel, self._parcels.position))
+        return self._give(Journey(parcel, self._parcels.position))
 
-    def _give(self, mail: _Mail) -> Parcel:
+    def _give(self, journey: Journey) -> Parcel:
         assert self._at is not None
         tell = self._io.tell
-        if tell is not None and mail.tried:
+        if tell is not None and journey.tried:
             from ..insight.events import FailedOver
 
-            left, reason = mail.errors[-1]
-            name, here = mail.parcel.message_id, self._members[self._at].name
-            tell(FailedOver(time(), tell.sending, mail.position, name, left, here, str(reason)))
-        mail.tried.append(self._at)
-        self._going[mail.position] = mail
-        self.position = mail.position
-        return mail.parcel
+            left, reason = journey.errors[-1]
+            name, here = journey.parcel.message_id, self._members[self._at].name
+            tell(FailedOver(time(), tell.sending, journey.position, name, left, here, str(reason)))
+        journey.tried.append(self._at)
+        self._going[journey.position] = journey
+        self.position = journey.position
+        return journey.parcel
 
-    def _choice(self, mail: _Mail | None) -> int | None:
-        tried = () if mail is None else mail.tried
+    def _choice(self, journey: Journey | None) -> int | None:
+        tried = () if journey is None else journey.tried
         return choose(self._members, tried, self._start, self._period, monotonic())
 
     # -- the caller's side -------------------------------------------------------------------------------------
@@ -154,11 +132,11 @@ class SeveralReceipts:
         if parcel is None:
             self._is_ended = True
             return False
-        mail = self._going[self._parcels.position] = _Mail(parcel, self._parcels.position)
+        journey = self._going[self._parcels.position] = Journey(parcel, self._parcels.position)
         if all(member.refuses_us for member in self._members):
-            raise self._combined(mail, self._members[0].error)
-        del self._going[mail.position]
-        self._settle(mail, None)
+            raise journey.failure(self._members, self._members[0].error)
+        del self._going[journey.position]
+        self._settle(journey, None)
         return True
 
     def _open(self, at: int) -> bool:
@@ -187,76 +165,28 @@ class SeveralReceipts:
 
     def _judge(self, member: Member, receipt: Receipt, error: MailError | None) -> None:
         """Settle the mail, or put it up for another member."""
-        mail = self._going.pop(receipt.position)
-        mail.seconds += receipt.seconds
-        if receipt.is_complete and not mail.errors:
+        journey = self._going.pop(receipt.position)
+        journey.seconds += receipt.seconds
+        if receipt.is_complete and not journey.errors:
             member.worked()
             self._done.append(receipt)
             return
         outcomes = receipt.recipients
-        is_unreadable = isinstance(error, ContentRefused) and not error.is_transient
-        curable = [
-            name
-            for name, outcome in outcomes.items()
-            if _is_curable(outcome) and not (is_unreadable and outcome.status == "deferred")
-        ]
+        curable = curable_recipients(receipt, error)
         if any(outcome.status == "deferred" and outcome.phase == "connect" for outcome in outcomes.values()):
             if member.error is None or not member.refuses_us:
-                member.failed(error or ConnectFailed(_why(outcomes[curable[0]])))
+                member.failed(error or ConnectFailed(why(outcomes[curable[0]])))
         elif receipt.accepted:
             member.worked()
         if not curable:
-            self._settle(mail, receipt)
+            self._settle(journey, receipt)
             return
-        mail.errors.append((member.name, error or _why(outcomes[curable[0]])))
-        mail.outcomes.update((name, outcome) for name, outcome in outcomes.items())
-        mail.parcel = mail.parcel if len(curable) == len(outcomes) else mail.parcel.narrowed(curable)
-        self._again.append(mail)
+        journey.goes_on(member, receipt, curable, error)
+        self._again.append(journey)
 
-    def _settle(self, mail: _Mail, receipt: Receipt | None) -> None:
+    def _settle(self, journey: Journey, receipt: Receipt | None) -> None:
         """Nothing more can be done for this mail: its receipt is ready."""
-        if receipt is not None and not mail.errors:
-            self._done.append(receipt)
-            return
-        if receipt is not None:
-            mail.outcomes.update(receipt.recipients)
-            if receipt.error is not None:
-                mail.errors.append((self._members[mail.tried[-1]].name, receipt.error))
-        tried = [name for name, _ in mail.errors]
-        for member in self._members:
-            if member.error is not None and member.name not in tried and receipt is None:
-                mail.errors.append((member.name, f"not asked, as it was down: {member.error}"))
-        rest = Outcome("deferred", reason="every backend is down", phase="connect")
-        outcomes = {name: mail.outcomes.get(name, rest) for name in mail.envelope.recipients}
-        error = None
-        if not any(outcome.is_accepted for outcome in outcomes.values()):
-            error = self._combined(mail, None if receipt is None else receipt.error)
-        self._done.append(
-            Receipt(
-                mail.parcel.message_id,
-                mail.envelope,
-                outcomes,
-                position=mail.position,
-                error=error,
-                notes=(*(f"{name}: {why}" for name, why in mail.errors), *(receipt.notes if receipt else ())),
-                conversation=receipt.conversation if receipt else (),
-                seconds=mail.seconds,
-                timings=() if receipt is None else tuple(receipt.timings.values()),
-            )
-        )
-
-    def _combined(self, mail: _Mail, last: MailError | None) -> DeliveryError:
-        """Return one error that names each attempt, of the kind of the last."""
-        told = mail.errors or [(one.name, one.error) for one in self._members if one.error is not None]
-        found = [why for _, why in told if isinstance(why, DeliveryError)]
-        decisive = last if isinstance(last, DeliveryError) else found[-1] if found else None
-        kind = type(decisive) if decisive is not None else ConnectFailed
-        return kind(
-            "; ".join(f"{name}: {why}" for name, why in told) or "every backend is down",
-            reply=None if decisive is None else decisive.reply,
-            is_transient=any(error.is_transient for error in found) if found else True,
-            conversation=() if decisive is None else decisive.conversation,
-        )
+        self._done.append(journey.receipt(self._members, receipt))
 
     async def close(self) -> list[Receipt]:
         """Stop; return the receipts of what was pulled and has none yet."""
@@ -265,14 +195,12 @@ class SeveralReceipts:
         if self._stream is not None:
             stream, self._stream = self._stream, None
             for receipt in await stream.close():
-                mail = self._going.pop(receipt.position)
-                self._settle(mail, receipt)
+                journey = self._going.pop(receipt.position)
+                self._settle(journey, receipt)
         reason = "not sent: the sending was closed before"
-        for mail in (*self._going.values(), *self._again):
-            left = Outcome("deferred", reason=reason, phase="connect")
-            mail.outcomes.update((name, left) for name in mail.parcel.envelope.recipients)
-            mail.errors.append(("closed", MailError(reason)))
-            self._settle(mail, None)
+        for journey in (*self._going.values(), *self._again):
+            journey.breaks_off(reason)
+            self._settle(journey, None)
         self._going.clear()
         self._again.clear()
         receipts = list(self._done)
@@ -306,14 +234,3 @@ class _Source:
     async def next(self) -> Parcel | None:
         """Return the next parcel."""
         return await self._receipts.next_parcel()
-
-
-def _is_curable(outcome: Outcome) -> bool:
-    """Return whether another server may take this recipient: nothing was sent, or this one lacks what the mail needs."""
-    if outcome.status == "rejected":
-        return outcome.phase == "local" and outcome.reply is None
-    return outcome.status == "deferred"
-
-
-def _why(outcome: Outcome) -> str:
-    return str(outcome.reply if outcome.reply is not None else outcome.reason)
