@@ -1,4 +1,4 @@
-"""The index: one row a mail in SQLite, in a file or in memory, and the words to search.
+"""The index: one row a mail in SQLite, in a file or in memory.
 
 Only `Store` calls it, under its lock. Rules of the file: one statement, one method; nothing of a mail's
 content is kept but what lists and searches need.
@@ -9,24 +9,21 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from modernmail.errors import ConfigurationError
 
 from . import schema
 from .mail import CapturedMail
-from .search import fold, parse_search
+from .search import fold
+from .wordindex import WordIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from modernmail.reading import Mailbox
 
-    from .search import Condition
     from .summary import Summary, Words
-
-_BATCH = 200  # mails whose words are indexed together: singly, the index would be written over and over
 
 
 class Index:
@@ -34,7 +31,6 @@ class Index:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._unindexed = 0
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
         self.close = weakref.finalize(self, self._db.close)  # an index that nobody closed closes itself
         try:
@@ -61,8 +57,7 @@ class Index:
             raise sqlite3.DatabaseError(
                 f"made by a newer release (version {version}; this one reads {schema.VERSION})"
             )
-        table = "SELECT 1 FROM sqlite_master WHERE name = 'words'"
-        self.has_fts = self._db.execute(table).fetchone() is not None
+        self._words = WordIndex(self._db)
 
     # -- writing; `begin` first, then `commit` or `rollback`
 
@@ -105,92 +100,52 @@ class Index:
                 ),
                 *(summary.snippet, summary.attachments, json.dumps(summary.tags), 0),
                 *(fold(f"{sender} {mail.return_path}"), fold(addressees), fold(summary.subject)),
-                "" if self.has_fts else fold(everything),
+                "" if self._words.exists else fold(everything),
             ),
         )
         seq = int(cursor.lastrowid or 0)
-        if self.has_fts:
-            self._db.execute("INSERT INTO unindexed VALUES (?, ?)", (seq, everything))
-            self._unindexed += 1
-            if self._unindexed >= _BATCH:
-                self._index_words()
+        if self._words.exists:
+            self._words.add(seq, everything)
         return seq
 
     def delete(self, rows: Sequence[tuple[int, str]]) -> None:
         """Remove the rows (number, id)."""
         numbers = [(seq,) for seq, _ in rows]
         self._db.executemany("DELETE FROM mails WHERE seq = ?", numbers)
-        if self.has_fts:
-            self._db.executemany("DELETE FROM unindexed WHERE seq = ?", numbers)
-            self._db.executemany("DELETE FROM words WHERE rowid = ?", numbers)
+        if self._words.exists:
+            self._words.remove(numbers)
 
     def mark(self, query: str, *, seen: bool) -> None:
         """Mark what `query` finds as seen or unseen."""
-        with self._asking(query) as where:
+        with self._words.asking(query) as where:
             sql = f"UPDATE mails SET seen = ? WHERE seen != ? AND ({where.sql})"  # noqa: S608 - values are parameters
             self._db.execute(sql, (seen, seen, *where.parameters))
-
-    def _index_words(self) -> None:
-        """Move the texts that wait into the index of words: many at once cost little more than one."""
-        self._db.execute("INSERT INTO words (rowid, text) SELECT seq, text FROM unindexed")
-        self._db.execute("DELETE FROM unindexed")
-        self._unindexed = 0
-
-    @contextmanager
-    def _asking(self, query: str) -> Iterator[Condition]:
-        """Give the condition of a search, with the words indexed if it looks for words.
-
-        The search runs before that is committed: should the disk be full, its answer is right all the same,
-        and the words wait on.
-        """
-        where = parse_search(query, has_fts=self.has_fts)
-        if not (self.has_fts and where.has_words):
-            yield where
-        elif self._db.in_transaction:
-            self._index_words()
-            yield where
-        elif not self._db.execute("SELECT 1 FROM unindexed LIMIT 1").fetchone():
-            yield where
-        else:
-            self.begin()
-            try:
-                self._index_words()
-                yield where
-            except BaseException:
-                self.rollback()
-                raise
-            try:
-                self.commit()
-            except sqlite3.OperationalError as error:
-                self.rollback()
-                if "full" not in str(error):
-                    raise
 
     # -- reading
 
     def find(self, query: str, *, limit: int, start: int = 0, after: int = 0) -> list[Summary]:
         """Return the newest mails that `query` finds, `start` of them left out, none up to number `after`."""
-        with self._asking(query) as where:
+        with self._words.asking(query) as where:
             sql = f"SELECT {schema.SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608 - values are parameters
             rows = self._db.execute(sql, (after, *where.parameters, limit, start)).fetchall()
         return [schema.summary_of(row) for row in rows]
 
     def first(self, query: str, *, after: int) -> Summary | None:
         """Return the oldest mail past number `after` that `query` finds, or None."""
-        with self._asking(query) as where:
+        with self._words.asking(query) as where:
             sql = f"SELECT {schema.SUMMARY} FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
             row = self._db.execute(sql, (after, *where.parameters)).fetchone()
         return None if row is None else schema.summary_of(row)
 
     def count(self, query: str = "") -> int:
         """Return how many mails `query` finds."""
-        with self._asking(query) as where:
+        with self._words.asking(query) as where:
             sql = f"SELECT count(*) FROM mails WHERE {where.sql}"  # noqa: S608 - values are parameters
             return int(self._db.execute(sql, where.parameters).fetchone()[0])
 
     def rows(self, query: str = "") -> list[tuple[int, str]]:
         """Return number and id of what `query` finds, oldest first."""
-        with self._asking(query) as where:
+        with self._words.asking(query) as where:
             sql = f"SELECT seq, id FROM mails WHERE {where.sql} ORDER BY seq"  # noqa: S608 - values are parameters
             return self._db.execute(sql, where.parameters).fetchall()
 
@@ -215,7 +170,7 @@ class Index:
 
     def neighbours(self, seq: int, query: str) -> tuple[str | None, str | None]:
         """Return the ids of the next newer and the next older mail that `query` finds."""
-        with self._asking(query) as where:
+        with self._words.asking(query) as where:
             newer = f"SELECT id FROM mails WHERE seq > ? AND {where.sql} ORDER BY seq LIMIT 1"  # noqa: S608 - values are parameters
             older = f"SELECT id FROM mails WHERE seq < ? AND {where.sql} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - values are parameters
             found = [self._db.execute(sql, (seq, *where.parameters)).fetchone() for sql in (newer, older)]
