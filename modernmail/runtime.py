@@ -1,4 +1,4 @@
-"""How the same code runs in sync and in async programs: `run_blocking`, and the IO seam in its two forms.
+"""How the same code runs in sync and in async programs: `run_blocking`, and the IO seam, whose asyncio form is in `aio`.
 
 Everything above this floor that waits is an `async def` over an `IO`. Under asyncio it is awaited; in a sync program
 `run_blocking` runs it to its end without an event loop, because `BlockingIO` never suspends.
@@ -10,11 +10,12 @@ module of the library asks which of the two it runs under, except the edges that
 from __future__ import annotations
 
 import time
-from weakref import WeakKeyDictionary
+
+from .aio import AsyncioIO as AsyncioIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from types import TracebackType
     from typing import Any, Protocol, TypeVar
 
@@ -142,30 +143,6 @@ class _ThreadSignal:
         return self._event.wait(seconds)
 
 
-class _LoopSignal:
-    __slots__ = ("_future", "_loop")
-
-    def __init__(self) -> None:
-        import asyncio
-
-        self._loop = asyncio.get_running_loop()
-        self._future: asyncio.Future[None] = self._loop.create_future()
-
-    def set(self) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._done)
-
-    def _done(self) -> None:
-        if not self._future.done():
-            self._future.set_result(None)
-
-    async def wait(self, seconds: float) -> bool:
-        import asyncio
-
-        done, _ = await asyncio.wait((self._future,), timeout=seconds)
-        return bool(done)
-
-
 class BlockingIO:
     """The seam for sync programs: it blocks the calling thread and never suspends."""
 
@@ -201,73 +178,6 @@ class BlockingIO:
         return await coroutine
 
 
-class AsyncioIO:
-    """The seam for programs under asyncio: it suspends the task and never blocks the loop."""
-
-    __slots__ = ("commit_point",)
-    is_async = True
-    tell: Teller | None = None
-    now = staticmethod(time.monotonic)
-
-    def __init__(self, commit_point: CommitPoint | None = None) -> None:
-        self.commit_point = commit_point
-
-    async def sleep(self, seconds: float) -> None:
-        """Suspend the task for this many seconds."""
-        import asyncio
-
-        await asyncio.sleep(seconds)
-
-    async def run(self, function: Callable[..., T], *args: Any) -> T:
-        """Return `function(*args)`, called in a thread of the loop's pool."""
-        import asyncio
-
-        return await asyncio.to_thread(function, *args)
-
-    def lock(self) -> Lock:
-        """Return a lock between tasks of one loop."""
-        import asyncio
-
-        return asyncio.Lock()
-
-    def signal(self) -> Signal:
-        """Return a signal for a task of this loop."""
-        return _LoopSignal()
-
-    async def at_exit(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Call `function` once when this loop is shut down; asking again for the same one changes nothing."""
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        guards = _guards.get(loop)
-        if guards is None:
-            # A generator knows its loop, so that a loop which was not shut down would never be collected.
-            for other in [other for other in list(_guards) if other.is_closed()]:
-                _guards.pop(other, None)
-            guards = _guards[loop] = {}
-        if function not in guards:
-            # `asyncio.run` closes the async generators it knows, inside the loop: the one hook there is at its end.
-            guards[function] = guard = _guard(function, guards)
-            await anext(guard)
-
-    async def to_the_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return what it returns; a cancellation that comes meanwhile is delivered at the caller's next await."""
-        import asyncio
-
-        task = asyncio.ensure_future(coroutine)
-        is_cancelled = False
-        while not task.done():
-            try:
-                await asyncio.wait((task,))
-            except asyncio.CancelledError:
-                is_cancelled = True
-        current = asyncio.current_task()
-        if is_cancelled and current is not None:
-            current.uncancel()
-            current.cancel()
-        return task.result()
-
-
 class TellingIO:
     """Another `IO`, and somebody to tell of events: what a sending has while somebody listens."""
 
@@ -286,18 +196,3 @@ class TellingIO:
         self.signal = io.signal
         self.at_exit = io.at_exit
         self.to_the_end: Any = io.to_the_end
-
-
-async def _guard(
-    function: Callable[[], Coroutine[Any, Any, None]], guards: dict[Any, Any]
-) -> AsyncIterator[None]:
-    try:
-        yield
-    finally:
-        guards.pop(function, None)
-        await function()
-
-
-_guards: WeakKeyDictionary[Any, dict[Callable[[], Coroutine[Any, Any, None]], AsyncIterator[None]]] = (
-    WeakKeyDictionary()
-)

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modernmail import Mailer, Message
+from modernmail.aio import AsyncioIO
 from modernmail.backends.pool import Pool, choose
 from modernmail.errors import ConnectFailed
-from modernmail.runtime import AsyncioIO, BlockingIO
+from modernmail.runtime import BlockingIO
 from modernmail.smtp.settings import Settings
 from modernmail.testing import Rule, ScriptedSMTPServer
 

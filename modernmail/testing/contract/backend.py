@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 
+from modernmail.aio import AsyncioIO
 from modernmail.backends.backend import Backend
 from modernmail.outcome import STATUSES
-from modernmail.runtime import AsyncioIO
 
 from .drive import MODES, run
 from .samples import PEOPLE, StreamedMail, folder, mails

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from modernmail.runtime import AsyncioIO, BlockingIO, run_blocking
+from modernmail.aio import AsyncioIO
+from modernmail.runtime import BlockingIO, run_blocking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
