@@ -13,7 +13,9 @@ from time import gmtime, time
 
 from .envelope import envelope_of, once
 from .errors import InvalidMessage
-from .mime.folding import field, mailboxes, unstructured
+from .mime.field import field
+from .mime.folding import unstructured
+from .mime.mailboxes import mailboxes
 from .mime.render import document, entity
 from .mime.structure import alternative_leaf, arranged, attachment_leaf, text_leaf
 from .parcel import parcel_of

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from .. import fields
 from ..errors import InvalidMessage
-from ..mime.folding import field, mailboxes, unstructured
+from ..mime.field import field
+from ..mime.folding import unstructured
+from ..mime.mailboxes import mailboxes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from ..address import Address
 from ..errors import ConfigurationError
 from ..head import fields_of, without
 from ..headers import Headers
-from ..mime.folding import field, mailboxes
+from ..mime.field import field
+from ..mime.mailboxes import mailboxes
 from .layer import Layer
 
 TYPE_CHECKING = False

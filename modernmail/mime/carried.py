@@ -12,8 +12,10 @@ from .. import fields
 from ..media_type import LONGEST_NAME, OCTETS, is_token
 from ..reading.parameters import parse_parameters
 from ..reading.words import decode_words
-from .folding import listed, mailbox, phrase, unstructured, with_parameters
+from .folding import unstructured
+from .mailboxes import listed, mailbox, phrase
 from .mailboxlist import MailboxList
+from .parameters import with_parameters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from ..reading.entities import decode_entities
-from ..reading.markup import RAW_TEXT, end_of_oddity, read_tags
+from ..reading.markup import end_of_oddity, read_tags
+from .elements import BLOCKS, CELLS, ENDED_BY, LISTS, UNSHOWN, VOID, is_hidden
 from .textflow import Flow, Table, width
 
 TYPE_CHECKING = False
@@ -20,36 +21,6 @@ if TYPE_CHECKING:
 
 _DEEPEST_TABLE = 6
 _LONGEST_RULE = 72
-_VOID = frozenset(
-    (
-        *("area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "link"),
-        *("meta", "param", "source", "track", "wbr"),
-    )
-)
-_BLOCKS = {
-    **dict.fromkeys(("p", "h1", "h2", "h3", "h4", "h5", "h6", "dl", "figure", "fieldset", "center"), 2),
-    **dict.fromkeys(
-        (
-            *("address", "article", "aside", "body", "caption", "div", "dt", "figcaption", "footer", "form"),
-            *("header", "legend", "main", "nav", "option", "section", "summary", "tbody", "tfoot", "thead"),
-        ),
-        1,
-    ),
-}
-_UNSHOWN = RAW_TEXT | {"audio", "canvas", "datalist", "math", "object", "select", "svg", "template", "video"}
-_LISTS = frozenset(("ul", "ol", "menu", "dir"))
-_CELLS = frozenset(("td", "th"))
-# Which start tag ends which element of the same depth (WHATWG 13.1.2.4)
-_ENDED_BY = {
-    "li": frozenset(("li",)),
-    "p": frozenset((*_BLOCKS, *_LISTS, "blockquote", "hr", "pre", "table")),
-    "dt": frozenset(("dt", "dd")),
-    "dd": frozenset(("dt", "dd")),
-    "td": frozenset(("td", "th", "tr", "tbody", "tfoot")),
-    "th": frozenset(("td", "th", "tr", "tbody", "tfoot")),
-    "tr": frozenset(("tr", "tbody", "tfoot")),
-    "option": frozenset(("option",)),
-}
 
 
 def plain_text(html: str) -> str:
@@ -132,9 +103,9 @@ class _Walk:
 
     def _start(self, tag: Tag) -> None:
         name = tag.name
-        while self._open and name in _ENDED_BY.get(self._open[-1], ()):
+        while self._open and name in ENDED_BY.get(self._open[-1], ()):
             self._end_top()
-        if name in _VOID:
+        if name in VOID:
             if self._unseen is None:
                 self._void(tag)
             return
@@ -142,7 +113,7 @@ class _Walk:
         self._count[name] = self._count.get(name, 0) + 1
         if self._unseen is not None:
             return
-        if name in _UNSHOWN or _is_hidden(tag.attributes):
+        if name in UNSHOWN or is_hidden(tag.attributes):
             self._unseen = len(self._open)
             return
         self._element(tag)
@@ -155,7 +126,7 @@ class _Walk:
             flow.apart(2)
             flow.text("-" * 40)
             flow.apart(2)
-        elif tag.name == "img" and not _is_hidden(tag.attributes):
+        elif tag.name == "img" and not is_hidden(tag.attributes):
             alt = tag.attributes.get("alt", "")
             flow.text(alt)
             self._note(alt)
@@ -165,14 +136,14 @@ class _Walk:
     def _element(self, tag: Tag) -> None:
         """Begin an element that is seen."""
         name, flow = tag.name, self._flow
-        if name in _BLOCKS:
-            flow.apart(_BLOCKS[name])
+        if name in BLOCKS:
+            flow.apart(BLOCKS[name])
             if name in ("h1", "h2"):
                 self._heading = []
         elif name == "a":
             self._end_link()
             self._link = tag.attributes.get("href", "").strip()
-        elif name in _LISTS:
+        elif name in LISTS:
             flow.apart(1 if self._numbers else 2)
             start = tag.attributes.get("start", "1")
             number = int(start) if start.isdecimal() and len(start) < 6 else 1
@@ -195,7 +166,7 @@ class _Walk:
                 self._above.append((flow, Table()))
         elif name == "tr" and self._above:
             self._above[-1][1].row()
-        elif name in _CELLS:
+        elif name in CELLS:
             if self._is_in_table:
                 self._flow = self._above[-1][1].cell(is_head=name == "th")
             else:
@@ -229,13 +200,13 @@ class _Walk:
                 self._unseen = None
             return name
         flow = self._flow
-        if name in _BLOCKS:
+        if name in BLOCKS:
             if self._heading is not None and name in ("h1", "h2"):
                 self._underline("=" if name == "h1" else "-")
-            flow.apart(_BLOCKS[name])
+            flow.apart(BLOCKS[name])
         elif name == "a":
             self._end_link()
-        elif name in _LISTS:
+        elif name in LISTS:
             self._numbers.pop()
             flow.apart(1 if self._numbers else 2)
         elif name in ("li", "dd"):
@@ -248,7 +219,7 @@ class _Walk:
             flow.apart(2)
         elif name == "q":
             flow.text("\N{RIGHT DOUBLE QUOTATION MARK}")
-        elif name in _CELLS and self._is_in_table:
+        elif name in CELLS and self._is_in_table:
             self._flow = self._above[-1][0]
         elif name == "table":
             if len(self._above) > self._count["table"]:
@@ -287,32 +258,3 @@ class _Walk:
             self._flow.preformatted(f" [{number}]")
         else:
             self._flow.text(f" [{number}]")
-
-
-def _is_hidden(attributes: dict[str, str]) -> bool:
-    """Whether a person would not see the element, as far as it says so itself."""
-    if "hidden" in attributes:
-        return True
-    style = attributes.get("style", "")
-    if not style:
-        return False
-    rules: dict[str, str] = {}
-    for rule in style.lower().split(";"):
-        name, _, value = rule.partition(":")
-        rules[name.strip()] = value.replace("!important", "").strip()
-    if (
-        rules.get("display") == "none"
-        or rules.get("visibility") == "hidden"
-        or rules.get("mso-hide") == "all"
-    ):
-        return True
-    if _is_zero(rules.get("opacity")):
-        return True
-    is_cut = rules.get("overflow") == "hidden"
-    return is_cut and any(
-        _is_zero(rules.get(name)) for name in ("max-height", "height", "max-width", "width")
-    )
-
-
-def _is_zero(value: str | None) -> bool:
-    return value is not None and value.rstrip("pxemrt%").strip("0.") == "" and "0" in value

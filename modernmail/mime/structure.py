@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..errors import InvalidHeader
 from ..source import KEPT, FileSource, Spool
-from .folding import with_parameters
+from .parameters import with_parameters
 from .transfer import Blocks, Body, StreamedBody, base64_body, text_body
 
 TYPE_CHECKING = False

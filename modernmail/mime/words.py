@@ -1,6 +1,6 @@
 """RFC 2047 encoded-words: text that ASCII cannot carry, in pieces that never split a character.
 
-Called by `folding` alone.
+Called by `folding` and `mailboxes`.
 
 Rules of the file: a word is at most 75 characters (RFC 2047 2); what is encoded is exactly the text given, white space
 included, because white space between two encoded-words vanishes (6.2).

@@ -26,7 +26,7 @@ from ..carried import (
     mime_field,
     without_controls,
 )
-from ..folding import field as extra_field
+from ..field import field as extra_field
 from ..mailboxlist import MailboxList
 
 TYPE_CHECKING = False
