@@ -10,7 +10,7 @@ import pytest
 from modernmail import Mailer, Message
 from modernmail.runtime import BlockingIO, run_blocking
 from modernmail.testing import Rule, ScriptedSMTPServer
-from modernmail.testing.contract.backend import _Source
+from modernmail.testing.contract.burst import Burst
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def parcels(*sizes: int) -> list[Parcel]:
 
 def deliver(mailer: Mailer, mails: list[Parcel], io: BlockingIO) -> list[Receipt]:
     """Deliver as one burst; after an exception what is left is in its `receipts`."""
-    stream = mailer.backend.deliver(_Source(mails, first=0), io)
+    stream = mailer.backend.deliver(Burst(mails, first=0), io)
     found: list[Receipt] = []
     try:
         while (receipt := run_blocking(stream.next())) is not None:

@@ -8,7 +8,8 @@
         check_layer(lambda: MyLayer())
 
 Each check makes a fresh object, drives it sync and under asyncio, and raises `AssertionError`, with the rule that was
-broken, at the first fault. The files: `samples` (mails and receipts), `drive` (the two ways to run), `layer`, `backend`.
+broken, at the first fault. The files: `samples` (mails and receipts), `drive` (the two ways to run), `rule`,
+`layer` and `stream` (a layer's rules), `backend` and `burst` (a backend's).
 """
 
 from __future__ import annotations

@@ -11,16 +11,16 @@ import inspect
 
 from modernmail.aio import AsyncioIO
 from modernmail.backends.backend import Backend
-from modernmail.outcome import STATUSES
 
-from .drive import MODES, run
+from .burst import Burst, check, receipts_of
+from .drive import run
+from .rule import hold
 from .samples import PEOPLE, StreamedMail, folder, mails
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from modernmail.backends.backend import Receipts
     from modernmail.parcel import Parcel
     from modernmail.receipt import Receipt
     from modernmail.runtime import IO
@@ -38,57 +38,7 @@ def check_backend(make: Make, *, recipients: Sequence[str] = PEOPLE) -> None:
     >>> check_backend(MemoryBackend)
     """
     for rule in BACKEND_RULES:
-        for mode in MODES:
-            try:
-                rule(make, recipients, mode)
-            except AssertionError as error:
-                said = " ".join((rule.__doc__ or "").split())
-                raise AssertionError(f"{error}\nthe rule, {mode}: {said}") from error
-
-
-class _Source:
-    """A burst of parcels, with positions that are not their places."""
-
-    def __init__(self, parcels: Iterable[Parcel], *, is_prompt: bool = True, first: int = 100) -> None:
-        self._parcels = list(parcels)
-        self._at = 0
-        self._first = first
-        self.position = -1
-        self.is_prompt = is_prompt
-
-    async def next(self) -> Parcel | None:
-        """Return the next parcel."""
-        if self._at >= len(self._parcels):
-            return None
-        self.position = self._first + self._at
-        self._at += 1
-        return self._parcels[self._at - 1]
-
-    @property
-    def pulled(self) -> dict[int, Parcel]:
-        """Return what was pulled, by position."""
-        return {self._first + at: parcel for at, parcel in enumerate(self._parcels[: self._at])}
-
-
-async def _all(receipts: Receipts) -> list[Receipt]:
-    found = []
-    while (receipt := await receipts.next()) is not None:
-        found.append(receipt)
-    return found
-
-
-def _check(source: _Source, found: Sequence[Receipt]) -> None:
-    pulled = source.pulled
-    positions = sorted(receipt.position for receipt in found)
-    assert positions == sorted(pulled), f"pulled {sorted(pulled)}, receipts for {positions}"
-    for receipt in found:
-        parcel = pulled[receipt.position]
-        assert receipt.message_id == parcel.message_id, "the receipt of another mail"
-        names = set(receipt.recipients)
-        assert names == set(parcel.envelope.recipients), f"{names} in the receipt of {parcel!r}"
-        for outcome in receipt.recipients.values():
-            assert outcome.status in STATUSES, repr(outcome)
-        assert receipt.accepted or receipt.error is not None, "nobody accepted, and no error"
+        hold(rule, make, recipients)
 
 
 def _is_backend(make: Make, _people: Sequence[str], _mode: str) -> None:
@@ -109,10 +59,10 @@ def _delivers(make: Make, people: Sequence[str], mode: str) -> None:
         for is_prompt in (True, False):
             backend = make()
             parcels = mails(people)
-            source = _Source(parcels.values(), is_prompt=is_prompt)
-            found = await _all(backend.deliver(source, io))
+            source = Burst(parcels.values(), is_prompt=is_prompt)
+            found = await receipts_of(backend.deliver(source, io))
             assert len(source.pulled) == len(parcels), "it did not pull every parcel"
-            _check(source, found)
+            check(source, found)
             for receipt in found:
                 assert receipt.is_complete, f"{receipt!r}: {receipt.error or dict(receipt.refused)}"
             await backend.close(io)
@@ -143,16 +93,16 @@ def _takes_bursts(make: Make, people: Sequence[str], mode: str) -> None:
 
     async def work(io: IO) -> None:
         for count in (0, 1, 3, 0, 2):
-            source = _Source(list(mails(people).values())[:count])
+            source = Burst(list(mails(people).values())[:count])
             receipts = backend.deliver(source, io)
-            _check(source, await _all(receipts))
+            check(source, await receipts_of(receipts))
             assert await receipts.next() is None, "a receipt after the end"
             assert await receipts.close() == [], "receipts were left over"
         await backend.verify(io)
         await backend.close(io)
         await backend.close(io)
-        source = _Source([mails(people)["plain"]])
-        _check(source, await _all(backend.deliver(source, io)))
+        source = Burst([mails(people)["plain"]])
+        check(source, await receipts_of(backend.deliver(source, io)))
         await backend.close(io)
 
     run(mode, work)
@@ -164,16 +114,16 @@ def _closes_early(make: Make, people: Sequence[str], mode: str) -> None:
     async def work(io: IO) -> None:
         for count in (0, 1, 3):
             backend = make()
-            source = _Source(mails(people).values())
+            source = Burst(mails(people).values())
             receipts = backend.deliver(source, io)
             found = []
             for _ in range(count):
                 receipt = await receipts.next()
                 assert receipt is not None, "the burst ended early"
                 found.append(receipt)
-            _check(source, [*found, *await receipts.close()])
-            again = _Source([mails(people)["plain"]])
-            _check(again, await _all(backend.deliver(again, io)))
+            check(source, [*found, *await receipts.close()])
+            again = Burst([mails(people)["plain"]])
+            check(again, await receipts_of(backend.deliver(again, io)))
             await backend.close(io)
 
     run(mode, work)
@@ -186,9 +136,9 @@ def _streams(make: Make, people: Sequence[str], mode: str) -> None:
     async def work(io: IO) -> None:
         with folder() as path:
             mail = StreamedMail(path, people)
-            source = _Source([mail.parcel])
-            found = await _all(backend.deliver(source, io))
-            _check(source, found)
+            source = Burst([mail.parcel])
+            found = await receipts_of(backend.deliver(source, io))
+            check(source, found)
             assert found[0].is_complete, str(found[0].error)
             assert 1 <= mail.passes <= 2, f"the streamed part was read {mail.passes} times"
             await backend.close(io)
@@ -210,8 +160,8 @@ def _asks_before_it_commits(make: Make, people: Sequence[str], mode: str) -> Non
         asked.append(parcel.message_id)
 
     async def work(io: IO) -> None:
-        source = _Source(parcels)
-        _check(source, await _all(backend.deliver(source, io)))
+        source = Burst(parcels)
+        check(source, await receipts_of(backend.deliver(source, io)))
         await backend.close(io)
 
     run(mode, work, commit_point=commit)
@@ -228,15 +178,15 @@ def _obeys_the_commit_point(make: Make, people: Sequence[str], mode: str) -> Non
         raise _Refused
 
     async def work(io: IO) -> list[Receipt]:
-        source = _Source([mails(people)["plain"]])
+        source = Burst([mails(people)["plain"]])
         receipts = backend.deliver(source, io)
         try:
-            await _all(receipts)
+            await receipts_of(receipts)
         except _Refused:
             found = await receipts.close()
         else:
             raise AssertionError("the commit point raised, and the burst went on")
-        _check(source, found)
+        check(source, found)
         await backend.close(io)
         return found
 
@@ -253,7 +203,7 @@ def _is_cancelled(make: Make, people: Sequence[str], mode: str) -> None:
 
 async def _cancelled(backend: Backend, people: Sequence[str], turns: int) -> None:
     io = AsyncioIO()
-    source = _Source(mails(people).values())
+    source = Burst(mails(people).values())
     receipts = backend.deliver(source, io)
     found: list[Receipt] = []
 
@@ -268,7 +218,7 @@ async def _cancelled(backend: Backend, people: Sequence[str], turns: int) -> Non
     task.cancel()
     (ended,) = await asyncio.gather(task, return_exceptions=True)
     assert was_over or isinstance(ended, asyncio.CancelledError), f"the cancellation was swallowed: {ended!r}"
-    _check(source, [*found, *await receipts.close()])
+    check(source, [*found, *await receipts.close()])
     await backend.close(io)
 
 

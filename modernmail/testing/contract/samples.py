@@ -7,7 +7,7 @@ from pathlib import Path
 
 from modernmail.content import Content
 from modernmail.message import Message
-from modernmail.outcome import Outcome
+from modernmail.outcome import STATUSES, Outcome
 from modernmail.receipt import Receipt
 from modernmail.reply import Reply
 
@@ -104,13 +104,12 @@ def outcome(status: Status) -> Outcome:
 def receipts(parcel: Parcel) -> dict[str, Receipt]:
     """Return receipts for this parcel, by what became of it."""
     names = parcel.envelope.recipients
-    statuses: tuple[Status, ...] = ("accepted", "deferred", "rejected", "unknown")
     found: dict[str, dict[str, Outcome]] = {
-        f"all {status}": dict.fromkeys(names, outcome(status)) for status in statuses
+        f"all {status}": dict.fromkeys(names, outcome(status)) for status in STATUSES
     }
     lost = Outcome("deferred", reason="the connection broke before the content was sent", phase="connect")
     found["never connected"] = dict.fromkeys(names, lost)
-    for at, status in enumerate(statuses[1:]):
+    for at, status in enumerate(STATUSES[1:]):
         if len(names) > 1:
             mixed = dict.fromkeys(names, outcome("accepted"))
             mixed[names[(at + 1) % len(names)]] = outcome(status)
