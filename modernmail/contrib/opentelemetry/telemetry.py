@@ -1,11 +1,4 @@
-"""Spans and metrics of mail: `instrument()`, for programs that use OpenTelemetry (the extra `opentelemetry`).
-
-    from modernmail.contrib.opentelemetry import instrument
-    instrument()                       # all mailers; instrument(mailer=…) for one
-
-Each mail is a span named `send mail`, a child of the span that was current when it was begun, in sync and in async code;
-retries, refusals and the like are events of that span. Each connection is a span named `connect`. Names follow the semantic
-conventions for messaging where there is one, and begin with `modernmail.` elsewhere; `METRICS` has all metrics.
+"""The subscriber that makes spans and metrics of events: `Telemetry`.
 
 Rules of the file: no address of a recipient is told unless asked for, and none is ever an attribute of a metric; spans that
 are open are kept by mail, so that any number of mails may be on their way at once.
@@ -13,10 +6,12 @@ are open are kept by mail, so that any number of mails may be on their way at on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError
-from modernmail.insight import Subscription, events, subscribe
+from modernmail.insight import events
+
+from .metrics import BUCKETS, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,58 +19,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from modernmail.mailer import Mailer
 
-
-class Metric(NamedTuple):
-    """One metric: its instrument, its unit, and what it counts."""
-
-    instrument: str
-    unit: str
-    description: str
-
-
-METRICS = {
-    "messaging.client.sent.messages": Metric("counter", "{message}", "mails that came to their end"),
-    "messaging.client.operation.duration": Metric(
-        "histogram", "s", "time from a mail's beginning to its end"
-    ),
-    "modernmail.recipients": Metric(
-        "counter", "{recipient}", "recipients of these mails, by what became of them"
-    ),
-    "modernmail.stopped": Metric("counter", "{recipient}", "recipients that a layer kept a mail from"),
-    "modernmail.redirected": Metric("counter", "{message}", "mails that a layer sent elsewhere"),
-    "modernmail.held": Metric("counter", "{message}", "mails that a layer, such as a rate limit, let wait"),
-    "modernmail.retries": Metric("counter", "{attempt}", "further attempts at a mail"),
-    "modernmail.failovers": Metric("counter", "{message}", "mails that were taken to another backend"),
-    "modernmail.connections": Metric(
-        "counter", "{connection}", "connections that were opened, or could not be"
-    ),
-    "modernmail.connections.open": Metric("up_down_counter", "{connection}", "connections that are open"),
-    "modernmail.connect.duration": Metric("histogram", "s", "time to connect, secure and log in, or to fail"),
-    "modernmail.queued": Metric("counter", "{message}", "mails that the outbox took"),
-    "modernmail.given_up": Metric("counter", "{message}", "mails that the outbox tries no more"),
-}
-
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300)
 _SYSTEM = {"messaging.system": "email", "messaging.operation.name": "send"}
-
-
-def instrument(
-    *,
-    mailer: Mailer | None = None,
-    tracer_provider: TracerProvider | None = None,
-    meter_provider: MeterProvider | None = None,
-    recipients: bool = False,
-) -> Subscription:
-    """Make spans and metrics of what happens from now on, until the subscription that it returns is given up.
-
-    For one `mailer`, or for all of them; what the outbox tells is among the latter. The providers are the global ones
-    unless others are given. `recipients=True` puts addresses into the events of spans. Raises `ConfigurationError` without
-    the package opentelemetry-api.
-    """
-    telemetry = Telemetry(tracer_provider, meter_provider, recipients=recipients)
-    return subscribe(telemetry) if mailer is None else mailer.subscribe(telemetry)
 
 
 class Telemetry:
@@ -100,7 +45,7 @@ class Telemetry:
         self._metrics: dict[str, Any] = {}
         for name, metric in METRICS.items():
             create = getattr(meter, f"create_{metric.instrument}")
-            more = {"explicit_bucket_boundaries_advisory": _BUCKETS} if metric.unit == "s" else {}
+            more = {"explicit_bucket_boundaries_advisory": BUCKETS} if metric.unit == "s" else {}
             self._metrics[name] = create(name, unit=metric.unit, description=metric.description, **more)
         self._recipients = recipients
         self._mails: dict[tuple[int, int], _Mail] = {}
