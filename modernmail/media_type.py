@@ -198,3 +198,23 @@ def _builtin(ending: str) -> str:
         for table in reversed(mimetypes.MimeTypes(filenames=()).types_map):
             _builtin_types.update(table)
     return _builtin_types.get(ending, OCTETS)
+
+
+_IMAGES: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"<svg", "image/svg+xml"),
+)
+
+
+def sniffed_image(content: bytes) -> str:
+    """Return the media type that an image's first octets tell."""
+    for head, media_type in _IMAGES:
+        if content.startswith(head):
+            return media_type
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    raise InvalidAttachment(
+        "media_type", None, "cannot be guessed from the content: pass it, such as 'image/png'"
+    )

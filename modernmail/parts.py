@@ -11,7 +11,7 @@ from __future__ import annotations
 from .attachment import Attachment
 from .characters import text_of
 from .errors import InvalidAttachment, InvalidMessage, InvalidValue
-from .media_type import MediaType
+from .media_type import MediaType, sniffed_image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Parts:
         if filename is None and hasattr(content, "name") and hasattr(content, "__fspath__"):
             filename = content.name
         if media_type is None and filename is None and isinstance(content, bytes):
-            media_type = _sniffed(content)
+            media_type = sniffed_image(content)
         part = Attachment(filename, content, media_type, disposition="inline", content_id=cid)
         self._add(part, "cid")
         return self
@@ -250,23 +250,3 @@ def checked_body(text: object, argument: str) -> str | None:
     if body is None:
         raise InvalidMessage(argument, text, "must be a str")
     return body
-
-
-def _sniffed(content: bytes) -> str:
-    """Return the media type that an image's first octets tell."""
-    for head, media_type in _SIGNATURES:
-        if content.startswith(head):
-            return media_type
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    raise InvalidAttachment(
-        "media_type", None, "cannot be guessed from the content: pass it, such as 'image/png'"
-    )
-
-
-_SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"<svg", "image/svg+xml"),
-)

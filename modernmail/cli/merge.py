@@ -9,32 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text
 
 from modernmail.errors import ConfigurationError
 from modernmail.layers import RateLimit
 from modernmail.mailer import Mailer
 
 from .given import pairs, text_of
+from .merging.dryrun import show_first
 from .merging.progress import Progress, summarise
 from .merging.results import check_results, write_results
 from .merging.run import Run, Stopped
 from .merging.state import State
 from .merging.table import Table
-from .merging.template import BadRow, Template, file_digest
-from .terminal import complain, out, printable
+from .merging.template import Template, file_digest
+from .terminal import complain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from modernmail.message import Message
-
-    from .merging.table import Row
-
 _SENT, _NOT_SENT, _USAGE = 0, 1, 2
-_PREVIEWS = 3  # mails that a dry run shows
-_LINES = 12  # of each
 
 
 @click.command()
@@ -137,7 +131,9 @@ def merge(
     if from_email is None and mailer.from_email is None:
         raise click.UsageError("say who sends it: --from ADDRESS, or MODERNMAIL_FROM in the environment")
     if dry_run:
-        return _show(table, template, mailer, limit, on_bad_row)
+        if not show_first(table, template, mailer, limit):
+            return _SENT
+        return _USAGE if on_bad_row == "stop" else _NOT_SENT
     told = Path(results) if results else table.path.with_suffix(".results.csv")
     known = resume is not None and Path(resume).exists()
     if told.exists() and not known:
@@ -209,48 +205,6 @@ def _is_done(run: Run) -> bool:
     if run.limit is not None and run.begun == run.limit:
         return set(run.counts) <= {"accepted"}
     return set(counts) <= {"accepted"}
-
-
-def _show(table: Table, template: Template, mailer: Mailer, limit: int | None, on_bad_row: str) -> int:
-    """Check every row, show the first mails, and say how many would go."""
-    good = bad = 0
-    most = _PREVIEWS if limit is None else limit
-    shown: list[Text] = []
-    with Progress() as progress:
-        for row in progress.checking(table):
-            try:
-                template.parcel_of(row, mailer)
-                message = template.message_of(row)
-            except BadRow as fault:
-                bad += 1
-                progress.complain(str(fault))
-                continue
-            good += 1
-            if good <= most:
-                shown += _preview(row, message)
-    console = out()
-    for line in shown:
-        console.print(line)
-    mails = f"{good} mail{'' if good == 1 else 's'} would be sent"
-    rows = f", {bad} row{' is' if bad == 1 else 's are'} bad" if bad else ""
-    console.print(Text(f"{mails}{rows}; nothing was sent", "bold"))
-    return (_USAGE if on_bad_row == "stop" else _NOT_SENT) if bad else _SENT
-
-
-def _preview(row: Row, message: Message) -> Iterator[Text]:
-    """Yield the lines that show a row's mail."""
-    yield Text(row.where, "bold")
-    for name, value in (("To", message.to[0]), ("Subject", message.subject)):
-        yield Text(f"  {name}: {printable(value)}")
-    lines = (message.text or "").splitlines()
-    for line in lines[:_LINES]:
-        yield Text(f"  │ {printable(line)}", "dim")
-    if len(lines) > _LINES:
-        yield Text(f"  │ … {len(lines) - _LINES} more lines", "dim")
-    if message.html is not None:
-        yield Text(f"  + HTML of {len(message.html)} characters", "dim")
-    for attachment in message.attachments:
-        yield Text(f"  + {printable(attachment.filename or attachment.content_id)}", "dim")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Rules of the file: what every reader understands is written as a token or a quot
 
 from __future__ import annotations
 
+from ..media_type import is_token
 from .folding import WIDTH
 
 TYPE_CHECKING = False
@@ -39,16 +40,13 @@ def with_parameters(name: str, value: str, parameters: Iterable[tuple[str, str]]
 # RFC 2231 7 attribute-char
 _ATTRIBUTE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~")
 _PERCENT = [chr(octet) if octet in _ATTRIBUTE else f"%{octet:02X}" for octet in range(256)]
-_NOT_TOKEN = str.maketrans(
-    "", "", "!#$%&'*+-.^_`{|}~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
 _PIECE = 60  # characters of one RFC 2231 section, so that a line holds it with its name
 
 
 def _parameter(name: str, value: str) -> list[str]:
     """Return `name=value`, or its RFC 2231 sections; no section splits a character."""
     if value.isascii() and "=?" not in value and len(name) + len(value) < _PIECE:
-        if value and not value.translate(_NOT_TOKEN) and name != "filename":
+        if is_token(value) and name != "filename":
             return [f"{name}={value}"]
         # A quote or backslash, escaped, a semicolon or outer blanks, quoted, are read wrongly by many: RFC 2231 is safe.
         if (

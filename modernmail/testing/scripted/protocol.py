@@ -7,7 +7,7 @@ sends the reply and applies the effect, unless a rule says otherwise.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .authentication import MECHANISMS
 from .record import Session, Transaction
@@ -16,43 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .offer import Offer
+
 _PATH = re.compile(rb"(?i)^(?:MAIL FROM|RCPT TO): ?<(\"[^\r\n]*\"@[^>\r\n]*|[^>\r\n]*)>((?: [^ ]+)*) *$")
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What the server offers and asks for."""
-
-    hostname: str
-    capabilities: tuple[str, ...]
-    credentials: Mapping[str, str] = field(default_factory=dict)
-    mechanisms: tuple[str, ...] = ()
-    starttls: bool = False
-    require_tls: bool = False
-    require_auth: bool = False
-    lmtp: bool = False
-
-    def has(self, name: str) -> bool:
-        """Return whether the extension is offered."""
-        return any(capability.upper().split()[0] == name for capability in self.capabilities)
-
-    @property
-    def size(self) -> int:
-        """The largest content taken, in bytes; 0 when SIZE says none."""
-        sizes = [line.split()[1] for line in self.capabilities if re.fullmatch(r"(?i)SIZE \d+", line)]
-        return int(sizes[0]) if sizes else 0
-
-    def lines(self, *, tls: bool) -> list[str]:
-        """Return the lines of the EHLO reply."""
-        lines = [f"{self.hostname} at your service", *self.capabilities]
-        if not tls:
-            lines = [
-                line for line in lines if line.upper() != "REQUIRETLS"
-            ]  # RFC 8689 2: offered under TLS only
-            lines += ["STARTTLS"] * self.starttls
-        if self.mechanisms:
-            lines.append(f"AUTH {' '.join(self.mechanisms)}")
-        return lines
 
 
 def _nothing() -> None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from .channel import Channel
-    from .protocol import Offer, Protocol
+    from .offer import Offer
+    from .protocol import Protocol
     from .record import Ledger, Session
     from .script import Rule
 

@@ -12,11 +12,13 @@ from urllib.parse import quote, urlencode
 
 from modernmail.errors import InvalidValue
 
+from .alarm import Alarm
 from .authentication import MECHANISMS
 from .certificates import Certificate, authority
-from .channel import DELIVERIES, Alarm, Channel
+from .channel import DELIVERIES, Channel
 from .conversation import Conversation
-from .protocol import Offer, Protocol
+from .offer import Offer
+from .protocol import Protocol
 from .record import Commit, Ledger, Session
 from .scene import Scene, Stage
 from .script import Rule
