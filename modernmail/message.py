@@ -45,8 +45,9 @@ class Message(Heading, Parts, Posting):
 
     A `str` for an address argument is one mailbox; pass a list for several. `return_path` is where bounces go (default:
     `sender`, else `from_email`; `""` is the null path). `headers` is a mapping or pairs of extra header fields.
-    `attachments` holds `Attachment` objects or `(name, content, media_type)` tuples; `alternatives` holds
-    `(content, media_type)` tuples. `body_encoding` is `"auto"`, `"base64"`, `"quoted-printable"` or `"8bit"`.
+    `attachments` holds `Attachment` objects, `(name, content, media_type)` tuples, or the `pathlib.Path` of a file;
+    `alternatives` holds `(content, media_type)` tuples. `body_encoding` is `"auto"`, `"base64"`, `"quoted-printable"` or
+    `"8bit"`.
 
     Raises `InvalidAddress`, `InvalidHeader`, `InvalidAttachment` or `InvalidMessage`, naming the argument.
 

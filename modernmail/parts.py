@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
     AttachedContent: TypeAlias = bytes | str | BinaryIO | os.PathLike[str] | MIMEPart | Message
     AttachmentLike: TypeAlias = (
-        Attachment | MIMEPart | tuple[str, AttachedContent] | tuple[str, AttachedContent, str | None]
+        Attachment
+        | MIMEPart
+        | os.PathLike[str]
+        | tuple[str, AttachedContent]
+        | tuple[str, AttachedContent, str | None]
     )
 
 
@@ -221,7 +225,16 @@ def _attachment(item: Any, argument: str) -> Attachment:
         return Attachment(name, content, media_type)
     if hasattr(item, "get_content_type"):
         return _of_part(None, item)
-    raise InvalidAttachment(argument, item, "must be an Attachment or a tuple (name, content, media_type)")
+    if hasattr(item, "__fspath__"):
+        try:
+            return Attachment.from_path(item)
+        except InvalidAttachment as error:
+            raise error.within(argument) from error.__cause__
+    raise InvalidAttachment(
+        argument,
+        item,
+        "must be an Attachment, a tuple (name, content, media_type) or the pathlib.Path of a file",
+    )
 
 
 def _of_message(name: str | None, message: Message, media_type: str | None) -> Attachment:

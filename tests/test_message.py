@@ -10,7 +10,7 @@ import sys
 from collections import UserString
 from email.headerregistry import Address as StandardAddress
 from email.message import EmailMessage
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mail import second, standard, wire
@@ -24,6 +24,9 @@ from modernmail.errors import (
     InvalidValue,
     PayloadRejected,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PNG = b"\x89PNG\r\n\x1a\n..."
 
@@ -590,6 +593,18 @@ def test_an_embedded_part_has_a_content_id_of_its_own() -> None:
             mail().embed(cid, PNG)
     with pytest.raises(InvalidAttachment, match="cannot be guessed"):
         mail().embed("logo", b"???")
+
+
+def test_attachments_may_be_paths(tmp_path: Path) -> None:
+    """A `pathlib.Path` is the file; one that is missing is an error that names its place in the list."""
+    (tmp_path / "report.csv").write_bytes(b"a,b\n")
+    (part,) = standard(mail(attachments=[tmp_path / "report.csv"]).as_bytes()).iter_attachments()
+    found = (part.get_filename(), part.get_content_type(), part.get_payload(decode=True))
+    assert found == ("report.csv", "text/csv", b"a,b\n")
+    with pytest.raises(InvalidAttachment, match=r"^attachments\[1\]: .*No such file"):
+        mail(attachments=[("a.txt", "x"), tmp_path / "missing.csv"])
+    with pytest.raises(InvalidAttachment, match=r"^attachments\[0\]: 'report\.csv': .*pathlib\.Path"):
+        mail(attachments=["report.csv"])
 
 
 def test_wrong_containers_are_named() -> None:

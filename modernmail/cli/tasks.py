@@ -77,7 +77,8 @@ def retry(store: TaskStore, task_ids: tuple[str, ...], everything: bool) -> None
 
 def _line(task: Mapping[str, Any]) -> Text:
     when = task["enqueued_at"][:16].replace("T", " ")
-    last = task["errors"][-1]["traceback"].strip().splitlines()[-1] if task["errors"] else ""
+    errors = task["errors"] if task["status"] != "done" else []  # what an earlier attempt died of is over
+    last = errors[-1]["traceback"].strip().splitlines()[-1] if errors else ""
     return Text.assemble(
         (task["id"], "dim"),
         f"  {when}  ",

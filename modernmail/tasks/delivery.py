@@ -111,7 +111,9 @@ class Delivery:
                 flow_jobs, left = _with_distinct_names(left)
                 self._flow(mailer, flow_jobs)
         except ConfigurationError as error:
-            raise Paused(str(error)) from error
+            raise Paused(
+                f"{error} (a worker has MODERNMAIL_URL, and what --import MODULE configures)"
+            ) from error
         except (MailError, Paused):
             raise
         except Exception as error:

@@ -220,6 +220,7 @@ def test_a_failed_task_is_tried_again_when_somebody_says_so(
     run("worker", "--until-empty")
     gone.refresh()
     assert (chores.done, gone.status, gone.attempts, len(gone.errors)) == (["late"], "SUCCESSFUL", 1, 1)
+    assert run("tasks", "list").output.rstrip().endswith("done     chores.note")
     with pytest.raises(QueueError, match="is done: only a failed one"):
         run("tasks", "retry", gone.id)
     chores.fail.enqueue()

@@ -259,6 +259,7 @@ def test_a_mailer_without_configuration_is_paused(backend: SQLiteBackend, store:
     modernmail.configure({"default": "memory:"})
     work(backend)
     assert "no mailer is named 'other'" in store.pauses.all()[0].reason
+    assert "--import MODULE" in store.pauses.all()[0].reason
     modernmail.configure({"other": "memory:"})
     store.retry(ticket.id)
     work_until(backend, ticket)
