@@ -150,5 +150,5 @@ def _check_literal(domain: str) -> None:
         else:
             ipaddress.IPv6Address(inside[5:])
     except ipaddress.AddressValueError:
-        reason = f"[{inside}] is neither an IPv4 address nor IPv6: and an IPv6 address"
+        reason = f"[{inside}] is no IPv4 address, and not 'IPv6:' with an IPv6 address"
         raise InvalidAddress("domain", domain, reason) from None

@@ -173,6 +173,9 @@ def test_a_lost_reply_is_no_refusal_in_the_log(mode: str, caplog: pytest.LogCapt
         ("smtp://zoe:a/b@mail.example.com", "%2F %3F %23 %40"),
         ("smtp://zoe:a?b@mail.example.com", "%2F %3F %23 %40"),
         ("smtp://zoe:a#b@mail.example.com", "%2F %3F %23 %40"),
+        ("smtp://one.example,two.example", "failover(smtp://a smtp://b)"),
+        ("smtp://mail.example.com:0", "port 0 is none"),
+        ("memory:shop", "memory: takes nothing behind it"),
         ("localhost:25", "the URL of a server is written smtp://host:port"),
         ("file://outgoing/mails", "a folder is file:///srv/mails, or file:mails for one below here"),
     ],
@@ -183,3 +186,9 @@ def test_a_url_with_a_common_slip(url: str, advice: str) -> None:
         Mailer(url)
     assert advice in str(caught.value)
     assert "a/b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["shop-mailpit-1", "mailpit.team-2", "mail_hog", "10.0.0.5"])
+def test_hosts_that_only_the_resolver_knows(host: str) -> None:
+    """Names of containers and clusters end in no top-level domain, and are hosts all the same."""
+    assert Mailer(f"smtp://{host}:1025").backend.hosts == (host,)

@@ -31,6 +31,8 @@ def settings_from(url: BackendURL) -> Settings:
         )
     if url.path not in ("", "/") and not is_socket:
         raise ConfigurationError(f"{url.scheme}:// takes no path{' beside a host' if is_lmtp else ''}")
+    if url.port == 0:
+        raise ConfigurationError("port 0 is none: a server listens on one from 1 to 65535")
     options = url.options
     values: dict[str, Any] = {}
     for name in ("timeout", "final_timeout", "deadline", "idle"):
@@ -78,12 +80,20 @@ def settings_from(url: BackendURL) -> Settings:
 def _host(text: str) -> str:
     if ":" in text:
         return text  # an IPv6 literal
+    if "," in text or ";" in text:
+        raise ConfigurationError(
+            f"the host {text!r} is none: of several hosts each has a URL, failover(smtp://a smtp://b)"
+        )
     try:
         if text.rpartition(".")[2].isdecimal():
             return domain_ascii(f"[{text}]")[1:-1]
-        return domain_ascii(text)
+        # The resolver may know names that end in no top-level domain, such as `mailpit.team-2` in a cluster.
+        return domain_ascii(f"{text}{_INSIDE}")[: -len(_INSIDE)]
     except InvalidAddress as error:
         raise ConfigurationError(f"the host {text!r} is none: {error.reason}") from None
+
+
+_INSIDE = ".internal"
 
 
 def _seconds(name: str, text: str) -> float:

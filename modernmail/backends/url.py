@@ -87,6 +87,12 @@ class BackendURL:
         if self.host or self.username or self.port or self.token:
             raise ConfigurationError(f"{self.scheme}: takes no host, user, port or token")
 
+    def refuse_path(self) -> None:
+        """Raise `ConfigurationError` when anything stands behind the scheme of a backend that has no place."""
+        self.refuse_host()
+        if self.path.strip("/"):
+            raise ConfigurationError(f"{self.scheme}: takes nothing behind it")
+
     def __repr__(self) -> str:
         port = f":{self.port}" if self.port else ""
         return f"<BackendURL {self.scheme}://{self.host}{port}{self.path}>"
@@ -188,7 +194,7 @@ def _installed_schemes() -> set[str]:
 def _console(url: BackendURL) -> Backend:
     from .console import ConsoleBackend
 
-    url.refuse_host()
+    url.refuse_path()
     url.refuse_options()
     return ConsoleBackend()
 
@@ -196,7 +202,7 @@ def _console(url: BackendURL) -> Backend:
 def _memory(url: BackendURL) -> Backend:
     from .memory import MemoryBackend
 
-    url.refuse_host()
+    url.refuse_path()
     url.refuse_options()
     return MemoryBackend()
 
@@ -204,7 +210,7 @@ def _memory(url: BackendURL) -> Backend:
 def _null(url: BackendURL) -> Backend:
     from .null import NullBackend
 
-    url.refuse_host()
+    url.refuse_path()
     url.refuse_options()
     return NullBackend()
 
