@@ -1,8 +1,7 @@
 """`sendmail:` gives each mail to the local sendmail program, which every mail server for Unix brings.
 
 Rules of the file: an argument list, never a shell; `--` stands before the recipients, and none is something else than an
-address; the mail goes in on standard input and its end is the end of that input, so a program that is stopped before it has
-read that end has sent nothing.
+address.
 """
 
 from __future__ import annotations

@@ -46,9 +46,8 @@ class Run:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop(); a pipe could fill up and block both
         self._watch: threading.Timer | None = None
         self._is_late = False
-        self._lock = (
-            threading.Lock()
-        )  # under asyncio a thread may be about to start what a cancellation has stopped
+        # Under asyncio a thread may be about to start what a cancellation has stopped.
+        self._lock = threading.Lock()
         self._is_stopped = False
 
     def write(self) -> None:

@@ -16,9 +16,8 @@ DEEPEST = 10  # what is nested deeper gets no prefix of its own
 _WIDEST_TABLE = 100
 _WIDEST_CELL = 50
 _BLANKS = re.compile(r"[ \t\n\r\f\xa0]+")
-_INVISIBLE = dict.fromkeys(
-    [0xAD, 0x34F, 0x200B, 0xFEFF]
-)  # soft hyphens, and what preheaders are filled up with
+# Soft hyphens, and what preheaders are filled up with.
+_INVISIBLE = dict.fromkeys([0xAD, 0x34F, 0x200B, 0xFEFF])
 
 
 class Flow:

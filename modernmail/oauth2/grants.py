@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from ..errors import ConfigurationError
-from .provider import OAuth2Provider, required
+from .given import required
+from .provider import OAuth2Provider
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

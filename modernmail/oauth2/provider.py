@@ -16,7 +16,7 @@ from threading import Lock, Thread
 from time import monotonic
 
 from ..errors import ConfigurationError, ConnectFailed, DeliveryError
-from ..smtp.settings import is_loopback
+from .given import checked_url, required, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class OAuth2Provider:
         extra: Mapping[str, str] | None = None,
         http_on_loopback: bool = False,
     ) -> None:
-        self._host = _checked_url(token_url, http_on_loopback=http_on_loopback)
+        self._host = checked_url(token_url, http_on_loopback=http_on_loopback)
         self._token_url = token_url
         self._client_id = required("client_id", client_id)
         self._client_secret = None if client_secret is None else required("client_secret", client_secret)
@@ -61,8 +61,8 @@ class OAuth2Provider:
         if client_auth == "basic" and client_secret is None:
             raise ConfigurationError('client_auth="basic" needs a client_secret')
         self._client_auth = client_auth
-        self._margin = _number("margin", margin, least=0.0)
-        self._timeout = _number("timeout", timeout, least=0.001)
+        self._margin = seconds("margin", margin, least=0.0)
+        self._timeout = seconds("timeout", timeout, least=0.001)
         self._ca = None if ca is None else os.fspath(ca)
         if self._ca is not None and not os.path.isfile(self._ca):  # noqa: PTH113  # no pathlib for one look
             raise ConfigurationError(f"ca={self._ca!r}: there is no such file of certificates")
@@ -204,46 +204,6 @@ class OAuth2Provider:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{type(self).__name__} holds secrets and is not pickled")
-
-
-def required(argument: str, value: object) -> str:
-    """Return a text that is not empty. Raises `ConfigurationError`, which does not show it."""
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise ConfigurationError(f"{argument}: must be a str of printable characters, and not empty")
-    return value
-
-
-def _checked_url(token_url: object, *, http_on_loopback: bool) -> str:
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(token_url) if isinstance(token_url, str) else None
-        host = "" if parts is None else parts.hostname or ""
-        port = None if parts is None else parts.port
-    except ValueError:
-        parts, host, port = None, "", None
-    if (
-        parts is None
-        or not host
-        or parts.username is not None
-        or parts.password is not None
-        or parts.fragment
-    ):
-        raise ConfigurationError("token_url: must be an https URL without user and fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and http_on_loopback and is_loopback(host)):
-        raise ConfigurationError(
-            f"token_url: must be https, since secrets go there, and {host} is asked by {parts.scheme}"
-            " (http_on_loopback=True is for an endpoint on this machine, in tests)"
-        )
-    return host if port is None else f"{host}:{port}"
-
-
-def _number(argument: str, value: object, *, least: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= 86400:
-        raise ConfigurationError(
-            f"{argument}={value!r}: must be seconds, {least:g} or more and at most 86400"
-        )
-    return float(value)
 
 
 def _life(said: object) -> float:

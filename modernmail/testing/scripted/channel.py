@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 DELIVERIES = ("whole", "line", "byte")
 _LINE_CAP = 1024 * 1024  # a longer command line ends the session
 _CONTENT_CAP = 256 * 1024 * 1024  # so does longer content
-_BETWEEN_PIECES = (
-    0.0001  # seconds: lets the client read one piece before the next, which is the point of pieces
-)
+_BETWEEN_PIECES = 0.0001  # seconds: the client reads one piece before the next, which is the point of pieces
 
 
 class SessionOver(Exception):

@@ -37,9 +37,8 @@ class Offer:
         """Return the lines of the EHLO reply."""
         lines = [f"{self.hostname} at your service", *self.capabilities]
         if not tls:
-            lines = [
-                line for line in lines if line.upper() != "REQUIRETLS"
-            ]  # RFC 8689 2: offered under TLS only
+            # RFC 8689 2: offered under TLS only
+            lines = [line for line in lines if line.upper() != "REQUIRETLS"]
             lines += ["STARTTLS"] * self.starttls
         if self.mechanisms:
             lines.append(f"AUTH {' '.join(self.mechanisms)}")
