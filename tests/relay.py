@@ -36,8 +36,6 @@ class Relay:
         self._to_client = to_client
         self._answer = answer
         self._said: list[bytearray] = []
-        self._speaker = "server"
-        self.turns = 0  # how often the client spoke after the server had: each cost a round trip
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
 
@@ -85,9 +83,6 @@ class Relay:
     def _from_client(self, client: socket.socket, server: socket.socket, said: bytearray) -> None:
         while data := _read(client):
             said += data
-            if self._speaker != "client":
-                self._speaker = "client"
-                self.turns += 1
             reply = None if _is_tls(said) else self._answer(data)
             if not _write(server if reply is None else client, data if reply is None else reply):
                 break
@@ -95,7 +90,6 @@ class Relay:
 
     def _from_server(self, client: socket.socket, server: socket.socket, said: bytearray) -> None:
         while data := _read(server):
-            self._speaker = "server"
             if not _write(client, data if _is_tls(said) else self._to_client(data)):
                 break
         _shut(client)

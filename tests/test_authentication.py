@@ -7,6 +7,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from faces import faces
 
 from modernmail import Mailer, Message
 from modernmail.errors import AuthenticationFailed, ConnectFailed, SecurityFailed
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from modernmail import Receipt
 
 MECHANISMS = ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER"]
-faces = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 
 
 def login(mechanism: str, secret: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from faces import faces
 
 from modernmail import Mailer, Message
 from modernmail.errors import DeliveryError
@@ -43,7 +44,6 @@ def no_secret_in(error: DeliveryError) -> None:
         assert not any(secret in plain for secret in SECRETS), word
 
 
-faces = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 modes = pytest.mark.parametrize("capabilities", [["PIPELINING"], []], ids=["pipelined", "stepwise"])
 
 

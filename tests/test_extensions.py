@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
+import faces
 import pytest
 
 from modernmail import Mailer, Message, Receipt
@@ -25,15 +25,8 @@ def letter(**changes: Any) -> Message:
 def send(url: str, message: Message, face: str) -> tuple[Receipt, DeliveryError | None]:
     """Send by either face; return the receipt, and the error when nobody was accepted."""
 
-    async def asend() -> Receipt:
-        async with Mailer(url) as mailer:
-            return await mailer.asend(message)
-
     try:
-        if face == "async":
-            return asyncio.run(asend()), None
-        with Mailer(url) as mailer:
-            return mailer.send(message), None
+        return faces.send(Mailer(url), message, is_async=face == "async"), None
     except DeliveryError as error:
         refused = error
     assert refused.receipt is not None

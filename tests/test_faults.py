@@ -13,6 +13,7 @@ import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
+import faces
 import pytest
 from faults.judge import problems
 from faults.play import CORPUS_TIMEOUT, Mode, modes_of, play
@@ -105,15 +106,8 @@ def a_message(**changes):
 def send(url, message, face):
     """Send one message and return its receipt, whether an error carries it or not."""
 
-    async def asend():
-        async with Mailer(url) as mailer:
-            return await mailer.asend(message)
-
     try:
-        if face == "async":
-            return asyncio.run(asend())
-        with Mailer(url) as mailer:
-            return mailer.send(message)
+        return faces.send(Mailer(url), message, is_async=face == "async")
     except DeliveryError as error:
         return error.receipt
 

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 from email.message import EmailMessage
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from faces import send
 
 from modernmail import Address, Envelope, Mailer, Message, Outcome, Receipt, Reply
 from modernmail.errors import (
@@ -47,23 +49,9 @@ def hello(*recipients: str, **changes: object) -> Message:
     )
 
 
-def send(mailer: Mailer, message: Message) -> Receipt:
-    """Send, sync."""
-    with mailer:
-        return mailer.send(message)
-
-
-def asend(mailer: Mailer, message: Message) -> Receipt:
-    """Send under asyncio."""
-
-    async def run() -> Receipt:
-        async with mailer:
-            return await mailer.asend(message)
-
-    return asyncio.run(run())
-
-
-both = pytest.mark.parametrize("deliver", [send, asend])
+both = pytest.mark.parametrize(
+    "deliver", [partial(send, is_async=False), partial(send, is_async=True)], ids=["send", "asend"]
+)
 
 
 # -- what arrives
@@ -94,9 +82,10 @@ def test_what_arrives_is_what_was_built(deliver: Deliver) -> None:
 def test_sync_and_async_say_the_same() -> None:
     """The conversation is one: both faces send the same commands in the same groups."""
     said = []
-    for deliver in (send, asend):
+    for is_async in (False, True):
         with ScriptedSMTPServer() as server:
-            deliver(Mailer(server.url(ehlo="me.example.com")), hello("a@example.com", "b@example.com"))
+            mailer = Mailer(server.url(ehlo="me.example.com"))
+            send(mailer, hello("a@example.com", "b@example.com"), is_async=is_async)
             server.wait_until_idle()
         said.append([command.replace(b"ehlo", b"EHLO") for command in server.sessions[0].commands])
     assert said[0] == said[1]

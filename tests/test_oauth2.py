@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from faces import faces
+from faces import send as send_by_face
 from token_endpoint import TokenEndpoint
 
 import modernmail
@@ -67,24 +69,13 @@ def token_of(provider: OAuth2Provider, *, is_async: bool) -> str:
 
 def send(mailer: Mailer, *, is_async: bool) -> modernmail.Receipt:
     """Send a small mail either way, and close."""
-
-    async def asend() -> modernmail.Receipt:
-        async with mailer:
-            return await mailer.asend(message())
-
-    if is_async:
-        return asyncio.run(asend())
-    with mailer:
-        return mailer.send(message())
-
-
-either = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+    return send_by_face(mailer, message(), is_async=is_async)
 
 
 # -- what is asked for --------------------------------------------------------------------------------------------
 
 
-@either
+@faces
 def test_what_the_grants_ask_for(endpoint: TokenEndpoint, is_async: bool) -> None:
     """The form says the grant, who asks, and for what; `extra` goes along."""
     assert (
@@ -355,7 +346,7 @@ FAULTS: list[tuple[int, bytes | dict[str, Any], type[DeliveryError], bool, str]]
 ]  # fmt: skip
 
 
-@either
+@faces
 @pytest.mark.parametrize(("status", "body", "error", "is_transient", "why"), FAULTS)
 def test_what_an_endpoint_may_answer(
     endpoint: TokenEndpoint,
@@ -400,7 +391,7 @@ def test_an_endpoint_that_is_not_there() -> None:
     assert caught.value.is_transient
 
 
-@either
+@faces
 def test_an_endpoint_that_does_not_answer(endpoint: TokenEndpoint, is_async: bool) -> None:
     """It is given up after its time, however it drips, and the next call asks again."""
     endpoint.gate.clear()
@@ -439,7 +430,7 @@ def test_one_request_that_never_ends_is_left_behind(
 # -- mail ---------------------------------------------------------------------------------------------------------
 
 
-@either
+@faces
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
 def test_mail_is_sent_with_a_token(endpoint: TokenEndpoint, mechanism: str, is_async: bool) -> None:
     """The mailer asks the provider when it opens a connection, and logs in by either mechanism."""
@@ -453,7 +444,7 @@ def test_mail_is_sent_with_a_token(endpoint: TokenEndpoint, mechanism: str, is_a
     assert len(endpoint.forms) == 1
 
 
-@either
+@faces
 def test_a_token_that_the_server_refuses_is_replaced_once(endpoint: TokenEndpoint, is_async: bool) -> None:
     """Revoked before its time: another one is fetched, in the same session."""
     with ScriptedSMTPServer(
@@ -465,7 +456,7 @@ def test_a_token_that_the_server_refuses_is_replaced_once(endpoint: TokenEndpoin
     assert len(endpoint.forms) == 2
 
 
-@either
+@faces
 def test_a_token_that_stays_refused(endpoint: TokenEndpoint, is_async: bool) -> None:
     """Two tries, then `AuthenticationFailed`, nothing sent, and no token in anything that is said."""
     with ScriptedSMTPServer(
@@ -497,7 +488,7 @@ def test_the_same_token_is_not_tried_twice() -> None:
     assert len(tries) == 2
 
 
-@either
+@faces
 @pytest.mark.parametrize("token", ["", "a\x01auth=Bearer other", "tok\r\nen", "tökén", None, b"x", 5])
 def test_a_provider_that_gives_no_token(token: object, is_async: bool) -> None:
     """A control character would end the field, so nothing of it is said to the server."""
@@ -508,7 +499,7 @@ def test_a_provider_that_gives_no_token(token: object, is_async: bool) -> None:
         assert not any(b"AUTH" in line for session in server.sessions for line in session.commands)
 
 
-@either
+@faces
 @pytest.mark.parametrize(
     ("answer", "error", "is_transient"),
     [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from faces import faces, send
 from services.bearer import BearerSASL
 from services.dovecot import INSTALL
 from services.postfix import INSTALL as INSTALL_POSTFIX
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from services.certificates import CertificateAuthority
 
-    from modernmail import Receipt
 
 pytestmark = pytest.mark.once
 ME = "zoe@example.com"
@@ -56,21 +55,7 @@ def running(endpoint: TokenEndpoint, certificate_authority: CertificateAuthority
         yield server
 
 
-def send(mailer: Mailer, *, is_async: bool) -> Receipt:
-    """Send a small mail either way, and close."""
-    letter = Message("Hi", "Text", from_email="me@example.com", to=ME)
-
-    async def asend() -> Receipt:
-        async with mailer:
-            return await mailer.asend(letter)
-
-    if is_async:
-        return asyncio.run(asend())
-    with mailer:
-        return mailer.send(letter)
-
-
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@faces
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
 def test_postfix_takes_the_token(
     running: Postfix,
@@ -92,16 +77,18 @@ def test_postfix_takes_the_token(
     endpoint.owners = {"token-1": ME, "token-2": ME}
     provider = OAuth2RefreshToken(endpoint.url, "client", "secret", "refresh", http_on_loopback=True)
 
+    letter = Message("Hi", "Text", from_email="me@example.com", to=ME)
+
     def mailer() -> Mailer:
         url = f"smtp://localhost:{running.port}?tls=required&ca={certificate_authority.ca_file}"
         return Mailer(url, username=ME, token=provider)
 
-    assert send(mailer(), is_async=is_async).accepted == (ME,)
+    assert send(mailer(), letter, is_async=is_async).accepted == (ME,)
     del endpoint.owners["token-1"]  # revoked before its time
-    assert send(mailer(), is_async=is_async).accepted == (ME,)
+    assert send(mailer(), letter, is_async=is_async).accepted == (ME,)
     assert len(endpoint.forms) == 2
     endpoint.owners.clear()
     with pytest.raises(AuthenticationFailed, match="535") as caught:
-        send(mailer(), is_async=is_async)
+        send(mailer(), letter, is_async=is_async)
     assert "token-" not in str(caught.value)
     assert len(running.delivered()) == 2

@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from faces import faces
 
 import modernmail.backends.smtp_receipts as backend
 import modernmail.flow
@@ -19,8 +20,6 @@ from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-faces = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 
 
 class Clock:

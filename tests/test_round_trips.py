@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from relay import Relay
+from turnarounds import Proxy
 
 from modernmail import Mailer, Message
 from modernmail.testing import ScriptedSMTPServer
@@ -27,8 +27,8 @@ def letters(count: int, recipients: int = 1) -> list[Message]:
 
 def turns(mails: list[Message], face: str, capabilities: tuple[str, ...] = EXTENSIONS, **options: Any) -> int:
     """Return how often the client spoke and waited for an answer, connecting and leaving included."""
-    with ScriptedSMTPServer(capabilities=capabilities) as server, Relay(server.port) as relay:
-        url = server.url(**options).replace(f":{server.port}", f":{relay.port}")
+    with ScriptedSMTPServer(capabilities=capabilities) as server, Proxy(server.port) as proxy:
+        url = server.url(**options).replace(f":{server.port}", f":{proxy.port}")
 
         async def asend() -> None:
             async with Mailer(url) as mailer:
@@ -48,7 +48,7 @@ def turns(mails: list[Message], face: str, capabilities: tuple[str, ...] = EXTEN
         server.wait_until_idle()
         assert sum(len(commit.recipients) for commit in server.commits) == sum(len(mail.to) for mail in mails)
         assert len(server.sessions) == 1
-        return relay.turns
+        return proxy.turnarounds
 
 
 @pytest.mark.parametrize("face", ["send", "asend", "send_many", "asend_many"])
@@ -65,9 +65,9 @@ def test_what_a_login_costs(mechanism: str, count: int, face: str) -> None:
     """One round trip for PLAIN, two for CRAM-MD5, three for LOGIN."""
     with (
         ScriptedSMTPServer(credentials={"zoe": "secret"}, mechanisms=[mechanism]) as server,
-        Relay(server.port) as relay,
+        Proxy(server.port) as proxy,
     ):
-        url = f"smtp://zoe:secret@127.0.0.1:{relay.port}?tls=off"
+        url = f"smtp://zoe:secret@127.0.0.1:{proxy.port}?tls=off"
 
         async def averify() -> None:
             async with Mailer(url) as mailer:
@@ -79,7 +79,7 @@ def test_what_a_login_costs(mechanism: str, count: int, face: str) -> None:
             with Mailer(url) as mailer:
                 mailer.verify()
         server.wait_until_idle()
-        assert relay.turns == OPENING + count + FAREWELL
+        assert proxy.turnarounds == OPENING + count + FAREWELL
 
 
 @pytest.mark.parametrize("face", ["send_many", "asend_many"])

@@ -8,6 +8,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+from faces import faces
 
 from modernmail import AsyncSending, Envelope, Mailer, Message, Receipt, Sending, Tally
 from modernmail.errors import (
@@ -335,7 +336,7 @@ def test_an_async_iterable_needs_the_async_form() -> None:
 # -- faults of the whole sending
 
 
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@faces
 def test_a_wrong_password_ends_it(is_async: bool) -> None:
     """One bad login is enough: the error says how many were not attempted; nobody's account is locked."""
     with ScriptedSMTPServer(tls="starttls", credentials={"zoe": "right"}) as server:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 from typing import TYPE_CHECKING
 
 import pytest
+from faces import send
 
 from modernmail import Mailer, Message, Receipt
 from modernmail.errors import ConnectFailed, RecipientsRefused
@@ -26,11 +26,7 @@ def hello(*to: str) -> Message:
 def deliver_async(mailer: Mailer, message: Message) -> Receipt:
     """Send under asyncio."""
 
-    async def send() -> Receipt:
-        async with mailer:
-            return await mailer.asend(message)
-
-    return asyncio.run(send())
+    return send(mailer, message, is_async=True)
 
 
 both = pytest.mark.parametrize("deliver", [Mailer.send, deliver_async], ids=["sync", "async"])

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from turnarounds import Proxy
 
 from modernmail import Mailer, Message
 from modernmail.testing import ScriptedSMTPServer
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 MANY = 16  # mails
 CHUNKING = ("PIPELINING", "CHUNKING", "8BITMIME")
 OPENING = 2  # the greeting and the reply to EHLO are each waited for
-
-
-@pytest.fixture
-def waiting(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return the module of the benchmarks' proxy."""
-    monkeypatch.setattr(sys, "path", [*sys.path, str(FOLDER)])
-    from waiting import proxy
-
-    return proxy
 
 
 def messages(recipients: int) -> list[Message]:
@@ -45,13 +30,11 @@ def messages(recipients: int) -> list[Message]:
         pytest.param("?chunking=on&window=8", OPENING + MANY // 8 - 1, id="chunking"),
     ],
 )
-def test_many_wait_once_a_mail(
-    waiting: ModuleType, face: str, options: str, expected: int, recipients: int
-) -> None:
+def test_many_wait_once_a_mail(face: str, options: str, expected: int, recipients: int) -> None:
     """Many mails wait once for each, whatever the number of recipients; by BDAT once for each window."""
     with (
         ScriptedSMTPServer(capabilities=CHUNKING) as server,
-        waiting.Proxy(server.port) as proxy,
+        Proxy(server.port) as proxy,
     ):
         url = f"smtp://127.0.0.1:{proxy.port}{options}"
         if face == "sync":
@@ -73,13 +56,11 @@ def test_many_wait_once_a_mail(
 
 @pytest.mark.parametrize("recipients", [1, 10])
 @pytest.mark.parametrize(("options", "expected"), [("", 2), ("?chunking=on", 1)])
-def test_one_on_a_warm_pool_waits_twice(
-    waiting: ModuleType, options: str, expected: int, recipients: int
-) -> None:
+def test_one_on_a_warm_pool_waits_twice(options: str, expected: int, recipients: int) -> None:
     """A mail over a connection that is open waits for its recipients and for its content; by BDAT once for both."""
     with (
         ScriptedSMTPServer(capabilities=CHUNKING) as server,
-        waiting.Proxy(server.port) as proxy,
+        Proxy(server.port) as proxy,
         Mailer(f"smtp://127.0.0.1:{proxy.port}{options}") as mailer,
     ):
         first, *others = messages(recipients)

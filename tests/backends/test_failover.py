@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from faces import send
 from services.process import free_port
 
 from modernmail import Backend, Mailer, Message, Outcome, Receipt, Reply
@@ -42,19 +43,6 @@ ANN, BOB = "ann@example.com", "bob@example.com"
 def message(*to: str) -> Message:
     """Return a small mail."""
     return Message("Hi", "Text.\n", from_email="me@example.com", to=list(to or (ANN,)))
-
-
-def send(mailer: Mailer, letter: Message, *, is_async: bool) -> Receipt:
-    """Send by either face, and close."""
-
-    async def asend() -> Receipt:
-        async with mailer:
-            return await mailer.asend(letter)
-
-    if is_async:
-        return asyncio.run(asend())
-    with mailer:
-        return mailer.send(letter)
 
 
 def nobody() -> str:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from faces import send
 
 from modernmail import Mailer, Message, Receipt
 from modernmail.backends.url import backend_from_url
@@ -30,20 +31,6 @@ ANN, BOB, ZOE = "ann@example.com", "bob@example.com", "zoe@example.com"
 def message(*to: str) -> Message:
     """Return a small mail."""
     return Message("Hi", ".\nText.\n", from_email="me@example.com", to=list(to or (ANN,)))
-
-
-def send(url: str, letter: Message, *, is_async: bool) -> Receipt:
-    """Send by either face, and close."""
-    mailer = Mailer(url)
-
-    async def asend() -> Receipt:
-        async with mailer:
-            return await mailer.asend(letter)
-
-    if is_async:
-        return asyncio.run(asend())
-    with mailer:
-        return mailer.send(letter)
 
 
 # -- a server that says what it should for any number of recipients
@@ -180,7 +167,7 @@ def test_each_recipient_has_its_own_outcome(is_async: bool, delivery: str) -> No
         Rule("BODY").reply("250 2.0.0 ann\r\n452 4.2.2 carl is full\r\n554 5.7.1 not for zoe"),
     ]
     with ScriptedSMTPServer(rules, lmtp=True, delivery=delivery) as scripted:
-        receipt = send(scripted.url(), message(ANN, BOB, "carl@example.com", ZOE), is_async=is_async)
+        receipt = send(Mailer(scripted.url()), message(ANN, BOB, "carl@example.com", ZOE), is_async=is_async)
     assert {name: str(outcome) for name, outcome in receipt.recipients.items()} == {
         ANN: "accepted: 250 2.0.0 ann",
         BOB: "rejected: 550 5.1.1 no such user",
@@ -194,17 +181,17 @@ def test_whose_reply_did_not_come_is_unknown(is_async: bool) -> None:
     """A session that ends among the replies leaves those unknown that were not answered, and only those."""
     rules = [Rule("BODY").reply("250 2.0.0 ann\r\n552 5.2.2 bob").close()]
     with ScriptedSMTPServer(rules, lmtp=True) as scripted:
-        receipt = send(scripted.url(), message(ANN, BOB, ZOE), is_async=is_async)
+        receipt = send(Mailer(scripted.url()), message(ANN, BOB, ZOE), is_async=is_async)
         assert [outcome.status for outcome in receipt.recipients.values()] == [
             "accepted",
             "rejected",
             "unknown",
         ]
     with ScriptedSMTPServer([Rule("BODY").close()], lmtp=True) as scripted, pytest.raises(OutcomeUnknown):
-        send(scripted.url(), message(ANN), is_async=is_async)
+        send(Mailer(scripted.url()), message(ANN), is_async=is_async)
     rules = [Rule("BODY").reply("250 2.0.0 ann\r\n421 4.3.2 closing").close()]
     with ScriptedSMTPServer(rules, lmtp=True) as scripted:
-        receipt = send(scripted.url(), message(ANN, BOB, ZOE), is_async=is_async)
+        receipt = send(Mailer(scripted.url()), message(ANN, BOB, ZOE), is_async=is_async)
         assert [outcome.status for outcome in receipt.recipients.values()] == [
             "accepted",
             "deferred",
@@ -219,7 +206,7 @@ def test_nobody_taken(is_async: bool) -> None:
         rules = [Rule("RCPT").reply("550 5.1.1 no"), Rule("DATA").reply(data)]
         with ScriptedSMTPServer(rules, lmtp=True) as scripted:
             with pytest.raises(RecipientsRefused):
-                send(scripted.url(), message(ANN, BOB), is_async=is_async)
+                send(Mailer(scripted.url()), message(ANN, BOB), is_async=is_async)
             assert not scripted.commits
             assert b".\r\n" not in b"".join(scripted.sessions[0].commands)
 
@@ -228,9 +215,9 @@ def test_an_smtp_server_is_not_greeted_by_helo() -> None:
     """LMTP has LHLO alone: a server that does not know it is not LMTP, and is told so."""
     with ScriptedSMTPServer() as scripted:
         with pytest.raises(ConnectFailed, match="refused the greeting: 500"):
-            send(scripted.url().replace("smtp:", "lmtp:"), message(), is_async=False)
+            send(Mailer(scripted.url().replace("smtp:", "lmtp:")), message(), is_async=False)
         with pytest.raises(ConnectFailed, match="refused the greeting: 500"):
-            send(scripted.url().replace("smtp:", "lmtp:"), message(), is_async=True)
+            send(Mailer(scripted.url().replace("smtp:", "lmtp:")), message(), is_async=True)
         said = [step.name for session in scripted.sessions for step in session.steps]
         assert set(said) <= {"CONNECT", "LHLO", "QUIT"}
 
@@ -242,7 +229,7 @@ def test_an_smtp_server_is_not_greeted_by_helo() -> None:
 def test_dovecot(dovecot: Dovecot, is_async: bool) -> None:
     """Of three recipients one has no room, one does not exist; the third has the mail as it was sent."""
     letter = message("zoe@example.com", "full@example.com", "nobody@example.com")
-    receipt = send(f"lmtp://127.0.0.1:{dovecot.lmtp_port}?tls=off", letter, is_async=is_async)
+    receipt = send(Mailer(f"lmtp://127.0.0.1:{dovecot.lmtp_port}?tls=off"), letter, is_async=is_async)
     assert receipt.accepted == ("zoe@example.com",)
     full, nobody = (receipt.recipients[f"{name}@example.com"] for name in ("full", "nobody"))
     assert (full.status, full.phase) == ("rejected", "content")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from forked import forks, in_a_child
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -404,8 +404,7 @@ def test_two_loops_in_two_threads_share_a_mailer() -> None:
             assert len({one.recipients[0][0] for one in session.transactions}) == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@forks
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_child_process_opens_its_own_connection(is_async: bool) -> None:
     """After a fork parent and child send on over different sessions, and the child says nothing on the parent's."""
@@ -418,16 +417,7 @@ def test_a_child_process_opens_its_own_connection(is_async: bool) -> None:
                 mailer.send(a_message(name))
 
         mailer.send(a_message("before"))
-        child = os.fork()
-        if not child:
-            status = 1
-            try:
-                send("child")
-                status = 0
-            finally:
-                os._exit(status)
-        _, status = os.waitpid(child, 0)
-        assert status == 0
+        in_a_child(lambda: send("child"))
         mailer.send(a_message("after"))
         mine = [one.recipients[0] for one in server.sessions[0].transactions]
         assert mine == ["before@example.com", "after@example.com"]

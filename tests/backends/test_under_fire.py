@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from faces import faces
 
 from modernmail import Mailer, Message, Receipt
 from modernmail.layers import Retry
@@ -109,7 +110,7 @@ URLS = ["failover({} {})?retry_period=0.02", "roundrobin({} {})?retry_period=0.0
 
 
 @pytest.mark.parametrize("url", URLS, ids=["failover", "roundrobin"])
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@faces
 def test_under_fire(url: str, is_async: bool) -> None:
     """Each recipient gets a mail once or its receipt says why not, and nothing that it says is untrue."""
     tally = under_fire(250, 7, is_async=is_async, url=url)
@@ -118,7 +119,7 @@ def test_under_fire(url: str, is_async: bool) -> None:
 
 @pytest.mark.figures
 @pytest.mark.parametrize("url", URLS, ids=["failover", "roundrobin"])
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@faces
 def test_five_thousand_mails_under_fire(
     url: str, is_async: bool, record_property: Callable[[str, object], None]
 ) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from faces import faces, send_each
 from services.dovecot import PASSWORDS
 from services.postfix import MECHANISMS
 
@@ -27,33 +27,21 @@ def url_of(postfix: Postfix, mechanism: str, authority: CertificateAuthority) ->
     return f"smtp://localhost:{port}?tls=required&ca={authority.ca_file}&pool=2"
 
 
-def send(mailer: Mailer, face: str, count: int = 1) -> None:
-    """Send so many mails, one after the other, and close."""
-    letters = [
+def letters(count: int = 1) -> list[Message]:
+    """Return so many small mails."""
+    return [
         Message(f"{number}", "x", from_email="me@example.com", to="you@example.com")
         for number in range(count)
     ]
 
-    async def asend() -> None:
-        async with mailer:
-            for letter in letters:
-                await mailer.asend(letter)
 
-    if face == "async":
-        asyncio.run(asend())
-        return
-    with mailer:
-        for letter in letters:
-            mailer.send(letter)
-
-
-@pytest.mark.parametrize("face", ["sync", "async"])
+@faces
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_the_right_secret_lets_in(
     mechanism: str,
     user: str,
-    face: str,
+    is_async: bool,
     postfix_tls: Postfix,
     dovecot: Dovecot,
     certificate_authority: CertificateAuthority,
@@ -63,17 +51,17 @@ def test_the_right_secret_lets_in(
         {"token": lambda: dovecot.token(user)} if "OAUTH" in mechanism else {"password": PASSWORDS[user]}
     )
     url = url_of(postfix_tls, mechanism, certificate_authority)
-    send(Mailer(url, username=user, **secret), face)
+    send_each(Mailer(url, username=user, **secret), letters(), is_async=is_async)
     assert len(postfix_tls.delivered()) == 1
     log = postfix_tls.log.since_mark()
     assert f"sasl_method={mechanism}, sasl_username={user if user.isascii() else 'zo'}" in log
 
 
-@pytest.mark.parametrize("face", ["sync", "async"])
+@faces
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_a_wrong_secret_does_not(
     mechanism: str,
-    face: str,
+    is_async: bool,
     postfix_tls: Postfix,
     dovecot: Dovecot,
     certificate_authority: CertificateAuthority,
@@ -85,7 +73,7 @@ def test_a_wrong_secret_does_not(
     )
     url = url_of(postfix_tls, mechanism, certificate_authority)
     with pytest.raises(AuthenticationFailed) as caught:
-        send(Mailer(url, username=USERS[0], **secret), face)
+        send_each(Mailer(url, username=USERS[0], **secret), letters(), is_async=is_async)
     assert caught.value.reply is not None
     assert caught.value.reply.code == 535
     assert not caught.value.is_transient
@@ -94,11 +82,11 @@ def test_a_wrong_secret_does_not(
     assert postfix_tls.delivered() == []
 
 
-@pytest.mark.parametrize("face", ["sync", "async"])
+@faces
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
 def test_a_token_that_has_expired_is_asked_for_anew(
     mechanism: str,
-    face: str,
+    is_async: bool,
     postfix_tls: Postfix,
     dovecot: Dovecot,
     certificate_authority: CertificateAuthority,
@@ -106,7 +94,7 @@ def test_a_token_that_has_expired_is_asked_for_anew(
     """After a 535 the provider is asked once more, over the same connection, and the second token is taken."""
     tokens = [dovecot.token(USERS[0], lifetime=-500), dovecot.token(USERS[0])]
     url = url_of(postfix_tls, mechanism, certificate_authority)
-    send(Mailer(url, username=USERS[0], token=lambda: tokens.pop(0)), face, count=2)
+    send_each(Mailer(url, username=USERS[0], token=lambda: tokens.pop(0)), letters(2), is_async=is_async)
     assert tokens == []
     assert len(postfix_tls.delivered()) == 2
     assert postfix_tls.log.since_mark().count(": connect from") == 1

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from forked import forks, in_a_child
 from hypothesis import given
 from hypothesis import strategies as st
 from services.process import service_folder
@@ -477,23 +476,17 @@ def test_a_new_file_that_another_is_writing_is_waited_for(tmp_path: Path) -> Non
     other.close()
 
 
+@forks
 def test_a_fork_opens_its_own_connection(tmp_path: Path) -> None:
     """A store that was used before a fork is used in the child by a connection of its own."""
     store = SQLiteLimits(tmp_path / "limits.sqlite")
     limit = Limit(2, 3600.0, 2)
     assert store.take("x", limit, 1) == 0
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # other threads of the test run do not matter here
-        child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            status = int(store.take("x", limit, 1))
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def act() -> None:
+        assert store.take("x", limit, 1) == 0
+
+    in_a_child(act)
     assert store.take("x", limit, 1) > 0
 
 

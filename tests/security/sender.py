@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from base64 import b64encode
+
+import faces
 
 from modernmail import Mailer, Message
 from modernmail.errors import MailError
@@ -26,18 +27,8 @@ def letter() -> Message:
 
 def send(mailer: Mailer, face: str, message: Message | None = None) -> MailError | None:
     """Send and close; return the error, None when the mail was accepted."""
-    mail = message or letter()
-
-    async def asend() -> None:
-        async with mailer:
-            await mailer.asend(mail)
-
     try:
-        if face == "async":
-            asyncio.run(asend())
-        else:
-            with mailer:
-                mailer.send(mail)
+        faces.send(mailer, message or letter(), is_async=face == "async")
     except MailError as error:
         return error
     return None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import chores
 import pytest
+from forked import forks, in_a_child
 
 import modernmail
 from modernmail import tasks
@@ -275,26 +276,23 @@ def test_queued_tasks_are_drained_when_the_program_ends(tmp_path: Path) -> None:
     assert ended.returncode == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@forks
 def test_a_forked_child_has_threads_of_its_own() -> None:
     """The child runs what it enqueues, and none of the parent's tasks."""
     tasks.configure("thread:?workers=1")
     chores.wait_for_gate.enqueue()
     chores.note.enqueue("parent's")
     read, write = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            chores.note.enqueue("child's")
-            task_backends.close()
-            os.write(write, repr(chores.done).encode())
-        finally:
-            os._exit(0)
+
+    def act() -> None:
+        chores.note.enqueue("child's")
+        task_backends.close()
+        os.write(write, repr(chores.done).encode())
+
+    in_a_child(act)
     os.close(write)
     with os.fdopen(read) as pipe:
         assert pipe.read() == repr(["child's"])
-    os.waitpid(pid, 0)
 
 
 def test_aio_needs_a_running_loop() -> None:

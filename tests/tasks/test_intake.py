@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import threading
 import time
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import chores
 import pytest
+from forked import forks, in_a_child
 
 import modernmail
 from modernmail import Message, tasks
@@ -175,8 +175,7 @@ def test_an_error_of_the_database_is_everybodys(backend: SQLiteBackend) -> None:
     assert chores.note.enqueue(2).id
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@forks
 def test_a_forked_child_does_not_store_what_waits_in_its_parent(backend: SQLiteBackend) -> None:
     """A job that another thread was about to store at the moment of the fork is stored once."""
     thread = threading.Thread(target=chores.note.enqueue, args=("parent",))
@@ -184,15 +183,7 @@ def test_a_forked_child_does_not_store_what_waits_in_its_parent(backend: SQLiteB
         thread.start()
         while not backend.jobs._intake._waiting:
             time.sleep(0.001)
-        pid = os.fork()
-        if not pid:
-            status = 1
-            try:
-                chores.note.enqueue("child")
-                status = 0
-            finally:
-                os._exit(status)
-        assert os.waitpid(pid, 0)[1] == 0
+        in_a_child(lambda: chores.note.enqueue("child"))
     thread.join()
     rows = backend.database.rows("SELECT payload FROM modernmail_job")
     assert sorted("parent" in str(row[0]) for row in rows) == [False, True]

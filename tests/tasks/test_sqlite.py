@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import chores
 import pytest
+from forked import forks, in_a_child
 
 from modernmail import tasks
 from modernmail.errors import (
@@ -534,20 +535,11 @@ def test_options_come_from_the_url(tmp_path: Path) -> None:
         tasks.task_backends[f"sqlite:////{tmp_path}/q.db?lease=0"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@forks
 def test_a_forked_child_opens_the_file_anew(backend: SQLiteBackend) -> None:
     """Parent and child both go on using the queue; no connection crosses."""
     chores.note.enqueue("before")
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            chores.note.enqueue("child")
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitpid(pid, 0)[1] == 0
+    in_a_child(lambda: chores.note.enqueue("child"))
     chores.note.enqueue("parent")
     work(backend, concurrency=1)
     assert chores.done == ["before", "child", "parent"]
