@@ -63,7 +63,7 @@ pytest_collect_file = SybilCollection(
     [
         Sybil(
             parsers=_PARSERS,
-            patterns=["README.md", "docs/**/*.md"],
+            patterns=["README.md", "docs/*.md", "docs/**/*.md"],
             excludes=["docs/_build/**", *_BY_SMTP],
             fixtures=["page_folder", "outbox"],
         ),

@@ -43,8 +43,8 @@ class Headers:
     >>> headers = Headers({"X-Campaign": "autumn"})
     >>> headers.add("Comments", "first")
     >>> headers.add("Comments", "second")
-    >>> headers.get("x-campaign"), headers.get_all("comments"), "Date" in headers
-    ('autumn', ('first', 'second'), False)
+    >>> headers["x-campaign"], headers.get_all("comments"), headers.get("Date")
+    ('autumn', ('first', 'second'), None)
     """
 
     __slots__ = ("_entries",)
@@ -113,11 +113,29 @@ class Headers:
         low = name.lower()
         return tuple(value for known, value in self._entries if known.lower() == low)
 
+    def remove(self, name: str) -> None:
+        """Drop all fields of this name; nothing happens when there is none.
+
+        >>> headers = Headers([("X-A", "1"), ("X-B", "2"), ("x-a", "3")])
+        >>> headers.remove("X-A")
+        >>> list(headers)
+        [('X-B', '2')]
+        """
+        low = name.lower()
+        self._entries = [entry for entry in self._entries if entry[0].lower() != low]
+
     def copy(self) -> Headers:
         """Return other headers with the same fields."""
         return Headers(self)
 
     __copy__ = copy
+
+    def __getitem__(self, name: str) -> str:
+        """Return the value of the first field of this name. Raises `KeyError`; `get` does not."""
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None

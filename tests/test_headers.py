@@ -100,6 +100,17 @@ def test_set_replaces_in_place() -> None:
     assert headers.get_all("Message-ID") == ("<2@example.com>",)
 
 
+def test_a_field_is_read_and_removed_by_name() -> None:
+    """By subscript as in a dictionary, whatever the letter case; a name that is not there is a `KeyError`."""
+    headers = Headers([("X-A", "1"), ("X-B", "2"), ("x-a", "3")])
+    assert headers["x-A"] == "1"
+    headers.remove("X-a")
+    headers.remove("X-a")
+    assert list(headers) == [("X-B", "2")]
+    with pytest.raises(KeyError, match="X-A"):
+        headers["X-A"]
+
+
 def test_a_refused_field_changes_nothing() -> None:
     """After a refusal the headers are what they were."""
     headers = Headers({"Message-ID": "<1@example.com>"})
