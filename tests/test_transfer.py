@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import binascii
+import io
 import quopri
-from typing import Any
+import random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from budget import in_both_runs
@@ -12,6 +15,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from mail import second, standard, wire
 from test_message import mail
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BODIES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=400) | st.lists(
     st.sampled_from(
@@ -121,15 +127,44 @@ def test_quoted_printable_keeps_its_rules(run: str, text: str) -> None:
     assert raw.isascii()
 
 
-def test_base64_lines_have_76_characters() -> None:
+def _lines(content: bytes) -> bytes:
+    """Return what the standard library makes of octets, its lines ended by CRLF, the last one by none."""
+    return base64.encodebytes(content).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+
+
+@pytest.mark.parametrize("block", [57 * 16, 57 * 1024, 2 * 57 * 1024])
+@pytest.mark.parametrize("more", [-57, -56, -1, 0, 1, 57, 58, 57 * 16, 57 * 16 + 1])
+def test_base64_lines_have_76_characters(block: int, more: int) -> None:
     """Base64 is cut at 76 characters, whatever the size, and no line is empty."""
-    for size in (0, 1, 56, 57, 58, 114, 57 * 2048, 57 * 2048 + 1, 57 * 4096, 500_000):
-        octets = mail(text=None).attach("a.bin", bytes(size)).as_bytes()
-        raw = body(octets).removesuffix(b"\r\n")
-        assert binascii.a2b_base64(raw) == bytes(size)
-        lines = raw.split(b"\r\n")
-        assert all(len(line) == 76 for line in lines[:-1])
-        assert len(lines[-1]) <= 76
+    content = random.Random(more).randbytes(block + more)
+    octets = mail(text=None).attach("a.bin", content).as_bytes()
+    assert body(octets) == _lines(content) + b"\r\n"
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 56, 57, 58, 114])
+def test_base64_of_few_octets(size: int) -> None:
+    """So it is for a line, for less and for a little more."""
+    content = random.Random(size).randbytes(size)
+    assert body(mail(text=None).attach("a.bin", content).as_bytes()) == _lines(content) + b"\r\n"
+
+
+@pytest.mark.parametrize("more", [-58, -57, -1, 0, 1, 57, 58, 57 * 16])
+def test_base64_is_the_same_wherever_it_comes_from(more: int, tmp_path: Path) -> None:
+    """Streamed from a file or a spool, and in blocks from memory: the lines are those of the standard library."""
+    size = 57 * 1024 * 74 + more  # above 4 MiB, which is kept in blocks
+    content = random.Random(more).randbytes(size)
+    path = tmp_path / "large.bin"
+    path.write_bytes(content)
+    expected = _lines(content) + b"\r\n"
+    for message in (
+        mail(text=None).attach("a.bin", content),
+        mail(text=None).attach("a.bin", io.BytesIO(content)),
+        mail(text=None).attach_file(path),
+    ):
+        parcel = message.parcel()
+        octets = bytes(parcel.content)
+        assert body(octets) == expected
+        assert len(octets) == parcel.content.size
 
 
 def test_dots_are_doubled_for_data_only() -> None:
