@@ -1,4 +1,4 @@
-"""Which characters a header can carry as text, and what counts as text.
+"""Which characters a header can carry as text, what counts as text, and what a quoted string says.
 
 For display names, header values, subjects, file names: all that a person wrote and a header will hold.
 Rules of the file: it imports nothing of ours, and reads each text a fixed number of times.
@@ -88,3 +88,23 @@ def _first(text: str) -> str:
         if char in _LINE_BREAKS or (char != "\t" and (char < " " or char == "\x7f")):
             return f"{describe(char)} at position {position} is not allowed"
     return ""
+
+
+def read_quoted(text: str, start: int) -> tuple[str, int]:
+    """Return what the quoted string at `start` says (RFC 5322 3.2.4), and the place behind it; -1 for one without an end.
+
+    >>> read_quoted('"Doe, Jane" <jane@example.com>', 0), read_quoted('"Doe', 0)
+    (('Doe, Jane', 11), ('Doe', -1))
+    """
+    said: list[str] = []
+    at = start + 1
+    while at < len(text):
+        char = text[at]
+        if char == '"':
+            return "".join(said), at + 1
+        if char == "\\":
+            at += 1
+            char = text[at : at + 1]
+        said.append(char)
+        at += 1
+    return "".join(said), -1

@@ -6,7 +6,7 @@ its input once from left to right; what does not fit is an `InvalidAddress` that
 
 from __future__ import annotations
 
-from .characters import describe, refusal
+from .characters import describe, read_quoted, refusal
 from .errors import InvalidAddress
 
 TYPE_CHECKING = False
@@ -195,18 +195,10 @@ def _scan_phrase(text: str) -> tuple[str, str]:
 
 def _read_quoted(text: str, start: int) -> tuple[str, int]:
     """Return what the quoted string at `start` says, and the index after its closing quote."""
-    said: list[str] = []
-    position = start + 1
-    while position < len(text):
-        char = text[position]
-        if char == '"':
-            return "".join(said), position + 1
-        if char == "\\":
-            position += 1
-            char = text[position : position + 1]
-        said.append(char)
-        position += 1
-    raise _error("a quoted string is not closed")
+    said, end = read_quoted(text, start)
+    if end < 0:
+        raise _error("a quoted string is not closed")
+    return said, end
 
 
 def _why_no_atom(local: str) -> str:

@@ -6,7 +6,7 @@ built-in one, never the machine's, so that the same name gives the same type eve
 
 from __future__ import annotations
 
-from .characters import refusal, text_of
+from .characters import read_quoted, refusal, text_of
 from .errors import InvalidAttachment
 from .frozen import Frozen
 
@@ -139,7 +139,9 @@ def _parameters(text: str, whole: str, argument: str) -> tuple[tuple[str, str], 
             at += 1
         value: str
         if at < end and text[at] == '"':
-            value, at = _quoted(text, at, whole, argument)
+            value, at = read_quoted(text, at)
+            if at < 0:
+                raise InvalidAttachment(argument, whole, "a quote is not closed")
         else:
             stop = text.find(";", at)
             stop = end if stop < 0 else stop
@@ -155,22 +157,6 @@ def _parameters(text: str, whole: str, argument: str) -> tuple[tuple[str, str], 
         if at < end and text[at] != ";":
             raise InvalidAttachment(argument, whole, "parameters are separated by semicolons")
     return tuple(pairs.items())
-
-
-def _quoted(text: str, at: int, whole: str, argument: str) -> tuple[str, int]:
-    """Return the value of the quoted-string that begins at `at`, and the place after it."""
-    out: list[str] = []
-    at += 1
-    while at < len(text):
-        char = text[at]
-        if char == '"':
-            return "".join(out), at + 1
-        if char == "\\":
-            at += 1
-            char = text[at : at + 1]
-        out.append(char)
-        at += 1
-    raise InvalidAttachment(argument, whole, "a quote is not closed")
 
 
 def guess_media_type(filename: str | None) -> str:

@@ -503,17 +503,23 @@ def test_a_backend_has_its_own_credentials() -> None:
 # -- cancellation and the like
 
 
+async def cancelled_at(step: str, server: ScriptedSMTPServer, mailer: Mailer) -> Receipt:
+    """Cancel a send once the server is at this step, which hangs; return the receipt that the CancelledError carries."""
+    sending = asyncio.create_task(mailer.asend(hello()))
+    await asyncio.to_thread(server.wait_for_step, step)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await sending
+    found: Receipt = caught.value.receipt  # type: ignore[attr-defined]
+    return found
+
+
 def test_a_cancelled_asend_carries_its_receipt() -> None:
     """After the dot nobody knows: the CancelledError has a receipt that says unknown, and the wire is not used again."""
 
     async def run() -> tuple[Receipt, Receipt]:
         async with Mailer(server.url()) as mailer:
-            sending = asyncio.create_task(mailer.asend(hello()))
-            await asyncio.to_thread(server.wait_for_step, "BODY")
-            sending.cancel()
-            with pytest.raises(asyncio.CancelledError) as caught:
-                await sending
-            return caught.value.receipt, await mailer.asend(hello("next@example.com"))  # type: ignore[attr-defined]
+            return await cancelled_at("BODY", server, mailer), await mailer.asend(hello("next@example.com"))
 
     with ScriptedSMTPServer([Rule("BODY", session=1).hang()]) as server:
         cancelled, following = asyncio.run(run())
@@ -528,13 +534,7 @@ def test_a_cancellation_before_the_content_is_deferred() -> None:
 
     async def run() -> Receipt:
         async with Mailer(server.url()) as mailer:
-            sending = asyncio.create_task(mailer.asend(hello()))
-            await asyncio.to_thread(server.wait_for_step, "RCPT")
-            sending.cancel()
-            with pytest.raises(asyncio.CancelledError) as caught:
-                await sending
-            found: Receipt = caught.value.receipt  # type: ignore[attr-defined]
-            return found
+            return await cancelled_at("RCPT", server, mailer)
 
     with ScriptedSMTPServer([Rule("RCPT").hang()]) as server:
         receipt = asyncio.run(run())

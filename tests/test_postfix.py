@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -42,19 +42,19 @@ def by_cli(url: str, folder: Path) -> None:
     assert code == 0
 
 
+WORDS = (SUBJECT, TEXT, None, [f"Zoë <{TO}>"])
+PARTS: dict[str, Any] = {
+    "html_message": HTML,
+    "cc": [CC],
+    "bcc": [BCC],
+    "attachments": [(FILENAME, PDF)],
+}
+
+
 def by_send_mail(url: str, folder: Path) -> None:
     """`send_mail`."""
     modernmail.configure({"default": {"url": url, "from_email": "Shop <shop@example.com>"}})
-    receipt = send_mail(
-        SUBJECT,
-        TEXT,
-        None,
-        [f"Zoë <{TO}>"],
-        html_message=HTML,
-        cc=[CC],
-        bcc=[BCC],
-        attachments=[(FILENAME, PDF)],
-    )
+    receipt = send_mail(*WORDS, **PARTS)
     assert receipt.accepted == (TO, CC, BCC)
     assert receipt.queue_id
     modernmail.mailers["default"].close()
@@ -65,16 +65,7 @@ def by_asend_mail(url: str, folder: Path) -> None:
     modernmail.configure({"default": {"url": url, "from_email": "Shop <shop@example.com>"}})
 
     async def run() -> None:
-        receipt = await asend_mail(
-            SUBJECT,
-            TEXT,
-            None,
-            [f"Zoë <{TO}>"],
-            html_message=HTML,
-            cc=[CC],
-            bcc=[BCC],
-            attachments=[(FILENAME, PDF)],
-        )
+        receipt = await asend_mail(*WORDS, **PARTS)
         assert receipt.accepted == (TO, CC, BCC)
         await modernmail.mailers["default"].aclose()
 

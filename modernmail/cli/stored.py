@@ -56,9 +56,8 @@ def with_store(store: Callable[[SQLiteBackend], Any]) -> Callable[[Command], Com
             click.echo(
                 f"there is no {path} yet: it is made when the first mail or task is enqueued", err=True
             )
-            with (
-                TemporaryDirectory() as folder
-            ):  # looking makes no file, which might belong to the wrong account
+            # Looking makes no file, which might belong to the wrong account.
+            with TemporaryDirectory() as folder:
                 nothing = SQLiteBackend(str(Path(folder) / "queue.db"))
                 try:
                     return function(store(nothing), *args, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modernmail.reading import Mailbox, read
@@ -79,13 +79,8 @@ def _summarise(mail: CapturedMail) -> Words:
     if text is None:
         text = plain_text((found.html or "")[: 4 * LONGEST_TEXT])
     text = text[:LONGEST_TEXT]
-    summary = Summary(
-        seq=0,
-        id=mail.id,
-        received_at=mail.received_at,
-        size=mail.size,
-        return_path=mail.return_path,
-        recipients=mail.recipients,
+    summary = replace(
+        _unread(mail),
         subject=found.subject[:1000],
         sender=found.sender,
         to=found.mailboxes("To"),
@@ -94,15 +89,18 @@ def _summarise(mail: CapturedMail) -> Words:
         message_id=found.message_id[:1000],
         snippet=" ".join(text[: 4 * LONGEST_SNIPPET].split())[:LONGEST_SNIPPET],
         attachments=len(found.attachments),
-        tags=tags_of(mail.recipients),
-        unseen=True,
     )
     return Words(summary, text)
 
 
 def _unreadable(mail: CapturedMail, error: Exception) -> Words:
-    nobody: tuple[Mailbox, ...] = ()
-    summary = Summary(
+    told = f"This mail cannot be read: {type(error).__name__}: {error}"
+    return Words(replace(_unread(mail), snippet=told[:LONGEST_SNIPPET]), "")
+
+
+def _unread(mail: CapturedMail) -> Summary:
+    """Return what the envelope alone says."""
+    return Summary(
         seq=0,
         id=mail.id,
         received_at=mail.received_at,
@@ -111,16 +109,15 @@ def _unreadable(mail: CapturedMail, error: Exception) -> Words:
         recipients=mail.recipients,
         subject="",
         sender=None,
-        to=nobody,
-        cc=nobody,
-        reply_to=nobody,
+        to=(),
+        cc=(),
+        reply_to=(),
         message_id="",
-        snippet=f"This mail cannot be read: {type(error).__name__}: {error}"[:LONGEST_SNIPPET],
+        snippet="",
         attachments=0,
         tags=tags_of(mail.recipients),
         unseen=True,
     )
-    return Words(summary, "")
 
 
 def tags_of(recipients: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ..address import Address
+from ..characters import read_quoted
 from ..errors import InvalidAddress
 from ..reading.words import decode_words
 
@@ -168,7 +169,8 @@ def _tokens(text: str) -> Iterator[Token]:
             continue
         start = at
         if char == '"':
-            said, at = _quoted(text, at)
+            said, at = read_quoted(text, at)
+            at = end if at < 0 else at  # one that is not closed ends with the text
             yield "quoted", said, text[start:at], is_apart
         elif char == "(":
             at = _past_comment(text, at)
@@ -188,18 +190,6 @@ def _tokens(text: str) -> Iterator[Token]:
                 at += 1
             yield "atom", text[start:at], text[start:at], is_apart
         is_apart = False
-
-
-def _quoted(text: str, at: int) -> tuple[str, int]:
-    """Return what the quoted string at `at` says, and the place behind it; one that is not closed ends with the text."""
-    said: list[str] = []
-    at += 1
-    while at < len(text) and text[at] != '"':
-        if text[at] == "\\":
-            at += 1
-        said.append(text[at : at + 1])
-        at += 1
-    return "".join(said), min(at + 1, len(text))
 
 
 def _past_comment(text: str, at: int) -> int:

@@ -17,6 +17,8 @@ from modernmail.inbox.backend import captured
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from modernmail.inbox import CapturedMail
+
 # {u} is the beacon's address, {h} its host and port. Each is one way to make a browser connect by opening a
 # mail.
 VECTORS = {
@@ -187,17 +189,23 @@ def test_the_beacons_can_see(browser: Any, beacons: Beacons) -> None:
     assert len(beacons.connected) >= 40, sorted(set(VECTORS) - beacons.connected)
 
 
+def stored(beacons: Beacons, server: InboxServer) -> Iterator[tuple[list[str], CapturedMail]]:
+    """Put a mail for each document into the inbox; yield the names in it and the mail."""
+    mailer = Mailer("null:", from_email="a@example.com")
+    for names in documents(beacons):
+        html = end("".join(beacons.html(name) for name in names))
+        mail = captured(mailer.parcel(Message("x", "y", html, to=["b@example.com"])))
+        server.store.add(mail)
+        yield names, mail
+
+
 def test_nothing_leaves(browser: Any, beacons: Beacons) -> None:
     """Opening mails with all of them makes no connection and no request, and the page lists what was blocked."""
     assert len(VECTORS) >= 46
-    mailer = Mailer("null:", from_email="a@example.com")
     listed: set[str] = set()
     with InboxServer.threaded() as server:
         page = browser.new_page()
-        for names in documents(beacons):
-            html = end("".join(beacons.html(name) for name in names))
-            mail = captured(mailer.parcel(Message("x", "y", html, to=["b@example.com"])))
-            server.store.add(mail)
+        for names, mail in stored(beacons, server):
             page.goto(server.address(mail.id))
             page.frame_locator(".stage iframe").locator("#end").wait_for(state="attached")
             page.wait_for_timeout(400)  # long enough for a refresh, a prefetch, a late style sheet
@@ -212,13 +220,9 @@ def test_nothing_leaves(browser: Any, beacons: Beacons) -> None:
 
 def test_nothing_leaves_without_the_page(browser: Any, beacons: Beacons) -> None:
     """The preview opened by itself, outside of the page's frame, is as quiet."""
-    mailer = Mailer("null:", from_email="a@example.com")
     with InboxServer.threaded() as server:
         page = browser.new_page()
-        for names in documents(beacons):
-            html = end("".join(beacons.html(name) for name in names))
-            mail = captured(mailer.parcel(Message("x", "y", html, to=["b@example.com"])))
-            server.store.add(mail)
+        for _, mail in stored(beacons, server):
             page.goto(f"{server.address(mail.id)}/html")
             page.locator("#end").wait_for(state="attached")
             page.wait_for_timeout(400)

@@ -154,15 +154,20 @@ BAD_ROWS = {
 }
 
 
+def put_between_good_ones(folder: Path, kind: str) -> str:
+    """Write a table with this bad row in its middle; return how its fault is told."""
+    line, fault = BAD_ROWS[kind]
+    rows = ("to,name,item", "zoe@example.com,Zoe,Tea", line, "bob@example.com,Bob,Jam")
+    (folder / "people.csv").write_text("".join(f"{row}\n" for row in rows))
+    return fault
+
+
 @pytest.mark.parametrize("kind", BAD_ROWS)
 def test_a_bad_row_stops_everything(
     kind: str, merge: Merge, server: ScriptedSMTPServer, folder: Path
 ) -> None:
     """The default: its number and line are named, and nobody gets anything."""
-    line, expected = BAD_ROWS[kind]
-    (folder / "people.csv").write_text(
-        f"to,name,item\nzoe@example.com,Zoe,Tea\n{line}\nbob@example.com,Bob,Jam\n"
-    )
+    expected = put_between_good_ones(folder, kind)
     assert merge("--url", server.url(), "--resume", "s") == 2
     assert expected in merge.err
     assert "1 bad row: nothing was sent" in merge.err
@@ -175,10 +180,7 @@ def test_a_bad_row_is_left_out_when_told(
     kind: str, merge: Merge, server: ScriptedSMTPServer, folder: Path
 ) -> None:
     """`--on-bad-row skip`: the rows around it go, its fault is in the results, and the exit code is 1."""
-    line, expected = BAD_ROWS[kind]
-    (folder / "people.csv").write_text(
-        f"to,name,item\nzoe@example.com,Zoe,Tea\n{line}\nbob@example.com,Bob,Jam\n"
-    )
+    expected = put_between_good_ones(folder, kind)
     assert merge("--url", server.url(), "--on-bad-row", "skip") == 1
     assert recipients(server) == ["zoe@example.com", "bob@example.com"]
     assert [row["status"] for row in results()] == ["accepted", "bad row", "accepted"]
