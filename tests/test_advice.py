@@ -192,3 +192,21 @@ def test_a_url_with_a_common_slip(url: str, advice: str) -> None:
 def test_hosts_that_only_the_resolver_knows(host: str) -> None:
     """Names of containers and clusters end in no top-level domain, and are hosts all the same."""
     assert Mailer(f"smtp://{host}:1025").backend.hosts == (host,)
+
+
+def test_a_mail_that_was_given_up_in_time_says_that_nothing_was_sent() -> None:
+    """`wait_for` while the server thinks about a recipient: nothing is in doubt."""
+    message = Message("Hi", "Hello", from_email="me@example.com", to=["zoe@example.com"])
+
+    async def impatient() -> None:
+        with ScriptedSMTPServer([Rule("RCPT").hang()]) as server:
+            async with Mailer(server.url()) as mailer:
+                sending = asyncio.ensure_future(mailer.asend(message))
+                await asyncio.to_thread(server.wait_for_step, "RCPT")
+                sending.cancel()
+                with pytest.raises(asyncio.CancelledError) as caught:
+                    await sending
+        outcome = caught.value.receipt.recipients["zoe@example.com"]  # type: ignore[attr-defined]
+        assert str(outcome) == "deferred: interrupted before it was sent"
+
+    asyncio.run(impatient())

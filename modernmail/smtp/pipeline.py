@@ -175,7 +175,8 @@ class Pipeline:
         """Cancelled or worse: the wire is closed already; what is known is kept for `close`."""
         self.fault = WireFault("closed", "interrupted")
         self._current = None
-        transaction.lost("interrupted before the outcome was known")
+        before = "the outcome was known" if transaction.is_sent else "it was sent"
+        transaction.lost(f"interrupted before {before}")
         self._backlog.give_up(transaction.delivery, "interrupted before it was sent")
 
     # -- the content, and the group after it -------------------------------------------------------------------
