@@ -7,6 +7,7 @@ for it.
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ class InboxBackend(Backend):
         mail = captured(parcel)
         try:
             await io.run(self.store.add, mail)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:  # the latter when another program holds the index
             raise ConnectFailed(f"the inbox cannot keep the mail: {error}", is_transient=True) from error
         return accepted(parcel, f"in the inbox as {mail.id}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modernmail.errors import ConfigurationError
 from modernmail.private import private_folder
 
 from .contents import FolderContents
@@ -15,14 +16,20 @@ class DiskStore(Store):
     """Keeps mails in `folder`: `mails/ID.eml` each, exactly as sent, and an index in `inbox.sqlite3`.
 
     A folder that is missing is made for its owner alone. Several processes may use one folder. Raises
-    `ConfigurationError` when the index is not ours, OSError when the folder cannot be made.
+    `ConfigurationError` when the index is not ours, or the folder cannot be made.
     """
 
     blocks = True
 
     def __init__(self, folder: str | Path, *, limit: int = 10_000, max_age: float | None = None) -> None:
         self.folder = Path(folder)
-        private_folder(self.folder)
+        try:
+            private_folder(self.folder)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the folder {self.folder} of the inbox cannot be made: {error.strerror} (another one: "
+                "modernmail inbox --dir, or MODERNMAIL_INBOX)"
+            ) from error
         contents = FolderContents(self.folder / "mails")
         index = Index(str(self.folder / "inbox.sqlite3"))
         super().__init__(index, contents, limit=limit, max_age=max_age)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modernmail.errors import ConfigurationError, InvalidSearch
+from modernmail import Mailer, Message
+from modernmail.errors import ConfigurationError, ConnectFailed, InvalidSearch
 from modernmail.inbox import CapturedMail, CaptureServer, DiskStore, MailNotFound, MemoryStore
+from modernmail.inbox.backend import InboxBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -458,3 +461,29 @@ def test_no_room_has_one_error(store: Store, monkeypatch: pytest.MonkeyPatch, do
             getattr(store, does)("hello")
     assert error.value.errno == 28
     assert store.count("hello") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """The error says which folder, and how to have another."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"file/inbox of the inbox cannot be made: .*--dir"):
+        DiskStore(tmp_path / "file" / "inbox")
+
+
+def test_a_mail_for_an_inbox_that_another_program_holds(tmp_path: Path) -> None:
+    """Without SMTP: the mail is deferred, with an error of ours; it is kept when the other lets go."""
+    with DiskStore(tmp_path / "inbox") as store, Mailer(InboxBackend(store)) as mailer:
+        store._index._db.execute("PRAGMA busy_timeout = 0")
+        other = sqlite3.connect(tmp_path / "inbox" / "inbox.sqlite3", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        message = Message("Hi", "Hello", from_email="a@example.com", to="b@example.com")
+        with pytest.raises(
+            ConnectFailed, match="the inbox cannot keep the mail: database is locked"
+        ) as error:
+            mailer.send(message)
+        assert error.value.is_transient
+        other.execute("ROLLBACK")
+        other.close()
+        assert mailer.send(message).accepted == ("b@example.com",)
+        (kept,) = store.find()
+    assert [path.stem for path in (tmp_path / "inbox" / "mails").iterdir()] == [kept.id]

@@ -175,6 +175,9 @@ class SQLiteBackend(TaskBackend):
         """Return the ticket with this id; `TaskResultDoesNotExist` when there is none (any more)."""
         return MailStore(self).ticket(ticket_id)
 
+    def __str__(self) -> str:
+        return f"the task backend {self.alias!r} ({self.database.path})"
+
     def close(self) -> None:
         """Close the file; the next use opens it again."""
         self.database.close()
