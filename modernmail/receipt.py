@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from . import errors
 from .frozen import Frozen, thawed
-from .outcome import STATUSES, Outcome, _outcome, accepted_by
+from .outcome import STATUSES, Outcome, accepted_by
+from .outcome import _outcome as _outcome
 from .reply import Reply
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .parcel import Parcel
 
 # `Reply` and `Outcome` once lived here: who imports them from here finds them, and so do pickles of that time (`_outcome`).
-__all__ = ["STATUSES", "Outcome", "Receipt", "Reply", "_outcome", "accepted_by", "receipt_for_all"]
+__all__ = ["STATUSES", "Outcome", "Receipt", "Reply", "accepted_by", "receipt_for_all"]
 
 TIMED = ("connection", "envelope", "content")  # the phases of `Receipt.timings`
 
