@@ -46,6 +46,15 @@ def text_of(value: object) -> str | None:
     return text if type(text) is str else str.__str__(text)
 
 
+def printable(text: str) -> str:
+    r"""Return text with everything that a terminal would obey, or not show, written as an escape.
+
+    >>> printable("Zoë\x1b[2J")
+    'Zoë\\x1b[2J'
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def describe(char: str) -> str:
     """Return how an error names a character.
 

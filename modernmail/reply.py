@@ -7,6 +7,7 @@ Rules of the file: a reply is frozen, and its text is decoded when somebody look
 
 from __future__ import annotations
 
+from .characters import printable
 from .frozen import Frozen
 
 TYPE_CHECKING = False
@@ -36,8 +37,9 @@ class Reply(Frozen):
 
     @property
     def text(self) -> str:
-        """The text of all lines, joined with spaces; bytes that are not UTF-8 are shown as `\\xNN`."""
-        return b" ".join(self.lines).decode("utf-8", "backslashreplace")
+        """The text of all lines, joined with spaces; what is not UTF-8, or no terminal should obey, is shown as `\\xNN`."""
+        text = b" ".join(self.lines).decode("utf-8", "backslashreplace")
+        return text if text.isprintable() else printable(text)
 
     @property
     def enhanced(self) -> str | None:

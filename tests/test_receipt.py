@@ -234,6 +234,14 @@ def test_a_reply_as_text() -> None:
     assert len({reply, Reply.from_dict(reply.to_dict())}) == 1
 
 
+def test_a_reply_steers_no_terminal_and_forges_no_line() -> None:
+    """What a server says reaches logs and errors: its control characters are shown, and not obeyed."""
+    reply = Reply(550, [b"5.1.1 \x1b[31mno\x07", b"b\rERROR all is lost", "\x85\u2028".encode()])
+    assert reply.text == r"5.1.1 \x1b[31mno\x07 b\rERROR all is lost \x85\u2028"
+    assert str(reply).isprintable()
+    assert Reply.from_dict(reply.to_dict()).text == reply.text
+
+
 def test_outcomes() -> None:
     """An outcome knows whether it is good, and whether anything will change it."""
     accepted, deferred, rejected, unknown = OUTCOMES.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,11 @@ def show(store: MailStore, mail_id: str, content: bool, as_json: bool) -> None:
         data = store.content(mail_id)
         if data is None:
             out().print(Text("the content was dropped when everybody had accepted the mail", "dim"))
+        elif sys.stdout.isatty():
+            for line in data.decode("utf-8", "backslashreplace").split("\r\n"):
+                out().print(Text(printable(line)))
         else:
-            click.echo(data.decode("utf-8", "backslashreplace"))
+            click.echo(data, nl=False)  # to a file: exactly what would be sent
 
 
 @outbox.command()

@@ -12,6 +12,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from modernmail.characters import printable as escaped
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -31,13 +33,9 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def printable(text: object) -> str:
-    r"""Return text with everything that a terminal would obey, or not show, written as an escape.
-
-    >>> printable("Zoë\x1b[2J")
-    'Zoë\\x1b[2J'
-    """
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in str(text))
+def printable(value: object) -> str:
+    """Return what a value says, safe to print."""
+    return escaped(str(value))
 
 
 def complain(message: str, *, receipt: Receipt | None = None) -> None:

@@ -312,3 +312,29 @@ def test_looking_makes_no_queue(tmp_path: Path, words: tuple[str, ...]) -> None:
     result = run(group, "--tasks-url", f"sqlite:///{tmp_path}/typo.db", command)
     assert f"there is no {tmp_path}/typo.db yet" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_content_goes_to_a_file_as_it_is_and_to_a_terminal_escaped(url: str) -> None:
+    """What somebody wrote into a form steers nobody's terminal; a file has exactly what would be sent."""
+    message = Message("Hi", "red: \x1b[31m", from_email="shop@example.com", to=["you@example.com"])
+    ticket = message.enqueue(run_after=timedelta(days=1))
+    command = [
+        sys.executable,
+        "-m",
+        "modernmail",
+        "outbox",
+        "--tasks-url",
+        url,
+        "show",
+        "--content",
+        ticket.id,
+    ]
+    piped = subprocess.run(command, capture_output=True, timeout=60, check=True).stdout
+    assert piped.endswith(b"\r\n\r\nred: \x1b[31m\r\n")
+    ours, theirs = pty.openpty()
+    subprocess.run(command, stdout=theirs, timeout=60, check=True, env={**os.environ, "TERM": "dumb"})
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert r"red: \x1b[31m" in shown
+    assert "\x1b[31m" not in shown
