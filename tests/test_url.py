@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modernmail import Backend, Mailer, register_backend
+from modernmail.backends.backendurl import BackendURL
 from modernmail.backends.file import FileBackend
 from modernmail.backends.smtp import SMTPBackend
-from modernmail.backends.url import BackendURL, backend_from_url
+from modernmail.backends.url import backend_from_url
 from modernmail.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..parcel import Parcel
     from ..receipt import Receipt
     from ..runtime import IO
-    from .url import BackendURL
+    from .backendurl import BackendURL
 
 PROGRAM = "/usr/sbin/sendmail"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=")

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .url import BackendURL
+    from .backendurl import BackendURL
 
 OPTIONS = (
     "ca", "chunking", "deadline", "ehlo", "final_timeout", "idle", "max_messages", "max_recipients", "pool", "timeout",

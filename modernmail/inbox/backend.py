@@ -19,7 +19,7 @@ from .disk_store import DiskStore
 from .mail import CapturedMail
 
 if TYPE_CHECKING:
-    from modernmail.backends.url import BackendURL
+    from modernmail.backends.backendurl import BackendURL
     from modernmail.parcel import Parcel
     from modernmail.receipt import Receipt
     from modernmail.runtime import IO
