@@ -219,12 +219,18 @@ def _attachment(item: Any, argument: str) -> Attachment:
         name, content = item[0], item[1]
         media_type = item[2] if len(item) == 3 else None
         if hasattr(content, "as_email_message"):
-            return _of_message(name, content, media_type)
+            from .foreign.enclosed import enclosed_message
+
+            return enclosed_message(name, content.as_bytes(), media_type)
         if hasattr(content, "get_content_type"):
-            return _of_part(name, content)
+            from .foreign.enclosed import enclosed_mime_part
+
+            return enclosed_mime_part(name, content)
         return Attachment(name, content, media_type)
     if hasattr(item, "get_content_type"):
-        return _of_part(None, item)
+        from .foreign.enclosed import enclosed_mime_part
+
+        return enclosed_mime_part(None, item)
     if hasattr(item, "__fspath__"):
         try:
             return Attachment.from_path(item)
@@ -235,24 +241,6 @@ def _attachment(item: Any, argument: str) -> Attachment:
         item,
         "must be an Attachment, a tuple (name, content, media_type) or the pathlib.Path of a file",
     )
-
-
-def _of_message(name: str | None, message: Message, media_type: str | None) -> Attachment:
-    from .foreign.enclosed import enclosed_message
-
-    return enclosed_message(name, message.as_bytes(), media_type)
-
-
-def _of_part(name: str | None, part: MIMEPart) -> Attachment:
-    from .foreign.enclosed import enclosed_part
-    from .mime.interop import octets_of
-
-    return enclosed_part(
-        name, octets_of(part), is_message=any(part[field] is not None for field in _OF_A_MESSAGE)
-    )
-
-
-_OF_A_MESSAGE = ("From", "To", "Subject", "Date", "Message-ID")
 
 
 def checked_body(text: object, argument: str) -> str | None:

@@ -10,6 +10,12 @@ from .body import attachment_of
 from .clean import seven_bit, verbatim_leaf
 from .header import header_fields
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from email.message import MIMEPart
+
+_OF_A_MESSAGE = ("From", "To", "Subject", "Date", "Message-ID")
+
 
 def enclosed_message(name: str | None, octets: bytes, media_type: str | None = None) -> Attachment:
     """Return a whole mail as an attachment: message/rfc822, or message/global when its header needs UTF-8 (RFC 6532)."""
@@ -17,6 +23,14 @@ def enclosed_message(name: str | None, octets: bytes, media_type: str | None = N
     if not head.isascii():
         return Attachment(name, octets, "message/global")
     return Attachment(name, seven_bit(octets), media_type or "message/rfc822")
+
+
+def enclosed_mime_part(name: str | None, part: MIMEPart) -> Attachment:
+    """Return a MIME part of the standard library as an attachment; one with a mail's header is a mail of its own."""
+    from ..mime.interop import octets_of
+
+    is_message = any(part[field] is not None for field in _OF_A_MESSAGE)
+    return enclosed_part(name, octets_of(part), is_message=is_message)
 
 
 def enclosed_part(name: str | None, octets: bytes, *, is_message: bool) -> Attachment:
