@@ -146,6 +146,14 @@ def test_a_total_refusal_of_several_lists_them(
     assert capsys.readouterr().err.count("  rejected  550") == 2
 
 
+def test_check_names_the_layers(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who asks why no customer gets mail sees the staging guard."""
+    assert main(["check", "redirect(memory:)?to=dev@example.com"]) == 0
+    assert "  layers  Redirect to dev@example.com\n" in capsys.readouterr().out
+    assert main(["check", "memory:"]) == 0
+    assert "layers" not in capsys.readouterr().out
+
+
 def test_no_server_is_exit_code_1_and_shows_no_password(capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody listens on the port: one line, without the credentials."""
     assert main(["send", "--url", "smtp://zoe:s3cret@127.0.0.1:1?tls=off", *OURS, "--text", "x"]) == 1

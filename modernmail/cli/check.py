@@ -27,7 +27,7 @@ def check(url: str | None) -> None:
     """Connect to URL (MODERNMAIL_URL by default), greet, secure, log in and quit: no mail is sent.
 
     Says what the server offers: TLS and its certificate, login mechanisms, extensions, the largest mail it takes, and how
-    often each mail has to wait for it.
+    often each mail has to wait for it; and which layers stand around it, such as a staging guard.
     """
     url = url or os.environ.get("MODERNMAIL_URL")
     if not url:
@@ -45,6 +45,8 @@ def check(url: str | None) -> None:
         )
     )
     rows = list(_session_rows(facts, settings) if "extensions" in facts else _plain_rows(facts))
+    if mailer.layers:
+        rows.append(("layers", ", ".join(repr(layer).strip("<>") for layer in mailer.layers)))
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         shown = value if isinstance(value, Text) else Text(printable(value))
