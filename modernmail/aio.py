@@ -1,6 +1,6 @@
 """The IO seam under asyncio: `AsyncioIO`.
 
-`runtime` says what a seam is, and has the other form of it.
+`seam` says what it is; its blocking form is in `runtime`.
 
 Rules of the file: a task suspends, the loop is never blocked; asyncio is imported where it is used, since sync programs import
 this file too.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from .insight.subscribers import Teller
-    from .runtime import CommitPoint, Lock, Signal
+    from .seam import CommitPoint, Lock, Signal
 
     T = TypeVar("T")
 

@@ -1,7 +1,9 @@
-"""How the same code runs in sync and in async programs: `run_blocking`, and the IO seam, whose asyncio form is in `aio`.
+"""How the same code runs in sync and in async programs: `run_blocking`, and the blocking form of the IO seam.
 
 Everything above this floor that waits is an `async def` over an `IO`. Under asyncio it is awaited; in a sync program
 `run_blocking` runs it to its end without an event loop, because `BlockingIO` never suspends.
+
+`seam` says what an `IO` is; its asyncio form is in `aio`.
 
 Rules of the file: an `IO` holds no state of a delivery, except the commit point that its owner gave it and whom to tell; no other
 module of the library asks which of the two it runs under, except the edges that open sockets.
@@ -15,80 +17,16 @@ from .aio import AsyncioIO as AsyncioIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-    from types import TracebackType
-    from typing import Any, Protocol, TypeVar
+    from collections.abc import Callable, Coroutine
+    from typing import Any, TypeVar
 
     from .insight.subscribers import Teller
-    from .parcel import Parcel
+    from .seam import IO as IO
+    from .seam import CommitPoint as CommitPoint
+    from .seam import Lock as Lock
+    from .seam import Signal as Signal
 
     T = TypeVar("T")
-    CommitPoint = Callable[[Parcel], Awaitable[None]]
-
-    class Lock(Protocol):
-        """A mutual exclusion that is entered with `async with` on both edges."""
-
-        async def __aenter__(self) -> object: ...
-        async def __aexit__(
-            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-        ) -> bool | None: ...
-
-    class Signal(Protocol):
-        """Something one waiter waits for, once; it may be set from another thread."""
-
-        def set(self) -> None:
-            """Let the waiter go on."""
-            ...
-
-        async def wait(self, seconds: float) -> bool:
-            """Wait; return False when the time ran out first."""
-            ...
-
-    class IO(Protocol):
-        """What a delivery needs of the world besides its wire."""
-
-        @property
-        def is_async(self) -> bool:
-            """Whether an event loop runs."""
-            ...
-
-        @property
-        def commit_point(self) -> CommitPoint | None:
-            """What to await just before the content is ended; None for nothing."""
-            ...
-
-        @property
-        def tell(self) -> Teller | None:
-            """Whom to tell of events; None when nobody listens."""
-            ...
-
-        def now(self) -> float:
-            """Return seconds of a clock that never goes back."""
-            ...
-
-        async def sleep(self, seconds: float) -> None:
-            """Let this much time pass."""
-            ...
-
-        async def run(self, function: Callable[..., T], *args: Any) -> T:
-            """Return `function(*args)`, which may block."""
-            ...
-
-        def lock(self) -> Lock:
-            """Return a new lock."""
-            ...
-
-        def signal(self) -> Signal:
-            """Return a new signal."""
-            ...
-
-        async def at_exit(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-            """Call this when the event loop that runs now is shut down."""
-            ...
-
-        async def to_the_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
-            """Return what it returns: it runs to its end, whoever wants to cancel it meanwhile."""
-            ...
 
 
 def run_blocking(coroutine: Coroutine[object, None, T]) -> T:

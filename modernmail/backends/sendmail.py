@@ -60,7 +60,7 @@ class SendmailBackend(Backend):
         for address in parcel.envelope.addresses:
             if not _is_safe(address):
                 return refused(parcel, f"{address.addr_spec!r} has no domain and is no plain name")
-        run = Run(self, parcel)
+        run = Run(self.arguments(parcel), parcel, timeout=self.timeout, passes_wishes=self.dsn)
         try:
             await io.run(run.write)
             if io.commit_point is not None:

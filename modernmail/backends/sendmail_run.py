@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from ..errors import DeliveryError
     from ..parcel import Parcel
-    from .sendmail import SendmailBackend
 
 _NOT_PASSED_ON = "delivery-status notifications were asked for; a sendmail program is told with dsn=on only"
 _SHOWN = 500  # characters of what the program said
@@ -37,11 +36,17 @@ _NEVER = {
 
 
 class Run:
-    """One run of the program."""
+    """One run of the program, of `timeout` seconds at the most.
 
-    def __init__(self, backend: SendmailBackend, parcel: Parcel) -> None:
-        self._backend = backend
+    `passes_wishes` says that delivery-status wishes are among its arguments.
+    """
+
+    def __init__(self, arguments: list[str], parcel: Parcel, *, timeout: float, passes_wishes: bool) -> None:
+        self._arguments = arguments
+        self._program = arguments[0]
         self._parcel = parcel
+        self._timeout = timeout
+        self._passes_wishes = passes_wishes
         self._process: subprocess.Popen[bytes] | None = None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop(); a pipe could fill up and block both
         self._watch: threading.Timer | None = None
@@ -52,13 +57,13 @@ class Run:
 
     def write(self) -> None:
         """Start the program and give it the mail, except the end of its input."""
-        program = self._backend.program
+        program = self._program
         with self._lock:
             if self._is_stopped:
                 raise ConnectFailed(f"stopped before {program} was run", is_transient=True)
             try:
                 process = self._process = subprocess.Popen(  # noqa: S603  # no shell; what it is given is checked
-                    self._backend.arguments(self._parcel),
+                    self._arguments,
                     stdin=subprocess.PIPE,
                     stdout=self._said,
                     stderr=subprocess.STDOUT,
@@ -67,7 +72,7 @@ class Run:
                 raise ConnectFailed(
                     f"{program} cannot be run: {error.strerror}", is_transient=True
                 ) from error
-            self._watch = threading.Timer(self._backend.timeout, self._too_late)
+            self._watch = threading.Timer(self._timeout, self._too_late)
             self._watch.daemon = True
             self._watch.start()
         assert process.stdin is not None
@@ -79,7 +84,7 @@ class Run:
             # It has ended already, without having read the end of its input: its exit code says why.
             if self._is_late:
                 raise ConnectFailed(
-                    f"{program} took no more data for {self._backend.timeout:g} s", is_transient=True
+                    f"{program} took no more data for {self._timeout:g} s", is_transient=True
                 ) from error
 
     def _too_late(self) -> None:
@@ -89,7 +94,7 @@ class Run:
 
     def finish(self) -> Receipt:
         """End the input, wait, and tell what the exit code means."""
-        process, parcel, program = self._process, self._parcel, self._backend.program
+        process, parcel, program = self._process, self._parcel, self._program
         assert process is not None
         assert process.stdin is not None
         with suppress(BrokenPipeError):
@@ -99,11 +104,11 @@ class Run:
         said = " ".join(self._said.read(_SHOWN).decode("utf-8", "replace").split())
         if code == 0:
             receipt = accepted(parcel, f"given to {program}")
-            if parcel.envelope.dsn is None or self._backend.dsn:
+            if parcel.envelope.dsn is None or self._passes_wishes:
                 return receipt
             return receipt.replace(notes=(_NOT_PASSED_ON,))
         if code < 0:
-            late = f"did not end within {self._backend.timeout:g} s"
+            late = f"did not end within {self._timeout:g} s"
             raise _unknown(parcel, f"{program} {late if self._is_late else f'was ended by signal {-code}'}")
         why = f"{program} ended with {_NEVER.get(code, code)}{': ' + said if said else ''}"
         if code in _NEVER:
