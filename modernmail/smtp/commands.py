@@ -28,9 +28,14 @@ def line(text: str) -> bytes:
 
 def lines(commands: Sequence[str]) -> bytes:
     """Return several commands, each with its line end. Raises `InvalidMessage` when one would become two."""
-    data = "\r\n".join(commands).encode("utf-8") + b"\r\n"
-    if len(data.translate(None, _CONTROLS)) != len(data) - 2 * len(commands):
-        raise InvalidMessage("command", commands, "holds a control character")
+    return checked("\r\n".join((*commands, "")), len(commands))
+
+
+def checked(text: str, count: int) -> bytes:
+    """Return `count` commands that were put together, as octets. Raises `InvalidMessage` when they would be others."""
+    data = text.encode("utf-8")
+    if len(data.translate(None, _CONTROLS)) != len(data) - 2 * count:
+        raise InvalidMessage("command", text, "holds a control character")
     return data
 
 

@@ -37,7 +37,8 @@ class Patience:
 
     def due(self, place: int, now: float) -> float:
         """Return the moment when reply number `place` must be there, the one before it having come now."""
-        return now + self.seconds(place)
+        each = self.each
+        return now + (each[place] if place < len(each) else each[-1])
 
     def until(self, place: int, now: float) -> float:
         """Return the moment that nothing may outlast while reply number `place` is awaited."""

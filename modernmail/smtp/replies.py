@@ -44,9 +44,10 @@ class ReplyReader:
     (b'mail.example.com', b'SIZE 1000')
     """
 
-    __slots__ = ("_code", "_kept", "_lines", "_rest", "_size")
+    __slots__ = ("_code", "_kept", "_lines", "_rest", "_size", "is_closing")
 
     def __init__(self) -> None:
+        self.is_closing = False  # a 421 has come (RFC 5321 3.8)
         self._rest = b""
         self._lines: list[bytes] = []  # of a reply whose last line has not come yet
         self._code = b""
@@ -71,13 +72,15 @@ class ReplyReader:
         if len(rest) > MOST:
             raise WireFault("protocol", f"a reply line is longer than {MOST} octets")
         self._rest = rest
-        for line in lines:
-            if not self._lines:
-                known = _known.get(line)
-                if known is not None:
-                    replies.append(known)
-                    continue
-            self._line(line, replies)
+        known = [*map(_known.get, lines)]
+        if not self._lines and all(known):
+            replies += known  # type: ignore[arg-type]  # none is None
+            return
+        for line, reply in zip(lines, known, strict=True):
+            if reply is None or self._lines:
+                self._line(line, replies)
+            else:
+                replies.append(reply)
 
     def _line(self, line: bytes, replies: list[Reply]) -> None:
         text = line[:-1] if line[-1:] == b"\r" else line
@@ -109,11 +112,22 @@ class ReplyReader:
             self._lines.append(said)
             return
         reply = Reply(int(code), (*self._lines, said))
-        if not self._lines and len(line) < 80 and len(_known) < _KNOWN_MOST:
+        if code == b"421":
+            self.is_closing = True
+        elif not self._lines and len(line) < 80 and len(_known) < _KNOWN_MOST:
             _known[line] = reply
         self._lines = []
         self._size = 0
         replies.append(reply)
+
+
+def closing(replies: list[Reply]) -> WireFault:
+    """Return the fault of a session that the server ends by a 421, which becomes the last of these replies."""
+    for at, reply in enumerate(replies):
+        if reply.code == 421:
+            del replies[at + 1 :]
+            return WireFault("closed", f"the server closes the session: {reply}")
+    raise ValueError("there is no 421 among the replies")
 
 
 def _shown(data: bytes) -> str:

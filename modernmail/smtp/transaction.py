@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..address import Address
+    from ..envelope import DSN
     from ..receipt import Reply
     from .delivery import Delivery
     from .extensions import Extensions
@@ -49,7 +50,6 @@ class Transaction:
         "is_sent",
         "is_torn",
         "needs_reset",
-        "verbs",
     )
 
     def __init__(
@@ -70,9 +70,13 @@ class Transaction:
         self._replies: Sequence[Reply] = ()  # those to its group begin at `_at`
         self._at = 0
         self._ended: Sequence[Reply] = ()  # those to its content
-        self.verbs = _verbs(delivery, addresses, extensions, ending)
-        self.count = len(self.verbs)
-        self.group = commands.lines(self.verbs)
+        self.count = len(addresses) + 2
+        self.group = _group(delivery, addresses, extensions, ending)
+
+    @property
+    def verbs(self) -> list[str]:
+        """The commands of the group, without line ends."""
+        return self.group.decode("utf-8").split("\r\n")[:-1]
 
     def judge(self, replies: list[Reply], at: int = 0) -> None:
         """Judge the replies to MAIL, each RCPT and DATA, which begin at `replies[at]`.
@@ -83,8 +87,8 @@ class Transaction:
         # What happens nearly always, in one pass.
         last = at + self.count - 1
         if replies[last].code == 354:
-            for place in range(at, last):
-                if replies[place].code != 250:
+            for reply in replies[at:last]:
+                if reply.code != 250:
                     break
             else:
                 self.accepted = self.addresses
@@ -205,41 +209,47 @@ def refused(reply: Reply, phase: str, *, status: str | None = None) -> Outcome:
     return Outcome("rejected", reply=reply, phase=phase)
 
 
-def _verbs(
-    delivery: Delivery, addresses: tuple[Address, ...], extensions: Extensions, ending: str
-) -> list[str]:
-    """Return the commands of the group, without line ends."""
-    envelope, content = delivery.parcel.envelope, delivery.parcel.content
-    utf8 = extensions.smtputf8 and delivery.parcel.needs_smtputf8  # without it such a mail is refused before
+def _group(delivery: Delivery, addresses: tuple[Address, ...], extensions: Extensions, ending: str) -> bytes:
+    """Return MAIL, a RCPT for each address, and the command that asks for the content."""
+    parcel = delivery.parcel
+    envelope, content = parcel.envelope, parcel.content
+    utf8 = extensions.smtputf8 and parcel.needs_smtputf8  # without it such a mail is refused before
     sender = envelope.sender
-    mail = f"MAIL FROM:<{'' if sender is None else sender.addr_spec if utf8 else sender.ascii_addr_spec}>"
+    group = f"MAIL FROM:<{'' if sender is None else sender.addr_spec if utf8 else sender.ascii_addr_spec}>"
     if extensions.size:
-        mail += f" SIZE={content.size}"
+        group += f" SIZE={content.size}"
     if content.is_8bit:
-        mail += " BODY=8BITMIME"
+        group += " BODY=8BITMIME"
     if utf8:
-        mail += " SMTPUTF8"
+        group += " SMTPUTF8"
     if envelope.require_tls:
-        mail += " REQUIRETLS"
-    dsn = envelope.dsn
-    if dsn is None:
-        if utf8:
-            return [mail, *[f"RCPT TO:<{address.addr_spec}>" for address in addresses], ending]
-        return [mail, *[f"RCPT TO:<{address.ascii_addr_spec}>" for address in addresses], ending]
+        group += " REQUIRETLS"
+    if envelope.dsn is not None:
+        group += _with_dsn(delivery, envelope.dsn, addresses, extensions, utf8=utf8)
+    elif utf8:
+        group += "".join([f"\r\nRCPT TO:<{address.addr_spec}>" for address in addresses])
+    else:
+        group += "".join([f"\r\nRCPT TO:<{address.ascii_addr_spec}>" for address in addresses])
+    return commands.checked(f"{group}\r\n{ending}\r\n", len(addresses) + 2)
+
+
+def _with_dsn(
+    delivery: Delivery, dsn: DSN, addresses: tuple[Address, ...], extensions: Extensions, *, utf8: bool
+) -> str:
+    """Return the rest of a group behind MAIL, for a mail that asks for delivery-status notifications (RFC 3461)."""
+    out = ""
     if not extensions.dsn:
         delivery.notes = ("delivery-status notifications were asked for; the server does not offer DSN",)
     else:
         if dsn.ret is not None:
-            mail += " RET=FULL" if dsn.ret == "full" else " RET=HDRS"
+            out += " RET=FULL" if dsn.ret == "full" else " RET=HDRS"
         if dsn.envid is not None:
-            mail += f" ENVID={commands.xtext(dsn.envid)}"
-    out = [mail]
+            out += f" ENVID={commands.xtext(dsn.envid)}"
     for address in addresses:
         where = commands.path(address, utf8=utf8)
-        recipient = f"RCPT TO:<{where}>"
+        out += f"\r\nRCPT TO:<{where}>"
         wishes = dsn.for_recipient(address) if extensions.dsn else ()
         if wishes:
             kind = "rfc822" if where.isascii() else "utf-8"
-            recipient += f" NOTIFY={','.join(wishes).upper()} ORCPT={kind};{commands.xtext(where)}"
-        out.append(recipient)
-    return [*out, ending]
+            out += f" NOTIFY={','.join(wishes).upper()} ORCPT={kind};{commands.xtext(where)}"
+    return out

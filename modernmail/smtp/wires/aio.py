@@ -14,7 +14,7 @@ from math import inf
 from time import monotonic
 
 from ..patience import Patience
-from ..replies import ReplyReader, WireFault
+from ..replies import ReplyReader, WireFault, closing
 from .failures import error_text
 from .security import session_facts
 
@@ -81,7 +81,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
         try:
             if self._fault is not None:
                 raise self._fault
-            waiter = self._waiter = self._loop.create_future() if count else None
+            waiter = self._waiter = asyncio.Future(loop=self._loop) if count else None
             if isinstance(data, bytes):
                 self._transport.write(data)
             else:
@@ -188,23 +188,26 @@ class AsyncioWire(asyncio.BufferedProtocol):
         """Read replies; wake the exchange when all of them are there."""
         data = bytes(self._buffer[:nbytes])
         waiter, outgoing = self._waiter, self._outgoing
-        replies = self.replies
+        replies, reader = self.replies, self._reader
         if outgoing is None and (waiter is None or waiter.done()):
             self._spoke_unasked(data)
             return
         try:
-            self._reader.feed(data, replies)
+            reader.feed(data, replies)
         except WireFault as fault:
             self._fail(fault)
             return
         got = len(replies)
+        if waiter is not None and outgoing is None and got == self._count:
+            # Nearly always: all that was asked for, and nothing else.
+            if reader.is_empty and not reader.is_closing:
+                waiter.set_result(None)
+                return
         if got == self._seen:
             return
-        for at in range(self._seen, got):
-            if replies[at].code == 421:
-                del replies[at + 1 :]
-                self._fail(WireFault("closed", f"the server closes the session: {replies[at]}"))
-                return
+        if reader.is_closing:
+            self._fail(closing(replies))
+            return
         if outgoing is not None and not outgoing.is_ended and got > outgoing.early:
             del replies[
                 outgoing.early + 1 :
@@ -218,7 +221,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
                 if self._deadline < self._next_look:
                     self._watch()
         else:
-            if got > self._count or not self._reader.is_empty:
+            if got > self._count or not reader.is_empty:
                 # Bytes nobody asked for: what was read stands, the wire is not used again.
                 del replies[self._count :]
                 self.is_broken = True

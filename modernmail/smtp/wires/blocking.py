@@ -17,7 +17,7 @@ from math import inf
 from time import monotonic
 from weakref import finalize
 
-from ..replies import ReplyReader, WireFault
+from ..replies import ReplyReader, WireFault, closing
 from .failures import error_text
 from .security import session_facts
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _BLOCK = 16384  # octets: those of the largest record of TLS
 _LAST_WORDS = 0.1  # seconds for what the server said before it closed
 _FAREWELL = 0.5  # seconds that QUIT may take
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class BlockingWire:
@@ -52,6 +53,8 @@ class BlockingWire:
         self.served = 0
         self.last_used = monotonic()
         self._sock = sock
+        self._send = sock.send
+        self._recv = sock.recv
         self._reader = ReplyReader()
         self._timeout = settings.timeout
         self._pid = os.getpid()
@@ -69,7 +72,8 @@ class BlockingWire:
         """Write, then return `count` replies, each within its patience."""
         replies: list[Reply] = []
         self.replies = replies
-        self._reader.begin()
+        reader = self._reader
+        reader.begin()
         try:
             if isinstance(data, bytes):
                 self._write(data, patience)
@@ -81,7 +85,7 @@ class BlockingWire:
             self.is_broken = True
             self._sock.close()
             raise
-        if not self._reader.is_empty or len(replies) > count:
+        if len(replies) > count or not reader.is_empty:
             # Bytes nobody asked for: what was read stands, the wire is not used again.
             self.is_broken = True
             self._sock.close()
@@ -116,7 +120,9 @@ class BlockingWire:
     def _write(self, data: bytes, patience: Patience) -> None:
         """Write octets, nearly always at once."""
         try:
-            sent = self._sent(data)
+            sent = self._send(data)
+        except _NOT_NOW:
+            sent = 0
         except OSError as error:
             self._last_words()
             raise WireFault("closed", f"the connection broke: {error_text(error)}") from error
@@ -156,30 +162,23 @@ class BlockingWire:
     def _sent(self, view: bytes | memoryview) -> int:
         """Return how much of it the kernel has taken."""
         try:
-            return self._sock.send(view)
-        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return self._send(view)
+        except _NOT_NOW:
             return 0
 
     def _read_some(self) -> bool:
-        """Read once, without waiting; return whether something was there."""
+        """Read once, without waiting; return whether something was there. A 421 ends the session."""
         try:
-            data = self._sock.recv(_BLOCK)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            data = self._recv(_BLOCK)
+        except _NOT_NOW:
             return False
         if not data:
             raise WireFault("closed", "the server closed the connection")
-        self._feed(data)
+        reader = self._reader
+        reader.feed(data, self.replies)
+        if reader.is_closing:
+            raise closing(self.replies)
         return True
-
-    def _feed(self, data: bytes) -> None:
-        """Add octets that arrived; a 421 ends the session."""
-        replies = self.replies
-        have = len(replies)
-        self._reader.feed(data, replies)
-        for at in range(have, len(replies)):
-            if replies[at].code == 421:
-                del replies[at + 1 :]
-                raise WireFault("closed", f"the server closes the session: {replies[at]}")
 
     def _last_words(self) -> None:
         """Read what the server said before it closed: the reason is often there."""
@@ -203,7 +202,8 @@ class BlockingWire:
         try:
             while True:
                 # A read takes a whole record of TLS, so that nothing is left of which no poll would tell.
-                if self._poll(max(deadline - now, 0) * 1000 + 1):
+                left = deadline - now
+                if self._poll(left * 1000 + 1 if left > 0 else 1):
                     self._read_some()
                 got = len(replies)
                 if got >= count:
