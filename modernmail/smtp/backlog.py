@@ -9,6 +9,7 @@ stranded is begun before anything new is pulled.
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from ..receipt import Outcome
 from .delivery import Delivery, local_refusal
@@ -30,7 +31,7 @@ class Backlog:
     `max_messages` transactions, or others want it, nothing more is begun on it.
     """
 
-    __slots__ = ("_io", "_is_stopped", "_left", "_parcels", "_settings", "_wire", "done", "stranded")
+    __slots__ = ("_io", "_left", "_most", "_parcels", "_wire", "done", "stranded")
 
     def __init__(
         self, wire: Wire, parcels: Source, io: IO, settings: Settings, again: tuple[Delivery, ...]
@@ -38,44 +39,43 @@ class Backlog:
         self._wire = wire
         self._parcels = parcels
         self._io = io
-        self._settings = settings
-        self._left = settings.max_messages - wire.served
-        self._is_stopped = False
+        self._most = settings.max_recipients
+        self._left: float = settings.max_messages - wire.served  # transactions that the wire may still carry
         self.stranded: deque[Delivery] = deque(again)
         self.done: deque[Receipt] = deque()
 
     @property
     def is_prompt(self) -> bool:
         """Whether there is something to begin at once, so that asking for it holds nothing back."""
-        return not self.is_spent and (bool(self.stranded) or self._parcels.is_prompt)
+        return self._left > 0 and (bool(self.stranded) or self._parcels.is_prompt)
 
     @property
     def is_spent(self) -> bool:
         """Whether the wire has carried what it may: what comes next needs another."""
-        return self._left <= 0 or self._is_stopped
+        return self._left <= 0
 
     def stop(self) -> None:
         """Begin nothing more on this wire: others wait for it."""
-        self._is_stopped = True
+        self._left = -inf
 
     async def begin(self, ending: str | None) -> Transaction | None:
         """Return a transaction for who comes next: the rest of a delivery, or the next parcel; None without any, or when spent.
 
         `ending` is the command that asks for the content; None for `BDAT … LAST`.
         """
-        if self.is_spent:
+        if self._left <= 0:
             return None
-        stranded = self.stranded
-        wire = self._wire
+        stranded, wire = self.stranded, self._wire
         while True:
             if stranded:
                 delivery = stranded.popleft()
             else:
-                parcel = await self._parcels.next()
+                parcels = self._parcels
+                parcel = await parcels.next()
                 if parcel is None:
                     return None
-                delivery = Delivery(parcel, self._parcels.position, self._io.now())
-                delivery.wired = delivery.started
+                now = self._io.now()
+                delivery = Delivery(parcel, parcels.position, now, now)
             refusal = local_refusal(delivery.parcel, wire.extensions, is_verified=wire.is_verified)
             if refusal is None:
                 break
@@ -83,12 +83,14 @@ class Backlog:
             delivery.settle_rest(Outcome(status, reason=reason), error)
             self.done.append(delivery.receipt(self._io.now()))
         self._left -= 1
-        addresses = delivery.remaining
-        most = self._settings.max_recipients
-        delivery.remaining = addresses[most:]
+        addresses, most = delivery.remaining, self._most
+        if len(addresses) <= most:
+            delivery.remaining = ()
+        else:
+            addresses, delivery.remaining = addresses[:most], addresses[most:]
         if ending is None:
             ending = f"BDAT {delivery.parcel.content.size} LAST"
-        return Transaction(delivery, addresses[:most], wire.extensions, ending)
+        return Transaction(delivery, addresses, wire.extensions, ending)
 
     def finish(self, transaction: Transaction) -> None:
         """The transaction is over: its delivery goes on with the rest, or has its receipt."""

@@ -48,11 +48,13 @@ class Delivery:
         "wired",
     )
 
-    def __init__(self, parcel: Parcel, position: int, started: float) -> None:
+    def __init__(
+        self, parcel: Parcel, position: int, started: float, wired: float | None = None
+    ) -> None:
         self.parcel = parcel
         self.position = position
         self.started = started
-        self.wired: float | None = None  # when a connection was there
+        self.wired = wired  # when a connection was there
         self.agreed: float | None = None  # when the server had first taken recipients
         self.until: float | None = None  # the moment of its deadline, once it is at the front
         self.remaining: tuple[Address, ...] = parcel.envelope.addresses

@@ -22,9 +22,7 @@ class LMTPPipeline(Pipeline):
     """The stream of receipts for the parcels of one burst over one LMTP session."""
 
     __slots__ = ()
-
-    def _count(self, current: Transaction) -> int:
-        return len(current.accepted)
+    answers_each = True
 
     async def _opened(self, transaction: Transaction) -> None:
         # RFC 2033 4.2: DATA must fail when nobody was taken; a server that waits all the same cannot be answered.

@@ -51,6 +51,7 @@ class Pipeline:
         "fault",
         "opened",
     )
+    answers_each = False  # whether the end of a content has a reply for each recipient that was taken
 
     def __init__(
         self, wire: Wire, parcels: Source, io: IO, settings: Settings, again: tuple[Delivery, ...] = ()
@@ -184,14 +185,17 @@ class Pipeline:
     async def _content(self, current: Transaction) -> None:
         wire, backlog = self._wire, self._backlog
         following: Transaction | None = None
-        if wire.extensions.pipelining and (current.delivery.remaining or backlog.is_prompt):
-            following = await self._following(current)
-        own = self._count(current)
+        # The next transaction opens together with this content; never one that would need RSET first.
+        if wire.extensions.pipelining and (
+            not current.accepted if current.delivery.remaining else backlog.is_prompt
+        ):
+            following = await backlog.begin(DATA)
         try:
             wire.check()
         except WireFault as fault:
             self._failed_waiting(current, following, fault)
             return
+        own = len(current.accepted) if self.answers_each else 1
         try:
             replies = await self._write(current, following, own)
         except WireFault as fault:
@@ -214,29 +218,21 @@ class Pipeline:
             else:
                 await self._opened(following)
 
-    async def _following(self, current: Transaction) -> Transaction | None:
-        """Return the transaction to open together with this content; never one that would need RSET first."""
-        if current.accepted and current.delivery.remaining:
-            return None
-        return await self._backlog.begin(DATA)
-
     async def _write(self, current: Transaction, following: Transaction | None, own: int) -> list[Reply]:
         """Write the content with its final dot and the next group; return the replies to both."""
-        wire, delivery = self._wire, current.delivery
+        wire, delivery, patience = self._wire, current.delivery, self._final
         last, count = _DOT, own
         if following is not None:
             last += following.group
             count += following.count
-        if current.accepted and self._deadline.is_over(delivery):
-            raise await self._too_late()
-        patience = self._final
-        if own > 1 or self._deadline.total is not None or not current.accepted:
+        if own != 1 or self._deadline.total is not None or not current.accepted:
+            if current.accepted and self._deadline.is_over(delivery):
+                raise await self._too_late()
             patience = self._patience(current, following, own)
-        if not current.accepted:
-            return await wire.exchange(last, count, patience)
-        content = delivery.parcel.content
-        commit_point = self._io.commit_point
-        if content.is_streamed or content.size > WHOLE:
+            if not current.accepted:
+                return await wire.exchange(last, count, patience)
+        content, commit_point = delivery.parcel.content, self._io.commit_point
+        if content.size > WHOLE or content.is_streamed:
             chunks = content.stuffed_chunks()
             if commit_point is None:
                 return await wire.exchange(Outgoing(current, chunks, last=last), count, patience)
@@ -277,10 +273,6 @@ class Pipeline:
         """Return the fault of a mail whose time is over, the wire closed: inside DATA there is no other way out."""
         await self._wire.close(polite=False)
         return WireFault("timeout", self._deadline.reason)
-
-    def _count(self, current: Transaction) -> int:
-        """Return how many replies the end of this content has."""
-        return 1
 
     def _settle_content(self, current: Transaction, replies: list[Reply]) -> None:
         """Judge the reply to the content, the first of these."""
