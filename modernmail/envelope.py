@@ -156,8 +156,13 @@ class Envelope(Frozen):
     @property
     def needs_smtputf8(self) -> bool:
         """True when an address has a local part that only SMTPUTF8 can carry (RFC 6531)."""
-        written = "".join([address.local for address in self.addresses])
-        return not written.isascii() or (self.sender is not None and self.sender.needs_smtputf8)
+        sender = self.sender
+        if sender is not None and not sender.local.isascii():
+            return True
+        for address in self.addresses:
+            if not address.local.isascii():
+                return True
+        return False
 
     def narrowed(self, recipients: Container[str]) -> Envelope:
         """Return the same envelope for only these of its recipients (addr-specs)."""

@@ -6,12 +6,14 @@ inside a burst; whoever stops early closes it.
 
 from __future__ import annotations
 
+from functools import partial
+
 from .errors import InvalidMessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from typing import Any
 
 END = object()  # there will be no more
@@ -21,7 +23,7 @@ LATER = object()  # not now
 class Feed:
     """Items of an ordinary iterable."""
 
-    __slots__ = ("_items", "goes_on_after_errors", "is_sequence", "size")
+    __slots__ = ("_items", "goes_on_after_errors", "is_sequence", "size", "take")
 
     def __init__(self, items: Any) -> None:
         self.goes_on_after_errors = getattr(items, "goes_on_after_errors", False)
@@ -34,10 +36,7 @@ class Feed:
             if hasattr(items, "__aiter__"):
                 reason += "; an async one is for asend_many"
             raise InvalidMessage("messages", items, reason) from None
-
-    def take(self) -> Any:
-        """Return the next item, or `END`."""
-        return next(self._items, END)
+        self.take: Callable[[], Any] = partial(next, self._items, END)  # the next item, or `END`
 
     async def ready(self) -> None:
         """An iterable is ready at once."""

@@ -80,21 +80,18 @@ class Flow:
 
     async def next(self) -> Parcel | None:
         """Return the next parcel; None ends the burst."""
+        feed = self._feed
         while True:
             job = self._due_now() if self._held or self._due else None
             if job is None:
-                if (
-                    self.is_ended
-                    or self._held
-                    or len(self._due) >= _MOST_DUE
-                    or len(self._local) >= _MOST_LOCAL
-                ):
+                if self.is_ended or self._held or (self._due or self._local) and self._has_enough():
                     return None
-                began = monotonic()
+                is_timed = not feed.is_sequence
+                began = monotonic() if is_timed else 0.0
                 try:
-                    item = self._feed.take()
+                    item = feed.take()
                 except InvalidValue as error:
-                    if not self._feed.goes_on_after_errors:
+                    if not feed.goes_on_after_errors:
                         raise
                     self._taken += 1
                     self._local.append(Receipt(None, None, {}, position=self._taken, error=error))
@@ -110,7 +107,7 @@ class Flow:
                 except MailError as error:
                     self._local.append(Receipt(None, None, {}, position=position, error=error))
                     continue
-                if not self._feed.is_sequence:
+                if is_timed:
                     self.is_prompt = monotonic() - began < _PROMPT
                 jobs = self._jobs
                 if jobs is None:
@@ -158,6 +155,10 @@ class Flow:
             position = self.position = job.position
             parcel = self._pending[position] = job.parcel
             return parcel
+
+    def _has_enough(self) -> bool:
+        """Return whether nothing further is begun before something that waits has ended."""
+        return len(self._due) >= _MOST_DUE or len(self._local) >= _MOST_LOCAL
 
     def _begin(self, job: Job) -> None:
         if not job.attempts:

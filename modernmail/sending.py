@@ -78,7 +78,8 @@ class _Sending:
     async def _next(self) -> Receipt | None:
         if self._is_over:
             return None
-        self._is_begun = True
+        if not self._is_begun:
+            self._begin()
         try:
             receipt = await self._flow.receive()
         except BaseException as error:
@@ -95,6 +96,9 @@ class _Sending:
         elif not self.tally.add(receipt) or self._logs_all:
             log_receipt(receipt, self._flow.hosts)
         return receipt
+
+    def _begin(self) -> None:
+        self._is_begun = True
 
     async def _finish(self) -> Tally:
         while await self._next() is not None:
@@ -176,12 +180,11 @@ class AsyncSending(_Sending):
     def __aiter__(self) -> Self:
         return self
 
-    async def _next(self) -> Receipt | None:
-        if not self._is_begun:
-            import asyncio
+    def _begin(self) -> None:
+        import asyncio
 
-            self._loop = asyncio.get_running_loop()
-        return await super()._next()
+        self._loop = asyncio.get_running_loop()
+        super()._begin()
 
     def _drop(self) -> None:
         loop = self._loop

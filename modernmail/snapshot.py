@@ -39,16 +39,14 @@ def snapshot(message: Message, *, sender: Address | None = None, envelope: Envel
     froms = message._from or _stand_in(message, sender)
     if envelope is None:
         envelope = _envelope(message, froms)
-    names, fields, message_id, is_utf8 = header_of(message, froms, envelope.addresses)
-    return parcel_of(
-        envelope, document("".join(fields), names, body_of(message), is_utf8=is_utf8), message_id
-    )
+    starts, fields, message_id, is_utf8 = header_of(message, froms, envelope.addresses)
+    return parcel_of(envelope, document(fields, starts, body_of(message), is_utf8=is_utf8), message_id)
 
 
 def content_of(message: Message, *, sender: Address | None = None) -> Content:
     """Return the content as it is now; it needs no recipients. Raises `InvalidMessage` when there is no sender."""
-    names, fields, _, is_utf8 = header_of(message, message._from or _stand_in(message, sender))
-    return document("".join(fields), names, body_of(message), is_utf8=is_utf8)
+    starts, fields, _, is_utf8 = header_of(message, message._from or _stand_in(message, sender))
+    return document(fields, starts, body_of(message), is_utf8=is_utf8)
 
 
 def taken_apart(
@@ -62,7 +60,7 @@ def taken_apart(
 def header_of(
     message: Message, froms: tuple[Address, ...], recipients: tuple[Address, ...] | None = None
 ) -> tuple[list[str], list[str], str, bool]:
-    """Return the names of the fields, the fields as they stand on the wire, the Message-ID, and whether UTF-8 is needed.
+    """Return how each field begins (`Name:`), the fields, as they stand on the wire, the Message-ID, and whether it is UTF-8.
 
     `recipients` are those of the envelope, where there is one: it may say something else than the message.
     """
@@ -73,31 +71,32 @@ def header_of(
     if message._original is not None:
         names, fields, message_id = message._original.laid_out(message, froms, utf8=utf8)
         has_date = any(name.lower() == "date" for name in names)
+        starts = [f"{name}:" for name in names]
     else:
         to, cc = message._to, message._cc
-        names = ["From"]
+        starts = ["From:"]
         fields = [mailboxes("From", froms, utf8=utf8)]
         if message._sender is not None:
-            names.append("Sender")
+            starts.append("Sender:")
             fields.append(mailboxes("Sender", (message._sender,), utf8=utf8))
         if message._reply_to:
-            names.append("Reply-To")
+            starts.append("Reply-To:")
             fields.append(mailboxes("Reply-To", message._reply_to, utf8=utf8))
         if to:
-            names.append("To")
+            starts.append("To:")
             fields.append(mailboxes("To", to, utf8=utf8))
         if cc:
-            names.append("Cc")
+            starts.append("Cc:")
             fields.append(mailboxes("Cc", cc, utf8=utf8))
         elif not to:
-            names.append("To")
+            starts.append("To:")
             fields.append("To: undisclosed-recipients:;\r\n")
         if message._subject:
-            names.append("Subject")
+            starts.append("Subject:")
             fields.append(unstructured("Subject", message._subject))
         if headers:
             for name, value in headers:
-                names.append(name)
+                starts.append(f"{name}:")
                 fields.append(field(name, value))
             message_id = headers.get("Message-ID")
             has_date = "Date" in headers
@@ -107,17 +106,17 @@ def header_of(
         for name, value in message._unsubscribe.fields_for(recipients):
             if headers is not None and name in headers:
                 raise InvalidMessage(name, headers.get(name), "unsubscribe() writes this field: set it there")
-            names.append(name)
+            starts.append(f"{name}:")
             fields.append(field(name, value))
     if not has_date:
-        names.append("Date")
+        starts.append("Date:")
         fields.append(f"Date: {_date()}\r\n")
     if message_id is None:
         domain = froms[0].domain_ascii if froms else ""
         message_id = f"<{urandom(15).hex()}@{domain or 'localhost.invalid'}>"
-        names.append("Message-ID")
+        starts.append("Message-ID:")
         fields.append(f"Message-ID: {message_id}\r\n")
-    return names, fields, message_id, utf8
+    return starts, fields, message_id, utf8
 
 
 def tree_of(message: Message) -> tuple[Leaf | Multipart | None, bool]:

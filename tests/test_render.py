@@ -209,7 +209,24 @@ def test_an_attachment_is_encoded_once_whichever_message_carries_it() -> None:
 def test_the_names_that_begin_lines_are_those_meant(fields: str) -> None:
     """Whatever happened before, a header block with another field, a bare CR or LF, or a long line does not leave."""
     with pytest.raises(InvalidHeader):
-        document(fields, ["From"], entity(None))
+        document([fields], ["From:"], entity(None))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["From: a@b.c", "To: b@c.d\r\n\r\n"],
+        ["From: a@b.c\r\n\r\n", "To: b@c.d"],
+        ["From: a@b.c\r", "To: b@c.d\n\r\n"],
+        ["To: b@c.d\r\n", "From: a@b.c\r\n"],
+        ["From: a@b.c\r\n", "To: b@c.d\r\n", "Bcc: evil@example.net\r\n"],
+        ["From: a@b.c\r\n"],
+    ],
+)
+def test_each_field_has_its_own_line_end(fields: list[str]) -> None:
+    """One field too many or too few, in another order, or with the line end of another, does not leave."""
+    with pytest.raises(InvalidHeader):
+        document(fields, ["From:", "To:"], entity(None))
 
 
 def test_content_is_a_value() -> None:

@@ -29,7 +29,9 @@ def mailboxes(name: str, addresses: Sequence[Address], *, utf8: bool = False) ->
     'To: =?utf-8?q?Zo=C3=AB?= <zoe@example.com>, bob@example.com\\r\\n'
     """
     if len(addresses) == 1:
-        text = mailbox(addresses[0], utf8=utf8)
+        text = addresses[0].cache
+        if text is None or utf8:
+            text = mailbox(addresses[0], utf8=utf8)
         if len(name) + 2 + len(text) <= WIDTH:
             return f"{name}: {text}\r\n"
     return listed(name, [mailbox(address, utf8=utf8) for address in addresses])

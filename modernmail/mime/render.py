@@ -8,6 +8,7 @@ itself, since `=_` can stand neither in base64 nor in quoted-printable and its 1
 
 from __future__ import annotations
 
+from itertools import repeat
 from os import urandom
 
 from ..content import Content, Octets, content_of_one
@@ -46,8 +47,8 @@ def entity(root: Leaf | Multipart | None, *, is_pinned: bool = False) -> Entity:
         body = root.body
         fields = f"{_VERSION}{root.head}"
         if isinstance(body, Body) and len(body.data) < _SHARED:
-            data = body.data if body.data.endswith(b"\r\n") else body.data + b"\r\n"
-            return Entity(fields, (Octets(data),), is_8bit=body.encoding == "8bit", is_pinned=is_pinned)
+            piece = body if body.data.endswith(b"\r\n") else Octets(body.data + b"\r\n")
+            return Entity(fields, (piece,), is_8bit=body.encoding == "8bit", is_pinned=is_pinned)
         out = _Pieces()
         out.body(root)
         if not isinstance(body, Body) or not body.data.endswith(b"\r\n"):
@@ -124,21 +125,25 @@ class _Pieces:
         return tuple(self.pieces)
 
 
-def document(fields: str, names: list[str], body: Entity, *, is_utf8: bool = False) -> Content:
-    """Return the content: these header fields, then the tree.
+def document(fields: list[str], starts: list[str], body: Entity, *, is_utf8: bool = False) -> Content:
+    """Return the content: these header fields, then the tree; `starts` are their names, each with its colon.
 
-    The last step before octets leave: the names that begin lines of the header block must be exactly `names`, each line
-    must end with CRLF, and none may be longer than 998.
+    The last step before octets leave: what begins lines of the header block must be exactly `starts`, each line must end
+    with CRLF, and none may be longer than 998.
     """
-    # Without folds: as many lines as names, by any line end there is, and two characters between each two of them.
-    lines = fields.splitlines()
+    block = "".join(fields)
+    # Without folds: each field begins with its name and ends with its line end, and there is no other CR or LF.
+    count = len(starts)
     if (
-        [line.partition(":")[0] for line in lines] != names
-        or sum(map(len, lines)) + 2 * len(lines) != len(fields)
-        or len(fields) > _LONGEST
+        block.count("\n") != count
+        or block.count("\r") != count
+        or len(block) > _LONGEST
+        or len(fields) != count
+        or not all(map(_begins, fields, starts))
+        or not all(map(_ends, fields, _LINE_ENDS))
     ):
-        _check_folded(fields, names)
-    head = f"{fields}{body.fields}\r\n".encode()
+        _check_folded(block, starts)
+    head = f"{block}{body.fields}\r\n".encode()
     pieces = body.pieces
     if len(pieces) == 1:
         only: Any = pieces[0]
@@ -148,13 +153,16 @@ def document(fields: str, names: list[str], body: Entity, *, is_utf8: bool = Fal
 
 
 _LONGEST = 998
+_begins, _ends = str.startswith, str.endswith
+_LINE_ENDS = repeat("\r\n")
 _NO_NAME = ("", " ", "\t")
 
 
-def _check_folded(fields: str, names: list[str]) -> None:
-    """Raise `InvalidHeader` when the names that begin lines, folded ones aside, are others than these."""
+def _check_folded(fields: str, starts: list[str]) -> None:
+    """Raise `InvalidHeader` when what begins lines, folded ones aside, is something else than these."""
     lines = fields.split("\r\n")
     ends = len(lines) - 1
+    names = [start[:-1] for start in starts]
     found = [line.partition(":")[0] for line in lines if line[:1] not in _NO_NAME]
     if found != names or lines[-1] or fields.count("\n") != ends or fields.count("\r") != ends:
         raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(names)}")

@@ -88,9 +88,13 @@ class Delivery:
         started, wired, agreed = self.started, self.wired, self.agreed
         assert wired is not None
         assert agreed is not None
-        timings = (wired - started, agreed - wired, now - agreed)
         return receipt_for_all(
-            self.parcel, accepted_by(reply), self.position, now - started, self.notes, timings
+            self.parcel,
+            accepted_by(reply),
+            self.position,
+            now - started,
+            self.notes,
+            (wired - started, agreed - wired, now - agreed),
         )
 
     def receipt(self, now: float) -> Receipt:
