@@ -105,7 +105,7 @@ class Address:
         ['a@example.com', 'b@example.com']
         """
         if type(value) is not list:
-            if type(value) is str or isinstance(value, (str, Address)) or hasattr(value, "addr_spec") or hasattr(value, "casefold"):
+            if isinstance(value, (str, Address)) or hasattr(value, "addr_spec") or hasattr(value, "casefold"):
                 return (Address.of(value, argument),)
             iterates = hasattr(value, "__iter__") and not hasattr(value, "keys")
             if not iterates or isinstance(value, (bytes, bytearray, memoryview)):

@@ -159,7 +159,7 @@ class Envelope(Frozen):
         sender = self.sender
         if sender is not None and not sender.local.isascii():
             return True
-        for address in self.addresses:
+        for address in self.addresses:  # noqa: SIM110  # a generator would take longer than all of it
             if not address.local.isascii():
                 return True
         return False

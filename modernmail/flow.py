@@ -84,7 +84,7 @@ class Flow:
         while True:
             job = self._due_now() if self._held or self._due else None
             if job is None:
-                if self.is_ended or self._held or (self._due or self._local) and self._has_enough():
+                if self.is_ended or self._held or ((self._due or self._local) and self._has_enough()):
                     return None
                 is_timed = not feed.is_sequence
                 began = monotonic() if is_timed else 0.0

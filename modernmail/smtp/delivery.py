@@ -48,9 +48,7 @@ class Delivery:
         "wired",
     )
 
-    def __init__(
-        self, parcel: Parcel, position: int, started: float, wired: float | None = None
-    ) -> None:
+    def __init__(self, parcel: Parcel, position: int, started: float, wired: float | None = None) -> None:
         self.parcel = parcel
         self.position = position
         self.started = started

@@ -198,11 +198,12 @@ class AsyncioWire(asyncio.BufferedProtocol):
             self._fail(fault)
             return
         got = len(replies)
-        if waiter is not None and outgoing is None and got == self._count:
+        is_all = got == self._count and reader.is_empty and not reader.is_closing
+        if is_all and waiter is not None and outgoing is None:
             # Nearly always: all that was asked for, and nothing else.
-            if reader.is_empty and not reader.is_closing:
-                waiter.set_result(None)
-                return
+            self._seen = got
+            waiter.set_result(None)
+            return
         if got == self._seen:
             return
         if reader.is_closing:
