@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modernmail import Mailer, Message
-from modernmail.errors import AuthenticationFailed, ConfigurationError, DeliveryError, SecurityFailed
+from modernmail.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    ConnectFailed,
+    DeliveryError,
+    SecurityFailed,
+)
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -210,3 +216,24 @@ def test_a_mail_that_was_given_up_in_time_says_that_nothing_was_sent() -> None:
         assert str(outcome) == "deferred: interrupted before it was sent"
 
     asyncio.run(impatient())
+
+
+@both
+def test_a_line_that_breaks_within_the_content_refuses_nothing(mode: str) -> None:
+    """Who drops mail whose content was refused must not drop this one: nobody has judged it."""
+    large = Message("Hi", "Hello", from_email="me@example.com", to=["zoe@example.com"])
+    large.attach("data.bin", bytes(20_000_000))
+
+    async def under_asyncio(url: str) -> None:
+        async with Mailer(url) as mailer:
+            await mailer.asend(large)
+
+    with (
+        ScriptedSMTPServer([Rule("DATA").reply("354 go on").close()]) as server,
+        pytest.raises(ConnectFailed, match="before the content was sent to zoe@") as caught,
+    ):
+        asyncio.run(under_asyncio(server.url())) if mode == "async" else Mailer(server.url()).send(large)
+    assert caught.value.is_transient
+    assert caught.value.receipt is not None
+    outcome = caught.value.receipt.recipients["zoe@example.com"]
+    assert (outcome.status, outcome.reply) == ("deferred", None)

@@ -149,8 +149,8 @@ def error_for(outcomes: dict[str, Outcome], conversation: tuple[str, ...] = ()) 
         text = f"it is not known whether the mail to {who} was accepted: {why}"
         return OutcomeUnknown(text, reply=first.reply, conversation=conversation)
     kind = _KINDS[first.phase]
-    if first.reply is None and first.status == "deferred" and kind not in (ContentRefused, Withheld):
-        kind = ConnectFailed
+    if first.reply is None and first.status == "deferred" and first.phase not in ("done", "local", "policy"):
+        kind = ConnectFailed  # nobody refused anything: the way to the server ended, while the content went out perhaps
     said = _VERBS[kind]
     is_transient = any(outcome.status == "deferred" for outcome in found)
     return kind(
