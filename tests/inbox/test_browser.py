@@ -285,8 +285,10 @@ def test_without_the_script(browser: Any, inbox: InboxServer) -> None:
     fill(inbox)
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(inbox.url)
-    page.click("text=Your invoice 42")
-    page.click("text=Headers")
+    with page.expect_navigation():
+        page.click("text=Your invoice 42")
+    with page.expect_navigation():
+        page.click("text=Headers")
     assert page.locator("text=in the envelope only: Bcc").count() == 1
     page.fill("#search", "from:shop to:tom")
     with page.expect_navigation():
