@@ -60,28 +60,30 @@ def synced(folder: Path) -> Callable[[], object]:
 
 
 def enqueueing(section: Section, folder: Path, *, is_quick: bool) -> None:
-    """Add durable enqueues, alone, in batches and from threads."""
+    """Add durable enqueues, alone, in batches and from threads, each into a file of its own, as the peers have it."""
     rounds, count, batch = (3, 40, 200) if is_quick else (15, 160, 1000)
-    backend = SQLiteBackend(str(folder / "queue.db"))
-    tasks.configure(backend)
+    names = ("ours", "threads", "coroutines", "batch", "mail")
+    backends = {name: SQLiteBackend(str(folder / f"{name}.db"), name) for name in names}
+    tasks.configure({**backends})
+    to = {name: email_users.using(backend=name) for name in names}
     calls = [ARGUMENTS] * batch
     steps: dict[str, Callable[[], object]] = {
         "disk": synced(folder),
         "bare": peers.bare(folder),
-        "ours": lambda: email_users.enqueue(**ARGUMENTS),
+        "ours": lambda: to["ours"].enqueue(**ARGUMENTS),
         "bare mail": peers.bare_mail(folder),
-        "our mail": lambda: mail().enqueue(),
+        "our mail": lambda: mail().enqueue(backend="mail"),
     }
-    if (huey := peers.huey(folder)) is not None:
+    threaded: dict[str, Callable[[], object]] = {"ours, threads": lambda: to["threads"].enqueue(**ARGUMENTS)}
+    if (huey := peers.huey(folder, "huey")) is not None:
         steps["huey"] = huey
+        threaded["huey, threads"] = peers.huey(folder, "huey-threads") or huey
     turns = {name: timed(peers.repeated(count, step), count) for name, step in steps.items()}
-    for name in ("ours", "huey"):
-        if name in steps:
-            threaded = peers.in_threads(steps[name], THREADS, count)
-            turns[f"{name}, threads"] = timed(threaded, count)
-    coroutines = peers.in_coroutines(lambda: email_users.aenqueue(**ARGUMENTS), COROUTINES, count)
+    for name, step in threaded.items():
+        turns[name] = timed(peers.in_threads(step, THREADS, count), count)
+    coroutines = peers.in_coroutines(lambda: to["coroutines"].aenqueue(**ARGUMENTS), COROUTINES, count)
     turns["coroutines"] = timed(coroutines, count)
-    turns["batch"] = timed(lambda: email_users.enqueue_many(calls), batch)
+    turns["batch"] = timed(lambda: to["batch"].enqueue_many(calls), batch)
     # Long enough that every log has its full length, and syncs no longer make a file grow.
     for turn in turns.values():
         turn()
@@ -99,7 +101,8 @@ def enqueueing(section: Section, folder: Path, *, is_quick: bool) -> None:
     _row(section, table, figures, f"one of a batch of {batch:,}", "batch", "ours, one by one", "ours", 20)
     _row(section, table, figures, "one M1 mail, composed and rendered", "our mail",
          "bare insert of 1.3 kB", "bare mail", None)  # fmt: skip
-    backend.close()
+    for backend in backends.values():
+        backend.close()
 
 
 def in_process(section: Section, *, is_quick: bool) -> None:

@@ -40,13 +40,13 @@ def bare_mail(folder: Path) -> Callable[[], object]:
     return lambda: connection.execute("INSERT INTO mail (content) VALUES (?)", (content,))
 
 
-def huey(folder: Path) -> Callable[[], object] | None:
+def huey(folder: Path, name: str) -> Callable[[], object] | None:
     """Return an enqueue on huey's SqliteHuey with fsync, None without huey."""
     try:
         from huey import SqliteHuey
     except ImportError:
         return None
-    queue = SqliteHuey(filename=str(folder / "huey.db"), fsync=True, results=False)
+    queue = SqliteHuey(name, filename=str(folder / f"{name}.db"), fsync=True, results=False)
 
     def email(emails: list[str], subject: str, message: str) -> None: ...
 

@@ -71,7 +71,8 @@ class Paused(Exception):
 class Delivery:
     """The sending of some claimed mails of one lane.
 
-    `mailer` gives the mailer by name; `contents` the stored contents; `store` keeps marks until they are stored;
+    `mailer` gives the mailer by name; `contents` the stored contents, `signing_key` what they were signed with; `store`
+    keeps marks until they are stored;
     `is_stopping` says that no further mail is to be begun; `told` is called with the phase that each mail came to,
     `connected` when the first of them has come to its commit point.
     """
@@ -83,6 +84,7 @@ class Delivery:
         *,
         mailer: Callable[[str], Mailer],
         contents: Queue,
+        signing_key: str | None,
         store: Callable[..., None],
         is_stopping: Callable[[], bool],
         told: Told,
@@ -91,6 +93,7 @@ class Delivery:
         self.schedule = schedule
         self._mailer = mailer
         self._contents = contents
+        self._signing_key = signing_key
         self._loaded: dict[int, bytes] = {}
         self._ledger = Ledger(lease, store)
         self._is_stopping = is_stopping
@@ -175,7 +178,9 @@ class Delivery:
             self._end(job, "expired", "its time was over before it could be sent")
             return None
         try:
-            parcel = unpack(job, self._loaded.pop(job.id, None) or self._contents.content(job.id))
+            parcel = unpack(
+                job, self._loaded.pop(job.id, None) or self._contents.content(job.id), self._signing_key
+            )
         except (PayloadRejected, InvalidValue) as error:
             logger.error("mail %x cannot be sent: %s", job.id, error)
             self._end(job, "rejected", f"{type(error).__name__}: {error}")

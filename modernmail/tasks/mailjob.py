@@ -21,7 +21,7 @@ from modernmail.parcel import Parcel
 from modernmail.source import FileSource
 
 from .jsonvalue import dumps
-from .signature import queue_key, sign, verify
+from .signature import sign, verify
 from .sqlite.job import NewJob
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def lane_of(mailer: str) -> str:
     return LANE + mailer
 
 
-def packed(parcel: Parcel, options: MailOptions) -> NewJob:
-    """Return the job that stands for this parcel; files that are to be stored are read now.
+def packed(parcel: Parcel, options: MailOptions, signing_key: str | None) -> NewJob:
+    """Return the job that stands for this parcel, signed where there is a key; files that are to be stored are read now.
 
     Raises `InvalidAttachment` when one of them has vanished or changed.
     """
@@ -72,14 +72,14 @@ def packed(parcel: Parcel, options: MailOptions) -> NewJob:
         options.priority,
         options.starts_at,
         options.expires_at,
-        sign(queue_key(), parcel.message_id, text, data),
+        sign(signing_key, parcel.message_id, text, data),
         key,
         None if key is None else digest(parcel, options.using),
         data,
     )
 
 
-def unpack(job: Job, data: bytes | None) -> Parcel:
+def unpack(job: Job, data: bytes | None, signing_key: str | None) -> Parcel:
     """Return the parcel of a stored job, for all its recipients.
 
     Raises `PayloadRejected` for a newer version, a wrong signature, or content that is gone, and
@@ -87,7 +87,7 @@ def unpack(job: Job, data: bytes | None) -> Parcel:
     """
     if data is None:
         raise PayloadRejected("the content of the mail is gone from the queue")
-    verify(job.signature, job.name, job.payload, data)
+    verify(signing_key, job.signature, job.name, job.payload, data)
     try:
         payload = json.loads(job.payload)
         version = payload["v"]

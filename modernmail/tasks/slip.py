@@ -63,7 +63,7 @@ class Slip:
             signature = outer["signature"]
         except (ValueError, KeyError, TypeError) as error:
             raise PayloadRejected("the engine delivered a job that is none of modernmail's") from error
-        verify(signature, body)
+        verify(queue_key(), signature, body)
         if version != VERSION:
             raise PayloadRejected(f"job of version {version!r}; this release reads {VERSION}")
         try:

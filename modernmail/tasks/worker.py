@@ -152,6 +152,7 @@ class Worker:
             self.backend.schedule,
             mailer=self._mailer,
             contents=self.backend.jobs,
+            signing_key=self.backend.key,
             store=self._store,
             is_stopping=self._stopping.is_set,
             told=self._tell_mail,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import sqlite3
 import threading
 import time
@@ -36,7 +38,7 @@ def backend(tmp_path: Path) -> Iterator[SQLiteBackend]:
 
 
 def at_once(backend: SQLiteBackend, *steps: Callable[[], object]) -> list[object]:
-    """Return what each step returns or raises, all of them having waited for the database at the same time."""
+    """Return what each step returns or raises, all of them having waited for the lead at the same time."""
     found: list[object] = [None] * len(steps)
 
     def take(at: int) -> None:
@@ -46,13 +48,15 @@ def at_once(backend: SQLiteBackend, *steps: Callable[[], object]) -> list[object
             found[at] = error
 
     threads = [threading.Thread(target=take, args=(at,)) for at in range(len(steps))]
-    with backend.database.lock:
+    intake = backend.jobs._intake
+    with intake._lead:
         for thread in threads:
             thread.start()
         deadline = time.monotonic() + 20
-        while len(backend.jobs._intake._waiting) < len(steps):
+        while len(intake._waiting) < len(steps):
             assert time.monotonic() < deadline
             time.sleep(0.001)
+    intake._hand_over()
     for thread in threads:
         thread.join()
     return found
@@ -179,11 +183,85 @@ def test_an_error_of_the_database_is_everybodys(backend: SQLiteBackend) -> None:
 def test_a_forked_child_does_not_store_what_waits_in_its_parent(backend: SQLiteBackend) -> None:
     """A job that another thread was about to store at the moment of the fork is stored once."""
     thread = threading.Thread(target=chores.note.enqueue, args=("parent",))
-    with backend.database.lock:
+    with backend.jobs._intake._lead:
         thread.start()
         while not backend.jobs._intake._waiting:
             time.sleep(0.001)
         in_a_child(lambda: chores.note.enqueue("child"))
+    backend.jobs._intake._hand_over()
     thread.join()
     rows = backend.database.rows("SELECT payload FROM modernmail_job")
     assert sorted("parent" in str(row[0]) for row in rows) == [False, True]
+
+
+def test_threads_that_come_all_the_time_are_all_served(backend: SQLiteBackend) -> None:
+    """Eight threads store forty jobs each: nobody waits for ever, and every id is another."""
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: found.extend(chores.note.enqueue(at).id for at in range(40)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(set(found)) == 320
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(320,)]
+
+
+class Alarm(Exception):
+    """What the signal raises."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs pthread_kill")
+@pytest.mark.parametrize("is_heir", [False, True])
+def test_a_signal_to_one_who_waits_does_not_hold_up_the_others(backend: SQLiteBackend, is_heir: bool) -> None:
+    """Its job is not stored, even when it was about to store those of the others; theirs is."""
+
+    def alarmed(*_: object) -> None:
+        raise Alarm
+
+    intake = backend.jobs._intake
+    other = threading.Thread(target=chores.note.enqueue, args=("other",))
+    me = threading.get_ident()
+
+    def disturb() -> None:
+        while not intake._waiting or intake._waiting[0].gate is None:
+            time.sleep(0.001)
+        other.start()
+        while len(intake._waiting) < 2:
+            time.sleep(0.001)
+        if is_heir:
+            intake._waiting[0].leads = True
+        signal.pthread_kill(me, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, alarmed)
+    intake._lead.acquire()
+    try:
+        disturber = threading.Thread(target=disturb)
+        disturber.start()
+        with pytest.raises(Alarm):
+            chores.note.enqueue("mine")
+        disturber.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    if not is_heir:
+        intake._lead.release()
+        intake._hand_over()
+    other.join(20)
+    assert [
+        json.loads(str(row[0]))["args"] for row in backend.database.rows("SELECT payload FROM modernmail_job")
+    ] == [["other"]]
+    assert chores.note.enqueue("next").id
+
+
+def test_a_lead_that_was_lost_is_taken_up(backend: SQLiteBackend) -> None:
+    """Should a signal end a leader before he hands over, who waits takes the lead himself after a second."""
+    intake = backend.jobs._intake
+    with intake._lead:
+        thread = threading.Thread(target=chores.note.enqueue, args=("waits",))
+        thread.start()
+        while not intake._waiting or intake._waiting[0].gate is None:
+            time.sleep(0.001)
+    thread.join(20)
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(1,)]

@@ -430,10 +430,12 @@ def test_what_was_refused_here_is_sent_when_the_reason_is_gone(
     monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "right")
     ticket = mail().enqueue()
     monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "wrong")
+    backend.close()
     work(backend)
     ticket.refresh()
     assert ticket.status == "rejected"
     monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "right")
+    backend.close()
     assert work_until(backend, store.resend(ticket.id)).status == "accepted"
     with ScriptedSMTPServer([Rule("RCPT").reply("550 5.1.1 no such user")]) as server:
         use(server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import PayloadRejected, TaskResultDoesNotExist
@@ -25,7 +26,7 @@ from .mail import MailStore
 from .queue import Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from modernmail.parcel import Parcel
     from modernmail.tasks.mailoptions import MailOptions
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from modernmail.tasks.url import BackendURL
 
     from .job import Job
-
-    _Made = tuple[NewJob, TaskResult[Any]]
 
 VERSION = 1  # of a task's payload
 LANE = "task"
@@ -86,9 +85,10 @@ class SQLiteBackend(TaskBackend):
 
         Raises `QueueUnavailable` when the file is locked for too long, read-only, full or corrupt.
         """
-        job, result = self._maker(task)(args, kwargs)
+        job, result = self._made(task, args, kwargs)
         result.id = to_text(self.jobs.insert(job, task.connection))
-        self.announce(result)
+        if task_enqueued.has_receivers:
+            self.announce(result)
         return result
 
     async def aenqueue(
@@ -97,7 +97,7 @@ class SQLiteBackend(TaskBackend):
         """Store one call, in one commit with those that other coroutines enqueue at the same time."""
         if task.connection is not None:
             return await super().aenqueue(task, args, kwargs)
-        job, result = self._maker(task)(args, kwargs)
+        job, result = self._made(task, args, kwargs)
         result.id = to_text(await self.jobs.ainsert(job))
         self.announce(result)
         return result
@@ -106,12 +106,16 @@ class SQLiteBackend(TaskBackend):
         self, task: Task[..., Any], calls: Iterable[tuple[Sequence[Any], Mapping[str, Any]]]
     ) -> list[TaskResult[Any]]:
         """Store many calls in one transaction: all or none."""
-        make = self._maker(task)
-        pairs = [make(args, kwargs) for args, kwargs in calls]
-        numbers = self.jobs.insert_many([job for job, _ in pairs], task.connection)
-        results = [result for _, result in pairs]
-        for result, number in zip(results, numbers, strict=True):
-            result.id = to_text(number)
+        self._check(task)
+        now, name, key = datetime.now(UTC), task.module_path, self.key
+        checked = [_arguments(args, kwargs) for args, kwargs in calls]
+        texts = [dumps({"v": VERSION, "args": args, "kwargs": kwargs}) for args, kwargs in checked]
+        signed = [(text, sign(key, name, text)) for text in texts]
+        numbers = self.jobs.insert_alike(self._job(task, "", None, now), signed, task.connection)
+        results: list[TaskResult[Any]] = [
+            TaskResult(task, to_text(number), args, kwargs, enqueued_at=now, backend=self.alias)
+            for number, (args, kwargs) in zip(numbers, checked, strict=True)
+        ]
         if task_enqueued.has_receivers:
             for result in results:
                 self.announce(result)
@@ -128,7 +132,7 @@ class SQLiteBackend(TaskBackend):
     def enqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
         """Store mails: all or none, and within the caller's transaction when there is a connection."""
         self.validate_mail(options)
-        jobs = [packed(parcel, options) for parcel in parcels]
+        jobs = [packed(parcel, options, self.key) for parcel in parcels]
         if len(jobs) == 1:
             numbers = [self.jobs.insert(jobs[0], options.connection)]
         else:
@@ -140,7 +144,7 @@ class SQLiteBackend(TaskBackend):
         if len(parcels) != 1 or options.connection is not None or options.idempotency_key is not None:
             return await super().aenqueue_mail(parcels, options)
         self.validate_mail(options)
-        job = await asyncio.to_thread(packed, parcels[0], options)
+        job = await asyncio.to_thread(packed, parcels[0], options, self.key)
         return self._tickets([await self.jobs.ainsert(job)], parcels, options)
 
     def _tickets(
@@ -179,7 +183,8 @@ class SQLiteBackend(TaskBackend):
         return f"the task backend {self.alias!r} ({self.database.path})"
 
     def close(self) -> None:
-        """Close the file; the next use opens it again."""
+        """Close the file; the next use opens it again, and reads the key again that jobs are signed with."""
+        self.__dict__.pop("key", None)
         self.database.close()
 
     def result_of(self, job: Job) -> TaskResult[Any]:
@@ -188,7 +193,7 @@ class SQLiteBackend(TaskBackend):
         Raises `PayloadRejected` for a payload of a newer version or with a wrong signature, and `InvalidTask`
         when its function no longer exists.
         """
-        verify(job.signature, job.name, job.payload)
+        verify(self.key, job.signature, job.name, job.payload)
         try:
             payload = json.loads(job.payload)
             version = payload["v"]
@@ -220,29 +225,42 @@ class SQLiteBackend(TaskBackend):
         errors = [[error.exception_class_path, error.traceback] for error in result.errors]
         return dumps({"value": result._return_value, "errors": errors, "workers": result.worker_ids})
 
-    def _maker(self, task: Task[..., Any]) -> Callable[[Sequence[Any], Mapping[str, Any]], _Made]:
-        """Return what makes the job and the result of one call; the things all calls share are done once."""
+    @cached_property
+    def key(self) -> str | None:
+        """The key that jobs are signed with: MODERNMAIL_QUEUE_KEY, as it was when it was first needed."""
+        return queue_key()
+
+    def _made(
+        self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[NewJob, TaskResult[Any]]:
+        """Return the job and the result of one call."""
+        self._check(task)
+        now = datetime.now(UTC)
+        listed, named = _arguments(args, kwargs)
+        payload = dumps({"v": VERSION, "args": listed, "kwargs": named})
+        signature = None if self.key is None else sign(self.key, task.module_path, payload)
+        job = self._job(task, payload, signature, now)
+        return job, TaskResult(task, "", listed, named, enqueued_at=now, backend=self.alias)
+
+    def _check(self, task: Task[..., Any]) -> None:
         if task is not self._valid:
             self.validate_task(task)
             self._valid = task
-        now = datetime.now(UTC)
+
+    def _job(self, task: Task[..., Any], payload: str, signature: str | None, now: datetime) -> NewJob:
         starts = None if task.run_after is None else task.starts_at(now)
         run_after = None if starts is None else starts.timestamp()
-        name, queue, priority = task.module_path, task.queue_name, task.priority
-        alias, key = self.alias, queue_key()
+        return NewJob(
+            LANE, task.module_path, payload, task.queue_name, task.priority, run_after, None, signature
+        )
 
-        def make(args: Sequence[Any], kwargs: Mapping[str, Any]) -> _Made:
-            listed = [normalise(value, f"args[{at}]") for at, value in enumerate(args)] if args else []
-            named = {
-                name: value if type(value) in ATOMS else normalise(value, name)
-                for name, value in kwargs.items()
-            }
-            payload = dumps({"v": VERSION, "args": listed, "kwargs": named})
-            signature = None if key is None else sign(key, name, payload)
-            job = NewJob(LANE, name, payload, queue, priority, run_after, None, signature)
-            return job, TaskResult(task, "", listed, named, enqueued_at=now, backend=alias)
 
-        return make
+def _arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return arguments as JSON values of their own."""
+    listed = [normalise(value, f"args[{at}]") for at, value in enumerate(args)] if args else []
+    return listed, {
+        name: value if type(value) in ATOMS else normalise(value, name) for name, value in kwargs.items()
+    }
 
 
 def from_url(alias: str, url: BackendURL) -> SQLiteBackend:

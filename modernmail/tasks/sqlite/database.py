@@ -111,6 +111,23 @@ class Database:
                 self._count(connection, durable=durable)
             return changed
 
+    def insert(self, sql: str, parameters: tuple[object, ...]) -> int:
+        """Run one INSERT of a row as a durable transaction of its own, and return the row's id."""
+        with self.lock:
+            connection = self._connection
+            if connection is None or self._set_to != self.synchronous:
+                connection = self._for(True)
+            try:
+                number = connection.execute(sql, parameters).lastrowid
+            except sqlite3.IntegrityError:
+                raise
+            except sqlite3.Error:
+                # Said again, it is either done or explained.
+                number = self.patiently(connection.execute, sql, parameters).lastrowid
+            if self._commits <= _MANY:
+                self._count(connection, durable=True)
+            return number or 0
+
     def together(self, *statements: tuple[str, tuple[object, ...]]) -> list[int]:
         """Run statements that write as one transaction under NORMAL, and return how many rows each changed."""
         with self.lock:

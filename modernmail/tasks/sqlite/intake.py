@@ -1,35 +1,40 @@
-"""Where jobs enter the queue: `insert` puts one into a transaction; `Intake` lets threads that enqueue at the same
-time share one commit.
+"""Where jobs enter the queue: `insert`, `insert_all` and `insert_alike` put them into a transaction; `Intake` lets
+threads that enqueue at the same time share one commit.
 
-A commit under FULL waits for the disk once, however much it holds. Whoever gets the database commits everything that
-waits for it; the others find their job stored when their turn comes. A thread alone waits for nobody.
+A commit under FULL waits for the disk once, however much it holds. One thread at a time leads: it commits everything
+that has been brought, wakes those who brought it, and hands the lead to one who came meanwhile. A thread alone waits for
+nobody.
 
 Rules of the file: a job's own error (a key that is taken) is raised to who enqueued it, and spoils nothing for the
-others; an error of the database is everybody's; nobody returns before the commit that holds his job.
+others; an error of the database is everybody's; nobody returns before the commit that holds his job; whenever somebody
+waits, somebody leads.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 import weakref
 from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING
 
 from modernmail.errors import IdempotencyConflict, QueueUnavailable
+from modernmail.tasks.jsonvalue import dumps
 
 from .identifier import new_id
-from .job import INSERT, INSERT_CONTENT
+from .job import INSERT, INSERT_ALIKE, INSERT_AS, INSERT_CONTENT, INSERT_UNSIGNED, ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from .database import Database
     from .job import NewJob
 
-_TRIES = 5  # at an id that another process took in the same microsecond
 _MOST = 1000  # jobs of one commit
+_ROWS = 50  # of one statement, which runs without Python in between
 
 
 class Intake:
@@ -37,80 +42,155 @@ class Intake:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[_Entry] = deque()
+        self._begin()
         if hasattr(os, "register_at_fork"):
             this = weakref.ref(self)
             os.register_at_fork(after_in_child=lambda: _forget(this))
 
+    def _begin(self) -> None:
+        """Begin with nobody here: also in a forked child, where those who wait are the parent's."""
+        self._lead = threading.Lock()  # held by who leads, and handed over locked
+        self._waiting: deque[_Brought] = deque()
+        self._mutex = threading.Lock()  # over the gates of those who wait
+
     def put(self, job: NewJob) -> int:
         """Store a job, in a commit of its own or with those of other threads, and return its id."""
-        waiting, lock = self._waiting, self._database.lock
         # One statement is a transaction of its own, at a third of the calls.
-        if job.is_plain and not waiting and lock.acquire(blocking=False):
-            number = new_id()
+        if job.content is None and job.key is None and not self._waiting and self._lead.acquire(False):
             try:
-                self._database.execute(INSERT, job.row(number, time.time()))
-            except sqlite3.IntegrityError:
-                pass  # the id was taken, and below there are more tries
-            else:
-                return number
+                return self._database.insert(INSERT, job.row(new_id(), time.time()))
             finally:
-                lock.release()
+                self._lead.release()
+                if self._waiting:
+                    self._hand_over()
         (found,) = self.put_all([job])
         if isinstance(found, int):
             return found
         raise found
 
-    def put_all(self, jobs: Iterable[NewJob]) -> list[int | Exception]:
+    def put_all(self, jobs: Sequence[NewJob]) -> list[int | Exception]:
         """Store jobs with those of other threads; return the id of each, or the error that is its own.
 
         What was committed stays so when an error of the database stops the rest.
         """
-        waiting = self._waiting
-        own = [_Entry(job) for job in jobs]
-        waiting.extend(own)
+        found: list[int | Exception] = []
+        for at in range(0, len(jobs), _MOST):
+            found += self._put(_Brought(jobs[at : at + _MOST]))
+        return found
+
+    def _put(self, brought: _Brought) -> Sequence[int | Exception]:
+        self._waiting.append(brought)
+        if self._lead.acquire(blocking=False) or self._is_heir(brought):
+            try:
+                while brought.found is None:
+                    self._store_next()
+            finally:
+                self._lead.release()
+                if self._waiting:
+                    self._hand_over()
+        assert brought.found is not None
+        return brought.found
+
+    def _is_heir(self, brought: _Brought) -> bool:
+        """Wait until what was brought is stored; True when this thread is to lead instead."""
+        gate = threading.Lock()
+        gate.acquire()
+        with self._mutex:
+            if brought.is_called:
+                return brought.leads
+            brought.gate = gate
+        try:
+            # A signal may end a leader just before he hands over.
+            while not gate.acquire(timeout=1.0):
+                if self._lead.acquire(blocking=False):
+                    return True
+        except BaseException:  # a signal to this thread
+            with self._mutex:
+                brought.gate = None
+                if brought in self._waiting:
+                    self._waiting.remove(brought)
+            if brought.leads:
+                self._lead.release()
+                self._hand_over()
+            raise
+        return brought.leads
+
+    def _hand_over(self) -> None:
+        """Give the lead to the first who waits, unless somebody has taken it."""
+        while self._waiting and self._lead.acquire(blocking=False):
+            with self._mutex:
+                if self._waiting:
+                    heir = self._waiting[0]
+                    heir.leads = True
+                    heir.wake()
+                    return
+            self._lead.release()
+
+    def _store_next(self) -> None:
+        """Store what has been brought until now, and tell those who brought it."""
         with self._database.lock:
-            while not all(entry.is_settled for entry in own):
-                together = [waiting.popleft() for _ in range(min(len(waiting), _MOST))]
-                try:
-                    self._store(together)
-                except BaseException as error:
-                    is_named = isinstance(error, QueueUnavailable)
-                    why = str(error) if is_named else f"{self._database}: perhaps not stored: {error!r}"
-                    for entry in together:
-                        entry.error = QueueUnavailable(why)
-                    if not isinstance(error, QueueUnavailable):
-                        raise
-        return [entry.number if entry.error is None else entry.error for entry in own]
+            together = []
+            with self._mutex:
+                count = 0
+                while self._waiting and count < _MOST:
+                    together.append(self._waiting.popleft())
+                    count += len(together[-1].jobs)
+            try:
+                found: Sequence[int | Exception] = self._stored(
+                    [job for brought in together for job in brought.jobs]
+                )
+            except BaseException as error:
+                is_named = isinstance(error, QueueUnavailable)
+                why = str(error) if is_named else f"{self._database}: perhaps not stored: {error!r}"
+                self._settle(together, [QueueUnavailable(why)] * count)
+                if not is_named:
+                    raise
+                return
+        self._settle(together, found)
 
-    def _store(self, entries: list[_Entry]) -> None:
-        found: list[int | IdempotencyConflict] = []
+    def _settle(self, together: list[_Brought], found: Sequence[int | Exception]) -> None:
+        at = 0
+        with self._mutex:
+            for brought in together:
+                brought.found = found[at : at + len(brought.jobs)]
+                at += len(brought.jobs)
+                brought.wake()
+
+    def _stored(self, jobs: list[NewJob]) -> list[int | Exception]:
+        found: list[int | Exception] = []
         with self._database.write() as connection:
-            for entry in entries:
-                try:
-                    found.append(insert(connection, entry.job))
-                except IdempotencyConflict as error:
-                    found.append(error)
-        for entry, result in zip(entries, found, strict=True):
-            if isinstance(result, int):
-                entry.number = result
+            if all(job.key is None for job in jobs):
+                found += insert_all(connection, jobs)
             else:
-                entry.error = result
+                for job in jobs:
+                    try:
+                        found.append(insert(connection, job))
+                    except IdempotencyConflict as error:
+                        found.append(error)
+        return found
 
 
-class _Entry:
-    """A job on its way: `number` once it is stored, `error` when it will not be."""
+class _Brought:
+    """The jobs that one thread has brought; `found` is what came of each, once that is known."""
 
-    __slots__ = ("error", "job", "number")
+    __slots__ = ("found", "gate", "jobs", "leads")
 
-    def __init__(self, job: NewJob) -> None:
-        self.job = job
-        self.number = 0
-        self.error: Exception | None = None
+    def __init__(self, jobs: Sequence[NewJob]) -> None:
+        self.jobs = jobs
+        self.found: Sequence[int | Exception] | None = None
+        self.gate: threading.Lock | None = None  # locked, while the thread waits there
+        self.leads = False  # it is this thread's turn to store
 
     @property
-    def is_settled(self) -> bool:
-        return self.number != 0 or self.error is not None
+    def is_called(self) -> bool:
+        """True when there is nothing to wait for any more."""
+        return self.leads or self.found is not None
+
+    def wake(self) -> None:
+        """Let the thread go on that waits, if it does."""
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate.release()
 
 
 def insert(connection: sqlite3.Connection, job: NewJob) -> int:
@@ -121,18 +201,54 @@ def insert(connection: sqlite3.Connection, job: NewJob) -> int:
     """
     if job.key is not None and (taken := _with_key(connection, job)) is not None:
         return taken
-    for tries_left in reversed(range(_TRIES)):
-        number = new_id()
-        try:
-            connection.execute(INSERT, job.row(number, time.time()))
-        except sqlite3.IntegrityError:
-            if not tries_left:
-                raise
-            continue
-        break
+    try:
+        number = connection.execute(INSERT, job.row(new_id(), time.time())).lastrowid or 0
+    except sqlite3.IntegrityError:
+        # Outside a transaction, another may have taken the key since.
+        if job.key is not None and (taken := _with_key(connection, job)) is not None:
+            return taken
+        raise
     if job.content is not None:
         connection.execute(INSERT_CONTENT, (number, job.content))
     return number
+
+
+def insert_all(connection: sqlite3.Connection, jobs: Sequence[NewJob]) -> range:
+    """Store jobs without keys, the write lock being held, and return their ids in order."""
+    row = connection.execute("SELECT max(id) FROM modernmail_job").fetchone()
+    first = max(new_id(), 1 + (row[0] or 0))
+    now = time.time()
+    for at in range(0, len(jobs), _ROWS):
+        rows: list[object] = []
+        for number, job in enumerate(jobs[at : at + _ROWS], first + at):
+            rows += job.row(number, now)
+        connection.execute(_inserting(min(_ROWS, len(jobs) - at)), rows)
+    contents = [(first + at, job.content) for at, job in enumerate(jobs) if job.content is not None]
+    if contents:
+        connection.executemany(INSERT_CONTENT, contents)
+    return range(first, first + len(jobs))
+
+
+def insert_alike(
+    connection: sqlite3.Connection, job: NewJob, calls: Sequence[tuple[str, str | None]]
+) -> list[int]:
+    """Store jobs that are like this one but for payload and signature, and return their ids in order."""
+    numbers: list[int] = []
+    for at in range(0, len(calls), _MOST):
+        part = calls[at : at + _MOST]
+        is_signed = part[0][1] is not None
+        sql, texts = (
+            (INSERT_ALIKE, part) if is_signed else (INSERT_UNSIGNED, [payload for payload, _ in part])
+        )
+        shared = job.row_of_many(new_id(), time.time())
+        last = connection.execute(sql, (*shared, dumps(texts))).lastrowid or 0
+        numbers += range(last - len(part) + 1, last + 1)
+    return numbers
+
+
+@cache
+def _inserting(rows: int) -> str:
+    return INSERT_AS + ", ".join([ROW] * rows)
 
 
 def _with_key(connection: sqlite3.Connection, job: NewJob) -> int | None:
@@ -145,6 +261,5 @@ def _with_key(connection: sqlite3.Connection, job: NewJob) -> int | None:
 
 
 def _forget(intake: weakref.ref[Intake]) -> None:
-    """In a forked child: what waits is the parent's."""
     if (this := intake()) is not None:
-        this._waiting.clear()
+        this._begin()

@@ -14,9 +14,22 @@ COLUMNS = (
     "digest", "enqueued_at", "started_at", "attempted_at", "finished_at", "attempts", "lease", "outcome",
 )  # fmt: skip
 SELECTED = ", ".join(COLUMNS)
-INSERT = """INSERT INTO modernmail_job
-    (id, lane, queue, priority, phase, run_after, expires, name, payload, signature, key, digest, enqueued_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_INTO = """INSERT INTO modernmail_job
+    (id, lane, queue, priority, phase, run_after, expires, name, payload, signature, key, digest, enqueued_at, fresh)"""
+# The id is given out under the write lock, after that of every job there is: `arrivals.py` counts on it.
+_ID = "max(?, 1 + coalesce((SELECT max(id) FROM modernmail_job), 0))"
+_REST = ", ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = f"{_INTO} VALUES ({_ID}{_REST}"
+INSERT_AS = f"{_INTO} VALUES "  # and one `ROW` or more, under ids that are known to come after all others
+ROW = f"(?{_REST}"
+# Rows that differ in payload and signature only, from a JSON array of them: nothing is bound for each row.
+INSERT_ALIKE = f"""WITH first (id) AS MATERIALIZED (SELECT {_ID})
+    {_INTO} SELECT first.id + each.key, ?, ?, ?, ?, ?, ?, ?,
+        json_extract(each.value, '$[0]'), json_extract(each.value, '$[1]'), ?, ?, ?, ?
+    FROM first, json_each(?) AS each"""  # noqa: S608 - our own text
+INSERT_UNSIGNED = INSERT_ALIKE.replace("json_extract(each.value, '$[0]')", "each.value").replace(
+    "json_extract(each.value, '$[1]')", "NULL"
+)
 INSERT_CONTENT = "INSERT INTO modernmail_content (job, content) VALUES (?, ?)"
 
 
@@ -37,18 +50,18 @@ class NewJob:
     digest: bytes | None = None
     content: bytes | None = None
 
-    @property
-    def is_plain(self) -> bool:
-        """True when one row is all there is to store."""
-        return self.content is None and self.key is None
-
     def row(self, number: int, now: float) -> tuple[object, ...]:
         """Return the row of `INSERT` under this id, enqueued now: queued, or waiting for its time."""
-        phase = "queued" if self.run_after is None or self.run_after <= now else "waiting"
+        is_due = self.run_after is None or self.run_after <= now
         return (
-            number, self.lane, self.queue, self.priority, phase, self.run_after, self.expires, self.name,
-            self.payload, self.signature, self.key, self.digest, now,
+            number, self.lane, self.queue, self.priority, "queued" if is_due else "waiting", self.run_after,
+            self.expires, self.name, self.payload, self.signature, self.key, self.digest, now, is_due or None,
         )  # fmt: skip
+
+    def row_of_many(self, number: int, now: float) -> tuple[object, ...]:
+        """Return what `INSERT_ALIKE` wants before the JSON array: this job's row without payload and signature."""
+        row = self.row(number, now)
+        return *row[:8], *row[10:]
 
 
 @dataclass(slots=True)

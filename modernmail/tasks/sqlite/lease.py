@@ -14,6 +14,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from .arrivals import admit, admit_crowd, have_come
 from .boot import boot_id
 from .job import COLUMNS, Job
 
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 HEARTBEATS = 5  # in the time a lease lives after its last one
 
 _NEXT_HEAD = """SELECT lane, queue, priority, id FROM modernmail_job
-    WHERE phase = 'queued' AND (lane, queue) > (?, ?) ORDER BY lane, queue, priority DESC, id LIMIT 1"""
+    WHERE phase = 'queued' AND fresh IS NULL AND (lane, queue) > (?, ?) ORDER BY lane, queue, priority DESC, id LIMIT 1"""
 _CLAIM = f"""UPDATE modernmail_job
     SET phase = 'leased', lease = ?, holder = NULL, attempts = attempts + 1, attempted_at = ?,
         started_at = coalesce(started_at, ?)
-    WHERE id IN (SELECT id FROM modernmail_job WHERE phase = 'queued' AND lane = ? AND queue = ?
+    WHERE id IN (SELECT id FROM modernmail_job WHERE phase = 'queued' AND fresh IS NULL AND lane = ? AND queue = ?
                  ORDER BY priority DESC, id LIMIT ?)
     RETURNING {", ".join(COLUMNS)}"""  # noqa: S608 - names of columns
+_READY = "SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh IS NULL LIMIT 1"
 _BEGIN = "INSERT INTO modernmail_lease (token, worker, boot, until, jobs) VALUES (?, ?, ?, ?, ?)"
 _RENEW = "UPDATE modernmail_lease SET until = ? WHERE worker = ? AND boot = ? AND until > ?"
 _LET_GO = """DELETE FROM modernmail_lease WHERE token = ? AND NOT EXISTS (
@@ -96,10 +98,13 @@ class Lease:
         `at_most(lane)` says how many of a lane to take; `queues` are those to look in, all when None; `lanes`
         are lanes to leave alone.
         """
-        if not self.database.rows("SELECT 1 FROM modernmail_job WHERE phase = 'queued' LIMIT 1"):
+        if have_come(self.database):
+            admit_crowd(self.database)
+        elif not self.database.rows(_READY):
             return []
         skipped = set(lanes)
         with self.database.write() as connection:
+            admit(connection)
             head = _best_head(connection, queues, skipped)
             if head is None:
                 return []

@@ -7,26 +7,29 @@ leaves).
 from __future__ import annotations
 
 import sqlite3
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from modernmail.errors import InvalidTask
 
+from .arrivals import MARK, forget
 from .gathering import Gathering
-from .identifier import first_id_of, new_id
-from .intake import Intake, insert
-from .job import INSERT, INSERT_CONTENT, SELECTED, Job
+from .identifier import first_id_of
+from .intake import Intake, insert, insert_alike, insert_all
+from .job import SELECTED, Job
 from .schema import is_current, migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .database import Database
     from .job import NewJob
 
 _PURGE = """DELETE FROM modernmail_job WHERE id IN (
     SELECT id FROM modernmail_job WHERE id < ? AND finished_at < ? AND phase <> 'unknown' LIMIT ?)"""
+_COUNT_READY = f"""SELECT count(*) FROM (
+    SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh IS NULL
+    UNION ALL SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh = 1 AND id > {MARK} LIMIT ?)"""  # noqa: S608
 _PURGE_CONTENT = "DELETE FROM modernmail_content WHERE job NOT IN (SELECT id FROM modernmail_job) AND job < ?"
 
 
@@ -58,18 +61,24 @@ class Queue:
         if connection is not None:
             with self.joined(connection):
                 return [insert(connection, job) for job in jobs]
-        now = time.time()
         with self.database.write() as own:
             all_jobs = list(jobs)
             if any(job.key is not None for job in all_jobs):
                 return [insert(own, job) for job in all_jobs]
-            first = _first_free(own)
-            own.executemany(INSERT, [job.row(first + at, now) for at, job in enumerate(all_jobs)])
-            contents = [
-                (first + at, job.content) for at, job in enumerate(all_jobs) if job.content is not None
-            ]
-            own.executemany(INSERT_CONTENT, contents)
-        return list(range(first, first + len(all_jobs)))
+            return list(insert_all(own, all_jobs))
+
+    def insert_alike(
+        self,
+        job: NewJob,
+        calls: Sequence[tuple[str, str | None]],
+        connection: sqlite3.Connection | None = None,
+    ) -> list[int]:
+        """Store jobs that differ in payload and signature only, in one transaction, and return their ids in order."""
+        if connection is not None:
+            with self.joined(connection):
+                return insert_alike(connection, job, calls)
+        with self.database.write() as own:
+            return insert_alike(own, job, calls)
 
     @contextmanager
     def joined(self, connection: sqlite3.Connection) -> Iterator[None]:
@@ -108,8 +117,7 @@ class Queue:
 
     def count_ready(self, at_most: int) -> int:
         """Return how many jobs could be taken now; counting ends at `at_most`."""
-        sql = "SELECT count(*) FROM (SELECT 1 FROM modernmail_job WHERE phase = 'queued' LIMIT ?)"
-        return self.database.rows(sql, (at_most,))[0][0]  # type: ignore[return-value]
+        return self.database.rows(_COUNT_READY, (at_most,))[0][0]  # type: ignore[return-value]
 
     def purge(self, before: float, *, at_most: int = 5000) -> int:
         """Forget jobs that ended before this time (seconds since 1970), unknown ones excepted; return how
@@ -121,10 +129,5 @@ class Queue:
             gone = connection.execute(_PURGE, (last, before, at_most)).rowcount
             if gone:
                 connection.execute(_PURGE_CONTENT, (last,))
+                forget(connection)
         return gone
-
-
-def _first_free(connection: sqlite3.Connection) -> int:
-    """Return an id after which nobody has one, the write lock being held."""
-    row = connection.execute("SELECT max(id) FROM modernmail_job").fetchone()
-    return max(new_id(), 0 if row[0] is None else int(row[0]) + 1)

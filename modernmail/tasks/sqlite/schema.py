@@ -12,6 +12,7 @@ A job's `phase` is one of::
     unknown                                       a mail that may have been accepted: parked until someone
     decides
 
+What is enqueued is `queued` and `fresh`, and in no index until a worker admits it: see `arrivals.py`.
 Only `leased` and `content` have a `lease`; `holder` is the lease under which a job became unknown, whose late
 outcome still counts. Times are seconds since 1970, but a lease's `until` is seconds since the `boot` it
 names.
@@ -65,6 +66,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             lane TEXT PRIMARY KEY, reason TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL,
             times INTEGER NOT NULL
         ) WITHOUT ROWID""",
+    ),
+    # What an earlier release queued is admitted: it stands in the index. Its own statements go on being right.
+    (
+        "ALTER TABLE modernmail_job ADD COLUMN fresh INTEGER",  # 1 until it is admitted, then NULL
+        "DROP INDEX modernmail_ready",
+        """CREATE INDEX modernmail_ready ON modernmail_job (lane, queue, priority DESC, id)
+            WHERE phase = 'queued' AND fresh IS NULL""",
+        """INSERT INTO modernmail_meta (name, value)
+            SELECT 'admitted', coalesce(max(id), 0) FROM modernmail_job""",
     ),
 )
 
