@@ -44,9 +44,9 @@ class Contest:
         else:
             self.faults[name] = wrong
 
-    def run(self, rounds: int) -> None:
-        """Let all take their turns."""
-        self.figures = in_turns({name: _slot(turn) for name, turn in self._turns.items()}, rounds)
+    def run(self, rounds: int, warm: float = 0.0) -> None:
+        """Let all take their turns, once they are warm."""
+        self.figures = in_turns({name: _slot(turn) for name, turn in self._turns.items()}, rounds, warm)
 
     def ratio(self, name: str) -> float | None:
         """Return how many times faster than Django it was, None without either."""

@@ -31,14 +31,17 @@ class Figures:
         return statistics.median(theirs / mine for mine, theirs in pairs)
 
 
-def in_turns(turns: Mapping[str, Callable[[], float]], rounds: int) -> Figures:
-    """Let all take their turn once without counting, then so many rounds, in another order each time.
+def in_turns(turns: Mapping[str, Callable[[], float]], rounds: int, warm: float = 0.0) -> Figures:
+    """Let all take turns for `warm` seconds without counting, once at least, then so many rounds, in another order each time.
 
-    A turn returns the seconds that one unit took in it.
+    A turn returns the seconds that one unit took in it. What is compiled while it runs, as V8 does, is slow until then.
     """
     names = list(turns)
     for name in names:
+        until = time.monotonic() + warm
         turns[name]()
+        while time.monotonic() < until:
+            turns[name]()
     found: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
         random.Random(number).shuffle(names)
