@@ -81,7 +81,7 @@ class Backlog:
                 break
             status, error, reason = refusal
             delivery.settle_rest(Outcome(status, reason=reason), error)
-            self.done.append(delivery.receipt(self._io.now()))
+            self.end(delivery)
         self._left -= 1
         addresses, most = delivery.remaining, self._most
         if len(addresses) <= most:
@@ -102,7 +102,11 @@ class Backlog:
         if delivery.remaining:
             self.stranded.appendleft(delivery)
         else:
-            self.done.append(delivery.receipt(self._io.now()))
+            self.end(delivery)
+
+    def end(self, delivery: Delivery) -> None:
+        """Nothing is left to do for a delivery: its receipt is ready."""
+        self.done.append(delivery.receipt(self._io.now()))
 
     def strand(self, delivery: Delivery, addresses: tuple[Address, ...]) -> None:
         """Put back a delivery of which nothing was sent to these recipients."""
@@ -114,7 +118,7 @@ class Backlog:
     def give_up(self, delivery: Delivery, reason: str | None, reply: Reply | None = None) -> None:
         """Nothing more is tried for a delivery: whoever is left is deferred, and its receipt is ready."""
         delivery.settle_rest(Outcome("deferred", reason=reason, reply=reply, phase="connect"))
-        self.done.append(delivery.receipt(self._io.now()))
+        self.end(delivery)
 
     def hand_on(self) -> list[Delivery]:
         """Return what was to be begun next, for another wire: this one is spent."""

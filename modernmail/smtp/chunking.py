@@ -13,7 +13,7 @@ from __future__ import annotations
 from .group import check_reset
 from .outgoing import WHOLE, Outgoing, Unreadable, readable
 from .patience import Patience
-from .pipeline import Pipeline
+from .pipeline import UNREADABLE, Pipeline
 from .replies import WireFault
 
 TYPE_CHECKING = False
@@ -91,8 +91,9 @@ class ChunkedPipeline(Pipeline):
             return
         except BaseException:
             await wire.close(polite=False)
+            self._breaks(WireFault("closed", "interrupted"))
             for transaction in batch:
-                self._interrupted(transaction)
+                self._breakage.interrupted(transaction)
             raise
         if commit_point is not None and self._deadline.is_over(first.delivery):
             self._give_up_late(batch)
@@ -103,7 +104,7 @@ class ChunkedPipeline(Pipeline):
         except WireFault as fault:
             self._failed(batch, fault)
         except Unreadable as error:
-            self._unreadable(first, None, error.cause)
+            self._breakage.unreadable(first, None, self._breaks(WireFault("closed", UNREADABLE)), error.cause)
         except BaseException as error:
             self._failed(batch, WireFault("closed", f"{type(error).__name__} before the replies"))
             raise

@@ -9,9 +9,8 @@ when pulling it does not hold back the one before.
 
 from __future__ import annotations
 
-from ..errors import ContentRefused
-from ..receipt import Outcome
 from .backlog import Backlog
+from .breakage import Breakage
 from .deadline import Deadline
 from .group import speak
 from .outgoing import WHOLE, Outgoing, Unreadable
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from .wire import Source, Wire
 
 
+UNREADABLE = "closed by us: the content could not be read"
 _DOT = b".\r\n"
 
 
@@ -40,6 +40,7 @@ class Pipeline:
 
     __slots__ = (
         "_backlog",
+        "_breakage",
         "_current",
         "_deadline",
         "_done",
@@ -63,6 +64,7 @@ class Pipeline:
         self._done = self._backlog.done
         self._current: Transaction | None = None  # the server waits for its content
         self._deadline = Deadline(settings.deadline, io)
+        self._breakage = Breakage(self._backlog, self._deadline)
         self._ordinary = Patience(settings.timeout)
         self._final = Patience(settings.final_timeout, settings.timeout)
         self.fault: WireFault | None = None
@@ -114,6 +116,12 @@ class Pipeline:
         reason = "not sent" if self.fault is None else self.fault.reason
         return self._backlog.rescue(is_old=is_old, reason=reason, reply=last)
 
+    def _breaks(self, fault: WireFault) -> WireFault:
+        """The wire is not used again."""
+        self.fault = fault
+        self._current = None
+        return fault
+
     # -- the group that opens a transaction --------------------------------------------------------------------
 
     async def _open(self, transaction: Transaction) -> None:
@@ -129,9 +137,11 @@ class Pipeline:
         except WireFault as fault:
             # A reply that fits nowhere: the server may be waiting for a content, so not even QUIT is safe.
             await wire.close(polite=False)
-            self._failed_opening(transaction, fault, told)
+            self._breaks(fault)
+            self._breakage.in_opening(transaction, fault, told)
         except BaseException:
-            self._interrupted(transaction)
+            self._breaks(WireFault("closed", "interrupted"))
+            self._breakage.interrupted(transaction)
             raise
         else:
             await self._opened(transaction)
@@ -156,30 +166,6 @@ class Pipeline:
         else:
             self._backlog.finish(transaction)
 
-    def _failed_opening(self, transaction: Transaction, fault: WireFault, told: list[Reply]) -> None:
-        """The wire failed in the opening group: nothing of the content was written."""
-        self.fault = fault
-        self._current = None
-        delivery = transaction.delivery
-        open_ = transaction.judge_partly(told)
-        transaction.hear(told)
-        delivery.conversation = transaction.transcript(fault.reason)
-        if not open_ and not delivery.remaining:
-            self._done.append(delivery.receipt(self._io.now()))
-        elif self._deadline.is_over(delivery):
-            delivery.settle(open_, Outcome("deferred", reason=fault.reason, phase="connect"))
-            self._backlog.give_up(delivery, fault.reason)
-        else:
-            self._backlog.strand(delivery, open_)
-
-    def _interrupted(self, transaction: Transaction) -> None:
-        """Cancelled or worse: the wire is closed already; what is known is kept for `close`."""
-        self.fault = WireFault("closed", "interrupted")
-        self._current = None
-        before = "the outcome was known" if transaction.is_sent else "it was sent"
-        transaction.lost(f"interrupted before {before}")
-        self._backlog.give_up(transaction.delivery, "interrupted before it was sent")
-
     # -- the content, and the group after it -------------------------------------------------------------------
 
     async def _content(self, current: Transaction) -> None:
@@ -193,19 +179,24 @@ class Pipeline:
         try:
             wire.check()
         except WireFault as fault:
-            self._failed_waiting(current, following, fault)
+            self._breaks(fault)
+            self._breakage.before_content(current, following)
             return
         own = len(current.accepted) if self.answers_each else 1
         try:
             replies = await self._write(current, following, own)
         except WireFault as fault:
-            self._failed_content(current, following, fault)
+            self._breaks(fault)
+            self._breakage.in_content(current, following, fault, wire.replies, self._settle_content)
             return
         except Unreadable as error:
-            self._unreadable(current, following, error.cause)
+            self._breakage.unreadable(
+                current, following, self._breaks(WireFault("closed", UNREADABLE)), error.cause
+            )
             return
         except BaseException as error:
-            self._cut(current, following, f"{type(error).__name__} before the reply to the content")
+            broken = WireFault("closed", f"{type(error).__name__} before the reply to the content")
+            self._breakage.cut(current, following, self._breaks(broken), wire.replies, self._settle_content)
             raise
         self._current = None
         self._settle_content(current, replies)
@@ -214,7 +205,8 @@ class Pipeline:
                 following.judge(replies, own)
             except WireFault as fault:
                 await wire.close(polite=False)
-                self._failed_opening(following, fault, [])
+                self._breaks(fault)
+                self._breakage.in_opening(following, fault, [])
             else:
                 await self._opened(following)
 
@@ -284,62 +276,3 @@ class Pipeline:
             return
         current.judge_content(reply)
         self._backlog.finish(current)
-
-    def _failed_content(self, current: Transaction, following: Transaction | None, fault: WireFault) -> None:
-        self.fault = fault
-        self._current = None
-        replies = self._wire.replies
-        if current.is_sent and replies:
-            self._settle_content(current, replies)
-        elif replies and replies[0].code >= 400:
-            self._settle_content(current, replies[:1])  # the server did not wait for the end
-        elif current.accepted:
-            current.lost(_reason(fault, current, replies))
-            current.hear_end(replies)
-            current.delivery.conversation = current.transcript(fault.reason)
-            self._backlog.give_up(current.delivery, fault.reason)
-        if following is not None:
-            self._backlog.strand(following.delivery, following.addresses)
-
-    def _failed_waiting(self, current: Transaction, following: Transaction | None, fault: WireFault) -> None:
-        """The wire failed before anything of the content was written: both can begin anew elsewhere."""
-        self.fault = fault
-        self._current = None
-        if following is not None:
-            self._backlog.strand(following.delivery, following.addresses)
-        if current.accepted:
-            self._backlog.strand(current.delivery, current.accepted)
-
-    def _unreadable(self, current: Transaction, following: Transaction | None, error: Exception) -> None:
-        """The content could not be read to its end: no dot was written, and the wire is closed."""
-        self._current = None
-        self.fault = WireFault("closed", "closed by us: the content could not be read")
-        refusal = ContentRefused(f"the content could not be read: {error}")
-        refusal.__cause__ = error
-        current.delivery.error = refusal
-        current.lost(f"the content could not be read: {error}")
-        self._backlog.give_up(current.delivery, self.fault.reason)
-        if following is not None:
-            self._backlog.strand(following.delivery, following.addresses)
-
-    def _cut(self, current: Transaction, following: Transaction | None, reason: str) -> None:
-        """Cancelled or worse while the content was on its way."""
-        self.fault = WireFault("closed", reason)
-        self._current = None
-        replies = self._wire.replies
-        if current.is_sent and replies:
-            self._settle_content(current, replies)
-        elif current.accepted:
-            current.lost(reason)
-            self._backlog.give_up(current.delivery, reason)
-        if following is not None:
-            following.lost("interrupted before it was sent")
-            self._backlog.give_up(following.delivery, reason)
-
-
-def _reason(fault: WireFault, current: Transaction, replies: list[Reply]) -> str:
-    if current.is_sent:
-        return f"{fault.reason} after the content was sent, before the reply to it"
-    if replies:
-        return f"the server answered {replies[0]} before the content was complete"
-    return f"{fault.reason} before the content was complete"
