@@ -46,7 +46,8 @@ def register_task_backend(scheme: str, factory: Factory) -> None:
 def open_backend(alias: str, text: str) -> TaskBackend:
     """Return a new backend for this URL.
 
-    Raises `InvalidTaskBackend` for an unknown scheme, and `ConfigurationError` for a malformed URL or option.
+    Raises `InvalidTaskBackend` for an unknown scheme, and `ConfigurationError` for a malformed URL or option, and for an
+    engine that is not installed.
 
     >>> open_backend("default", "immediate:")
     <ImmediateBackend 'default'>
@@ -56,7 +57,14 @@ def open_backend(alias: str, text: str) -> TaskBackend:
     if factory is None:
         known = ", ".join(sorted({*_OWN, *_registered}))
         raise InvalidTaskBackend(f"no task backend for {url.scheme}:; there are: {known}")
-    backend = factory(alias, url)
+    try:
+        backend = factory(alias, url)
+    except ModuleNotFoundError as error:
+        if error.name != url.scheme:
+            raise
+        raise ConfigurationError(
+            f"the task backend {url.scheme}: needs its engine: pip install 'modernmail[{url.scheme}]'"
+        ) from error
     url.finish()
     return backend
 

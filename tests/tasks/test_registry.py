@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import chores
 import pytest
@@ -115,3 +116,12 @@ def test_configure_finishes_what_the_old_backends_have() -> None:
     tasks.configure("dummy:")
     assert result.status == "SUCCESSFUL"
     assert chores.done == ["last"]
+
+
+@pytest.mark.parametrize("engine", ["celery", "dramatiq", "procrastinate"])
+def test_an_engine_that_is_not_installed(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install, where the URL is used."""
+    monkeypatch.setitem(sys.modules, engine, None)
+    tasks.configure(f"{engine}:")
+    with pytest.raises(ConfigurationError, match=rf"pip install 'modernmail\[{engine}\]'"):
+        _ = tasks.task_backends["default"]
