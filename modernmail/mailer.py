@@ -95,6 +95,8 @@ class Mailer(Importing):
             raise ConfigurationError("username, password and token go with a URL; a Backend has its own")
         self.backend: Backend = backend
         self.from_email = None if from_email is None else Address.of(from_email, "from_email")
+        if not hasattr(layers, "__iter__"):
+            raise ConfigurationError(f"layers={layers!r}: must be a list of layers")
         self.layers = in_order((*layers, *around))
         if max_size is not None and (not isinstance(max_size, int) or max_size <= 0):
             raise ConfigurationError(f"max_size={max_size!r}: must be a number of octets, more than 0")

@@ -340,6 +340,12 @@ def test_what_would_break_a_signature_is_refused() -> None:
         Mailer("memory:", layers=[Signs(), Told("a", []), Changes()])
 
 
+def test_layers_are_a_list() -> None:
+    """One layer alone is an error that says so."""
+    with pytest.raises(ConfigurationError, match=r"layers=.*: must be a list of layers"):
+        Mailer("memory:", layers=Told("a", []))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("layers", [["retry"], [Layer], [None], [Mailer("memory:")]])
 def test_what_is_no_layer_is_refused(layers: list[object]) -> None:
     """The mailer names what it cannot use."""
