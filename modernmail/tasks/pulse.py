@@ -40,11 +40,13 @@ class Pulse:
         self._report = report
         self._mail = MailStore(backend)
         self._purges_at = time.monotonic() + PURGE
+        self._is_lost = False
 
     def beat(self) -> None:
         """Do all that is due; an error of the queue is logged, and the next beat tries again."""
         try:
-            if not self.lease.renew():
+            was_lost, self._is_lost = self._is_lost, not self.lease.renew()
+            if self._is_lost and not was_lost:  # once, however long a hand is stuck in what it lost
                 logger.warning("worker %s lost its lease: what it held goes to others", self.lease.worker)
             self.recover()
             now = time.monotonic()

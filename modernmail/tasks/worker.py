@@ -230,8 +230,14 @@ class Worker:
 
     def _beat(self) -> None:
         heartbeat = self.lease.heartbeat
-        while not self._stopping.wait(heartbeat) or (self._lanes.is_busy and not self._aborting.is_set()):
+        due = time.monotonic() + heartbeat
+        while not self._stopping.wait(max(0.0, due - time.monotonic())) or (
+            self._lanes.is_busy and not self._aborting.is_set()
+        ):
             if self._stopping.is_set():
                 # What has begun is still being finished, and its lease must live on.
                 time.sleep(min(heartbeat, 0.05))
+                if time.monotonic() < due:
+                    continue
             self._pulse.beat()
+            due = time.monotonic() + heartbeat

@@ -358,6 +358,31 @@ def die(path: str) -> None:
     os._exit(1)
 
 
+def test_a_lost_lease_is_logged_once(backend: SQLiteBackend, caplog: pytest.LogCaptureFixture) -> None:
+    """A hand that is stuck in what was lost fills no log: a line for each loss, not for each heartbeat."""
+    lease = Lease(backend.database, "w", 30)
+    pulse = Pulse(backend, lease, lambda line: None)
+
+    def lose() -> None:
+        chores.note.enqueue(1)
+        (job,) = lease.claim(lambda lane: 1)
+        backend.database.execute("UPDATE modernmail_lease SET until = 0")
+        for _ in range(3):
+            pulse.beat()
+        lease.let_go(job.lease)
+        pulse.beat()
+        (again,) = lease.claim(lambda lane: 1)
+        lease.release([again])
+        lease.let_go(again.lease)
+        backend.database.execute("DELETE FROM modernmail_job")
+
+    with caplog.at_level("WARNING", "modernmail.tasks"):
+        lose()
+        assert caplog.text.count("lost its lease") == 1
+        lose()
+        assert caplog.text.count("lost its lease") == 2
+
+
 def test_a_dead_workers_task_comes_back_within_its_lease(backend: SQLiteBackend) -> None:
     """The next worker has it before the length of the lease is over, and counts the lost attempt."""
     result = chores.note.enqueue("again")
