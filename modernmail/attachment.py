@@ -12,13 +12,16 @@ from __future__ import annotations
 from .characters import refusal, text_of
 from .errors import InvalidAttachment
 from .frozen import Frozen
-from .media_type import OCTETS, MediaType, guess_media_type
-from .source import KEPT, FileSource, Spool, spool_or_bytes
+from .media_type import MediaType, guess_media_type
+from .source import FileSource
+from .substance import substance_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from typing import Any, BinaryIO, Literal
+
+    from .source import Spool
 
     Disposition = Literal["attachment", "inline"]
 
@@ -66,7 +69,7 @@ class Attachment(Frozen):
             raise InvalidAttachment(
                 "media_type", media_type, "a multipart has parts, not content: attach each part"
             )
-        source, kind = _typed(_source_of(content, kind), kind, content, is_guess=media_type is None)
+        source, kind = substance_of(content, kind, is_guess=media_type is None)
         put = object.__setattr__
         put(self, "filename", name)
         put(self, "disposition", manner)
@@ -216,80 +219,3 @@ def checked_content_id(text: str) -> str:
             or "must be ASCII without spaces, quotes, commas or brackets, such as 'logo' or 'logo@example.com'",
         )
     return name
-
-
-def _source_of(content: Any, kind: MediaType) -> bytes | FileSource | Spool:
-    if isinstance(content, bytes):
-        return bytes(content)
-    text = text_of(content)
-    if text is not None:
-        charset = kind.get("charset") or "utf-8"
-        try:
-            return text.encode(charset)
-        except UnicodeEncodeError as error:
-            code = ord(error.object[error.start])
-            raise InvalidAttachment(
-                "content", content, f"U+{code:04X} at position {error.start} cannot be encoded as {charset}"
-            ) from error
-        except (LookupError, UnicodeError) as error:
-            raise InvalidAttachment("media_type", str(kind), f"the charset {charset} is unknown") from error
-    if isinstance(content, (bytearray, memoryview)):
-        return bytes(content)
-    if hasattr(content, "__fspath__"):
-        path = content.__fspath__()
-        if not isinstance(path, str):
-            raise InvalidAttachment("path", content, "must be a path of text")
-        return FileSource(path)
-    if hasattr(content, "read"):
-        return spool_or_bytes(content)
-    raise InvalidAttachment("content", content, "must be bytes, str, a pathlib.Path or a binary file object")
-
-
-def _typed(
-    source: bytes | FileSource | Spool, kind: MediaType, content: object, *, is_guess: bool
-) -> tuple[bytes | FileSource | Spool, MediaType]:
-    """Return the source with the media type that is true of it."""
-    if kind.main == "text" and kind.get("charset") is None:
-        if text_of(content) is not None or _is_utf8(source):
-            return source, kind.with_parameter("charset", "utf-8")
-        return source, MediaType(OCTETS)
-    if kind.essence == "message/rfc822":
-        if not isinstance(source, bytes):
-            source = source.read()
-        reason = not_seven_bit(source)
-        if reason is not None:
-            if is_guess:
-                return source, MediaType(OCTETS)
-            # RFC 2046 5.2.1: only 7bit, 8bit and binary are allowed for message/rfc822
-            raise InvalidAttachment(
-                "content", source, f"{reason}, which message/rfc822 cannot carry unchanged: "
-                "attach Message.from_bytes(…), or use application/octet-stream",
-            )  # fmt: skip
-    return source, kind
-
-
-def _is_utf8(source: bytes | FileSource | Spool) -> bool:
-    from codecs import getincrementaldecoder
-
-    decoder = getincrementaldecoder("utf-8")()
-    try:
-        for block in (source,) if isinstance(source, bytes) else source.blocks(KEPT):
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def not_seven_bit(content: bytes) -> str | None:
-    """Return why the content cannot go out as 7bit, unchanged (RFC 2045 2.7); None when it can."""
-    if not content.isascii():
-        return "it holds octets above 127"
-    if b"\0" in content:
-        return "it holds a NUL"
-    lines = content.split(b"\r\n")
-    if any(b"\n" in line or b"\r" in line for line in lines):
-        return "it holds a line end that is not CRLF"
-    if any(len(line) > 998 for line in lines):
-        return "it holds a line of more than 998 octets"
-    return None
