@@ -139,7 +139,7 @@ def draining(section: Section, folder: Path, *, is_quick: bool) -> None:
         tasks.configure(backend)
         turns = {
             "ours": lambda: drains.ours(backend, count),
-            "one by one": lambda: drains.one_by_one(folder / "one.db", address, count),
+            "one by one": lambda: drains.one_by_one(folder / "one.db", address, count, keeps_open=True),
         }
         django_mailer = drains.DjangoMailer()
         if django_mailer.is_here:
