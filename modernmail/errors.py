@@ -25,6 +25,7 @@
     │   │   └── RateLimited            …or more than its limit lets through now
     │   ├── StoreUnavailable           a store that a layer must ask first (limits, suppressions): nothing was sent
     │   └── OutcomeUnknown             the mail may have been accepted: look before you send it again
+    ├── MailNotFound (LookupError)     no mail with this id is in the inbox; .mail_id
     └── QueueError                     the queue itself
         ├── QueueFull
         ├── QueueUnavailable           locked, read-only, full or corrupt
@@ -185,6 +186,17 @@ class StoreUnavailable(DeliveryError):
 
 class OutcomeUnknown(DeliveryError):
     """The content was sent and no answer came: the mail may or may not have been accepted."""
+
+
+class MailNotFound(MailError, LookupError):
+    """No mail with this id is kept in the inbox: it never was, was deleted, or made room for newer ones."""
+
+    def __init__(self, mail_id: str) -> None:
+        super().__init__(mail_id)
+        self.mail_id = mail_id
+
+    def __str__(self) -> str:
+        return f"no mail {shown(self.mail_id)} in this inbox"
 
 
 class QueueError(MailError):

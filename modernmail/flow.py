@@ -438,10 +438,3 @@ def flow_of(
     from .watched import WatchedFlow
 
     return WatchedFlow(mailer, backend, feed, io, teller, is_single=is_single)
-
-
-def single(item: Any) -> Any:
-    """Return a feed of one."""
-    from .feed import Feed
-
-    return Feed((item,))

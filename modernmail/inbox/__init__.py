@@ -6,12 +6,14 @@ It needs the `inbox` extra (`pip install 'modernmail[inbox]'`); the stores do no
 
 from __future__ import annotations
 
+from modernmail.errors import MailNotFound
+
 from .capture import CaptureServer
 from .disk_store import DiskStore
 from .mail import CapturedMail
 from .memory_store import MemoryStore
 from .server import InboxServer
-from .store import MailNotFound, Store
+from .store import Store
 
 __all__ = [
     "CaptureServer",

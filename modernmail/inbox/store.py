@@ -14,6 +14,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+from modernmail.errors import MailNotFound
+
 from .summary import Summary, summarise
 
 if TYPE_CHECKING:
@@ -24,14 +26,6 @@ if TYPE_CHECKING:
     from .mail import CapturedMail
 
 _OTHER_PROCESSES = 0.05  # seconds between two looks at what they did
-
-
-class MailNotFound(LookupError):
-    """No mail with this id is kept: it never was, was deleted, or made room for newer ones."""
-
-    def __init__(self, mail_id: str) -> None:
-        super().__init__(f"no mail {mail_id!r} in this inbox")
-        self.mail_id = mail_id
 
 
 class Store:

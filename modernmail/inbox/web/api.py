@@ -15,9 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from modernmail.errors import InvalidSearch
+from modernmail.errors import InvalidSearch, MailNotFound
 from modernmail.inbox.search import term
-from modernmail.inbox.store import MailNotFound
 from modernmail.lint import lint
 from modernmail.reading import read
 
