@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import platform
+import subprocess
+import sys
 import threading
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -86,6 +89,33 @@ def test_a_file_is_streamed_in_bounded_memory(tmp_path: Path, size: int) -> None
         tracemalloc.stop()
     assert peak < 1_000_000
     assert total == stuffed == content.size > size * 4 // 3
+
+
+FAULTS = """
+import resource, sys
+from modernmail import Message
+
+message = Message("s", from_email="me@example.com", to=["you@example.com"]).attach_file(sys.argv[1])
+for turn in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    held = b""
+    for chunk in message.render():
+        held = chunk
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="counts what the heap of glibc does")
+def test_blocks_of_a_file_share_their_memory(tmp_path: Path) -> None:
+    """The blocks of a file take the same pages of memory again and again: the kernel makes few new ones."""
+    path = tmp_path / "large.bin"
+    with path.open("wb") as file:
+        file.truncate(10 * MIB)
+    run = subprocess.run(
+        [sys.executable, "-c", FAULTS, str(path)], check=True, stdout=subprocess.PIPE, text=True
+    )
+    _, *others = map(int, run.stdout.split())  # the first time, modules are loaded too
+    assert max(others) < 50
 
 
 @pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 57 * 2048 * 9, 57 * 2048 * 9 + 56])

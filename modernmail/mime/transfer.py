@@ -75,10 +75,27 @@ class StreamedBody:
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the encoded content; blocks end with a line end, the last one aside."""
+        _keep_room()
         left = self.source.size
         for block in self.source.blocks(_BLOCK):
             left -= len(block)
             yield _whole_lines(block) if left else base64_lines(block)
+
+
+_has_room = False
+_ROOM = 1 << 18  # octets: twice as much is kept then, more than a pass over a file holds at a time
+
+
+def _keep_room() -> None:
+    """Let the C library keep the memory of one block for the next.
+
+    glibc gives the top of its heap back as soon as 128 KiB of it are free, and to have the pages made anew for each block
+    costs up to a third more; it raises that limit once a larger piece was freed (mallopt(3), `M_MMAP_THRESHOLD`).
+    """
+    global _has_room  # once a process is enough
+    if not _has_room:
+        _has_room = True
+        bytes(_ROOM)
 
 
 _kept: dict[tuple[int, str], tuple[str, Body]] = {}
