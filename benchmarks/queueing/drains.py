@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def sink() -> Iterator[str | None]:
-    """Give the host:port of an SMTP server that takes everything; None when there is none to be had."""
-    if named := os.environ.get("MODERNMAIL_SINK"):
+def sink(log: Path | None = None) -> Iterator[str | None]:
+    """Give the host:port of an SMTP server that takes everything; None when there is none to be had.
+
+    With a `log` it is one of ours, which writes a line there for each connection.
+    """
+    if log is None and (named := os.environ.get("MODERNMAIL_SINK")):
         yield named
         return
     program = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
@@ -42,9 +45,9 @@ def sink() -> Iterator[str | None]:
         return
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [program, "-u", "nobody", f"127.0.0.1:{port}", "1000"], stderr=subprocess.DEVNULL
-    )
+    words = [program, *(["-v"] if log else []), "-u", "nobody", f"127.0.0.1:{port}", "1000"]
+    with (log or Path(os.devnull)).open("wb") as errors:
+        process = subprocess.Popen(words, stderr=errors)
     try:
         for _ in range(200):
             with suppress(OSError):
@@ -68,12 +71,23 @@ def ours(backend: SQLiteBackend, count: int) -> float:
     return took / count
 
 
+def engine(count: int) -> float:
+    """Mails that are ready, through the engine that our worker sends with: no table, no outcome that is stored."""
+    mailer = modernmail.mailers["default"]
+    parcels = [mailer.parcel(mail(number)) for number in range(count)]
+    began = time.perf_counter()
+    with mailer.send_many(parcels) as sending:
+        assert sending.finish().accepted == count
+    return (time.perf_counter() - began) / count
+
+
 def one_by_one(path: Path, address: str, count: int, *, keeps_open: bool) -> float:
     """Read a mail, send it by smtplib, delete it and log it; then the next.
 
     With a connection for each mail, as django-mailer does; or with one that is kept open for all.
     """
     host, _, port = address.partition(":")
+    name = socket.getfqdn()  # looked up once, as Django does it
     connection = durable(
         path,
         "CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, sender TEXT, recipient TEXT, content BLOB)",
@@ -88,13 +102,13 @@ def one_by_one(path: Path, address: str, count: int, *, keeps_open: bool) -> flo
     connection.executemany("INSERT INTO message (sender, recipient, content) VALUES (?, ?, ?)", rows)
     connection.execute("COMMIT")
     began = time.perf_counter()
-    client = smtplib.SMTP(host, int(port)) if keeps_open else None
+    client = smtplib.SMTP(host, int(port), name) if keeps_open else None
     while row := connection.execute("SELECT * FROM message ORDER BY id LIMIT 1").fetchone():
         number, sender, recipient, content = row
         if client is not None:
             client.sendmail(sender, [recipient], content)
         else:
-            with smtplib.SMTP(host, int(port)) as its_own:
+            with smtplib.SMTP(host, int(port), name) as its_own:
                 its_own.sendmail(sender, [recipient], content)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("DELETE FROM message WHERE id = ?", (number,))
@@ -138,6 +152,20 @@ class DjangoMailer:
         took = time.perf_counter() - began
         assert not Message.objects.exists()
         return took / count
+
+    def connections(self, log: Path, count: int = 20) -> float | None:
+        """Return how many connections it opens for a mail, counted by the server; None without `smtp-sink`."""
+        with sink(log) as address:
+            if address is None:
+                return None
+            while not (before := _connects(log)):
+                time.sleep(0.01)  # until it has told of the one that looked whether it is there
+            self.drain(address, count)
+            return (_connects(log) - before) / count
+
+
+def _connects(log: Path) -> int:
+    return log.read_text("ascii").count(": connect ")
 
 
 def settle_django(folder: Path) -> None:
