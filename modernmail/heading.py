@@ -135,10 +135,14 @@ class Heading:
     @property
     def needs_smtputf8(self) -> bool:
         """True when an address has a local part that only SMTPUTF8 can carry (RFC 6531)."""
-        others = self._to + self._from + self._cc + self._bcc + self._reply_to
+        return self._needs_utf8() or any(address.needs_smtputf8 for address in self._bcc)
+
+    def _needs_utf8(self) -> bool:
+        """Return whether the header must hold UTF-8: that of an address which the header names."""
+        named = self._to + self._from + self._cc + self._reply_to
         if self._sender is not None:
-            others = (*others, self._sender)
-        return not "".join([address.local for address in others]).isascii()
+            named = (*named, self._sender)
+        return not "".join([address.local for address in named]).isascii()
 
     def header(self, name: str, value: str) -> Self:
         """Set an extra header field, in the place of any that has this name, and return the message.

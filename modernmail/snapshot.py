@@ -64,7 +64,7 @@ def header_of(
 
     `recipients` are those of the envelope, where there is one: it may say something else than the message.
     """
-    utf8 = message.needs_smtputf8
+    utf8 = message._needs_utf8()
     headers = message._headers
     message_id = None
     has_date = False

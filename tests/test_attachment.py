@@ -218,6 +218,22 @@ def test_a_mail_that_cannot_travel_unchanged_is_not_message_rfc822(content: byte
     assert b"\r\n\r\nSubject: x\r\n\r\nbody\r\n" in mail(attachments=[good]).as_bytes()
 
 
+@pytest.mark.parametrize(
+    "kind", ["message/delivery-status", "message/disposition-notification", "message/feedback-report"]
+)
+def test_a_report_for_machines_is_not_encoded(kind: str) -> None:
+    """RFC 3464 2.1 and its kin: 7bit, with CRLF; what 7bit cannot carry goes in base64 as any file does."""
+    report = (
+        "Reporting-MTA: dns; mx.example.com\n\nFinal-Recipient: rfc822; zoe@example.com\nAction: failed\n"
+    )
+    octets = mail(attachments=[("report", report.encode(), kind)]).as_bytes()
+    head, _, body = octets.partition(f"Content-Type: {kind}".encode())[2].partition(b"\r\n\r\n")
+    assert b"Content-Transfer-Encoding: 7bit" in head
+    assert body.startswith(report.replace("\n", "\r\n").encode())
+    other = mail(attachments=[("report", report.encode() + b"\xff", kind)]).as_bytes()
+    assert b"Content-Transfer-Encoding: base64" in other
+
+
 def test_an_attachment_is_a_value(tmp_path: Path) -> None:
     """Frozen, equal by what it holds, hashable; a rendered one is equal to one that was not."""
     one, other = Attachment("a.txt", "x"), Attachment("a.txt", "x")

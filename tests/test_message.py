@@ -228,6 +228,17 @@ def test_smtputf8_is_asked_for_only_when_an_address_needs_it() -> None:
     assert mail(sender="é@example.com").needs_smtputf8
 
 
+def test_a_bcc_beyond_ascii_changes_the_envelope_alone() -> None:
+    """No header names it: its mail stays ASCII, and goes without SMTPUTF8 once a layer has sent it elsewhere."""
+    message = mail(to=["zoe@bücher.example"], bcc=["é@example.com"])
+    parcel = message.parcel()
+    assert message.needs_smtputf8
+    assert parcel.needs_smtputf8
+    assert parcel.content.is_utf8 is False
+    assert b"zoe@xn--bcher-kva.example" in bytes(parcel.content)
+    assert not parcel.replace(envelope=Envelope("me@example.com", ["all@example.com"])).needs_smtputf8
+
+
 # -- building
 
 

@@ -104,8 +104,10 @@ def _attachment_leaf(attachment: Attachment, source: bytes | FileSource | Spool)
     body: Body | Blocks | StreamedBody
     if kind.essence == "message/rfc822" and isinstance(source, bytes):
         body = Body("7bit", source)  # RFC 2046 5.2.1; `Attachment` has checked that it can stand as it is
+    elif not isinstance(source, bytes):
+        body = StreamedBody(source)
     else:
-        body = base64_body(source) if isinstance(source, bytes) else StreamedBody(source)
+        body = (_report(source) if kind.essence in _REPORTS else None) or base64_body(source)
     name = attachment.filename
     parameters = () if name is None else (("filename", name),)
     fields = [
@@ -116,6 +118,18 @@ def _attachment_leaf(attachment: Attachment, source: bytes | FileSource | Spool)
     if attachment.content_id is not None:
         fields.append(f"Content-ID: <{attachment.content_id}>\r\n")
     return Leaf(kind.essence, _head(*fields), body)
+
+
+# What machines report about a mail: the types say 7bit (RFC 3464 2.1, RFC 8098 3.1, RFC 5965 3), and some readers take no other.
+_REPORTS = ("message/delivery-status", "message/disposition-notification", "message/feedback-report")
+
+
+def _report(source: bytes) -> Body | None:
+    """Return a report as it is, its line ends CRLF; None when 7bit cannot carry it."""
+    if not source.isascii() or b"\0" in source:
+        return None
+    body = text_body(source.decode("ascii"))
+    return body if body.encoding == "7bit" else None
 
 
 def _encoding(body: Body | Blocks | StreamedBody) -> str:
