@@ -28,6 +28,7 @@ class AsyncioIO:
 
     __slots__ = ("commit_point",)
     is_async = True
+    meanwhile: Callable[[], None] | None = None
     tell: Teller | None = None
     now = staticmethod(time.monotonic)
 

@@ -84,13 +84,16 @@ class _ThreadSignal:
 class BlockingIO:
     """The seam for sync programs: it blocks the calling thread and never suspends."""
 
-    __slots__ = ("commit_point",)
+    __slots__ = ("commit_point", "meanwhile")
     is_async = False
     tell: Teller | None = None
     now = staticmethod(time.monotonic)
 
-    def __init__(self, commit_point: CommitPoint | None = None) -> None:
+    def __init__(
+        self, commit_point: CommitPoint | None = None, meanwhile: Callable[[], None] | None = None
+    ) -> None:
         self.commit_point = commit_point
+        self.meanwhile = meanwhile
 
     async def sleep(self, seconds: float) -> None:
         """Block for this many seconds."""
@@ -120,12 +123,13 @@ class TellingIO:
     """Another `IO`, and somebody to tell of events: what a sending has while somebody listens."""
 
     __slots__ = (
-        "at_exit", "commit_point", "is_async", "lock", "now", "run", "signal", "sleep", "tell", "to_the_end",
+        "at_exit", "commit_point", "is_async", "lock", "meanwhile", "now", "run", "signal", "sleep", "tell", "to_the_end",
     )  # fmt: skip
 
     def __init__(self, io: IO, tell: Teller) -> None:
         self.tell: Teller | None = tell
         self.commit_point = io.commit_point
+        self.meanwhile = io.meanwhile
         self.is_async = io.is_async
         self.now = io.now
         self.sleep = io.sleep

@@ -51,6 +51,11 @@ if TYPE_CHECKING:
             ...
 
         @property
+        def meanwhile(self) -> Callable[[], None] | None:
+            """What to do while the reply to a content is on its way; it must not raise."""
+            ...
+
+        @property
         def tell(self) -> Teller | None:
             """Whom to tell of events; None when nobody listens."""
             ...

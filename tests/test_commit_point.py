@@ -186,3 +186,24 @@ def test_a_reply_that_fits_nowhere_ends_the_session(step: str, is_cut: bool) -> 
                 {"accepted", "unknown"} if address in taken else {"deferred", "unknown"}
             )
     assert receipts[-1].is_complete
+
+
+@pytest.mark.parametrize("capabilities", [["PIPELINING"], []], ids=["data", "stepwise"])
+@sizes
+def test_what_is_done_meanwhile_is_done_once_for_each_mail(capabilities: list[str], size: int) -> None:
+    """Between the commit point of a mail and its receipt, with all of it written."""
+    told: list[str] = []
+    mails = parcels(size, size, size)
+
+    async def mark(parcel: Parcel) -> None:
+        told.append(f"mark {mails.index(parcel)}")
+
+    with ScriptedSMTPServer(capabilities=capabilities) as server:
+        mailer = Mailer(server.url(chunking="off"))
+        stream = mailer.backend.deliver(
+            Burst(mails, first=0), BlockingIO(mark, lambda: told.append("meanwhile"))
+        )
+        while (receipt := run_blocking(stream.next())) is not None:
+            told.append(f"receipt {receipt.position}")
+        mailer.close()
+    assert told == [step for at in range(3) for step in (f"mark {at}", "meanwhile", f"receipt {at}")]

@@ -238,7 +238,7 @@ class Pipeline:
             whole: bytes = pieces[0].stuffed if len(pieces) == 1 else b"".join(content.stuffed_chunks())  # type: ignore[union-attr]
             last = whole + last
         current.is_sent = True
-        return await wire.exchange(last, count, patience)
+        return await wire.exchange(last, count, patience, self._io.meanwhile)
 
     def _patience(self, current: Transaction, following: Transaction | None, own: int) -> Patience:
         """Return how long the replies to this content, or to a lone dot, and those to the next group may take."""

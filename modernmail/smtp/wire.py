@@ -15,6 +15,7 @@ from .replies import WireFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Protocol
 
     from ..parcel import Parcel
@@ -53,10 +54,17 @@ if TYPE_CHECKING:
         served: int
         last_used: float
 
-        async def exchange(self, data: bytes | Outgoing, count: int, patience: Patience) -> list[Reply]:
+        async def exchange(
+            self,
+            data: bytes | Outgoing,
+            count: int,
+            patience: Patience,
+            meanwhile: Callable[[], None] | None = None,
+        ) -> list[Reply]:
             """Write the octets, then return the next `count` replies, each within its patience.
 
-            Each block that is written must be taken within the ordinary timeout.
+            Each block that is written must be taken within the ordinary timeout. `meanwhile` is called once all is
+            written, before the replies are waited for.
             """
             ...
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import (
@@ -29,7 +29,7 @@ from modernmail.flow import flow_of
 from modernmail.insight.log import log_receipt, logs_all
 from modernmail.runtime import BlockingIO, run_blocking
 
-from .ledger import Ledger
+from .ledger import SLOW, Ledger
 from .mailjob import LANE, described, unpack
 from .recipients import merged, pending, phase_of, settled
 from .verdict import verdict
@@ -101,6 +101,13 @@ class Delivery:
         self._connected: Callable[[], None] | None = connected
         self._begun: list[tuple[Job, list[str]]] = []  # with the recipients, in the order of their positions
         self._current: dict[str, Job] = {}  # by Message-ID
+        self._heard: list[tuple[Mailer, Receipt, float]] = []  # and when; nothing is made of it yet
+        self._may_wait = (
+            False  # while a mail is on its way there was time for the one before, and that was soon
+        )
+        self._failure: Exception | None = None  # of what was done meanwhile
+        self._following: Job | None = None  # what will be asked for after the next one
+        self._ready: tuple[Job, Parcel] | None = None
 
     def run(self, jobs: list[Job]) -> None:
         """Send these mails; raises `Paused` when the mailer cannot send. `close` comes after it in any case."""
@@ -126,7 +133,10 @@ class Delivery:
 
     def close(self, jobs: list[Job]) -> None:
         """Store what came of these mails, and give back those that were not sent."""
-        self._ledger.close(jobs)
+        try:
+            self._take_in()
+        finally:
+            self._ledger.close(jobs)
 
     def _flow(self, mailer: Mailer, jobs: list[Job]) -> None:
         """Send jobs until all are settled, beginning a new stream after one that was broken off."""
@@ -135,11 +145,15 @@ class Delivery:
         while True:
             self._begun.clear()
             self._current.clear()
-            io = BlockingIO(self._commit)
+            io = BlockingIO(self._commit, self._meanwhile)
             flow = flow_of(mailer, mailer._effective(), Feed(self._parcels(waiting)), io)
             try:
                 while (receipt := run_blocking(flow.receive())) is not None:
-                    self._outcome(mailer, receipt)
+                    self._heard.append((mailer, receipt, time.monotonic()))
+                    if not self._may_wait:
+                        self._take_in()
+                    if self._failure is not None:
+                        raise self._failure
                     if logs_everything or not receipt.is_complete:
                         log_receipt(receipt, flow.hosts)
             except NotOurs as error:
@@ -153,21 +167,25 @@ class Delivery:
             except BaseException as error:
                 self._close(mailer, flow, keep_deferred=not isinstance(error, Exception))
                 raise
+            self._take_in()
             return
 
     def _close(self, mailer: Mailer, flow: Flow, *, keep_deferred: bool = True) -> None:
         """Take the receipts a broken stream still has; deferrals need not count, when the fault is not
         theirs."""
-        for receipt in run_blocking(flow.close()):
+        receipts = run_blocking(flow.close())
+        self._take_in()
+        for receipt in receipts:
             if keep_deferred or receipt.count("deferred") < len(receipt.recipients):
                 self._outcome(mailer, receipt)
 
     def _parcels(self, jobs: Iterator[Job]) -> Iterator[Parcel]:
         while ahead := list(islice(jobs, _AHEAD)):
             self._loaded = self._contents.contents([job.id for job in ahead], up_to=_SMALL)
-            for job in ahead:
+            for job, following in zip_longest(ahead, ahead[1:]):
                 if self._is_stopping():
                     return
+                self._following = following
                 parcel = self._parcel(job)
                 if parcel is not None:
                     yield parcel
@@ -178,9 +196,7 @@ class Delivery:
             self._end(job, "expired", "its time was over before it could be sent")
             return None
         try:
-            parcel = unpack(
-                job, self._loaded.pop(job.id, None) or self._contents.content(job.id), self._signing_key
-            )
+            parcel = self._unpacked(job)
         except (PayloadRejected, InvalidValue) as error:
             logger.error("mail %x cannot be sent: %s", job.id, error)
             self._end(job, "rejected", f"{type(error).__name__}: {error}")
@@ -198,8 +214,46 @@ class Delivery:
         self._current[parcel.message_id] = job
         return parcel
 
+    def _unpacked(self, job: Job) -> Parcel:
+        ready, self._ready = self._ready, None
+        if ready is not None and ready[0] is job:
+            return ready[1]
+        return unpack(
+            job, self._loaded.pop(job.id, None) or self._contents.content(job.id), self._signing_key
+        )
+
+    def _meanwhile(self) -> None:
+        """A mail is on its way: store what came of the one before, and unpack the one after the next.
+
+        Nothing is raised here, where it would break the wire: it is when that mail is over.
+        """
+        self._may_wait = True
+        try:
+            self._take_in()
+            self._ledger.store()
+        except Exception as error:  # noqa: BLE001
+            self._failure = error
+            return
+        job, self._following = self._following, None
+        if job is not None and job.id in self._loaded:
+            try:
+                self._ready = (job, unpack(job, self._loaded[job.id], self._signing_key))
+            except Exception:  # noqa: BLE001 - it fails again, in its own place
+                return
+            del self._loaded[job.id]
+
+    def _take_in(self) -> None:
+        """Make of all receipts what follows from them."""
+        while self._heard:
+            mailer, receipt, at = self._heard.pop(0)
+            if time.monotonic() - at > SLOW:
+                self._may_wait = False
+            self._outcome(mailer, receipt)
+
     async def _commit(self, parcel: Parcel) -> None:
         """The commit point: past it, nobody sends this mail again by himself."""
+        if len(self._heard) > 1:
+            self._take_in()
         job = self._current[parcel.message_id]
         if not self._ledger.commit(job):
             raise NotOurs(

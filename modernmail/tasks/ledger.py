@@ -1,8 +1,9 @@
 """What has become of the mails that a hand has claimed: `Ledger` gathers it, and stores it with the next commit point.
 
-One transaction then holds the outcome of a mail and the commit point of the next, so a mail costs one.
+One transaction then holds the outcome of a mail and the commit point of the next, so a mail costs one. Where the next mail
+is on its way already there is time to store it, and `store` does.
 
-Rules of the file: no outcome is dropped; an outcome does not wait longer than `_SLOW` for the next commit point.
+Rules of the file: no outcome is dropped; an outcome does not wait longer than `SLOW` for the next commit point.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .sqlite.job import Job
     from .sqlite.lease import Lease
 
-_SLOW = 0.005  # seconds
+SLOW = 0.005  # seconds
 _MOST = 50  # outcomes that wait
 
 
@@ -63,8 +64,12 @@ class Ledger:
             self._over.append(job.id)
         if is_heard:
             self._heard = time.monotonic()
-        if not is_heard or self._gap > _SLOW or len(self._marks) >= _MOST:
+        if not is_heard or self._gap > SLOW or len(self._marks) >= _MOST:
             self._flush()
+
+    def store(self) -> None:
+        """Store what waits for the next commit point, now."""
+        self._flush()
 
     def is_settled(self, job: Job) -> bool:
         """True for a mail of which all is known, or which is in other hands."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import sqlite3
@@ -27,7 +28,8 @@ from modernmail.errors import (
 from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
 from modernmail.tasks import Schedule
-from modernmail.tasks.recipients import STATUSES
+from modernmail.tasks.pulse import Pulse
+from modernmail.tasks.recipients import STATUSES, merged
 from modernmail.tasks.signals import mail_enqueued, mail_finished
 from modernmail.tasks.sqlite import SQLiteBackend
 from modernmail.tasks.sqlite.lease import Lease
@@ -36,12 +38,13 @@ from modernmail.tasks.worker import Worker
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from modernmail.parcel import Parcel
     from modernmail.runtime import IO
     from modernmail.tasks import Ticket
+    from modernmail.tasks.sqlite.lease import Mark
 
 
 @pytest.fixture
@@ -788,3 +791,58 @@ def test_what_a_dead_worker_left_is_resent_where_its_mailer_says_so(backend: SQL
         ticket.refresh()
     assert (parked.status, resent.status) == ("unknown", "accepted")
     assert lines[0] == {"phase": "recovered", "queued": 0, "unknown": 2}
+
+
+def test_an_outcome_is_stored_while_the_next_mail_is_on_its_way(
+    backend: SQLiteBackend, store: MailStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the commit point of a mail one outcome at most is not stored yet, that of the mail right before it."""
+    for number in range(8):
+        mail(f"u{number}@example.com").enqueue()
+    open_at_commit: list[int] = []
+    real = Lease.commit_point
+
+    def watched(self: Lease, number: int, token: str, marks: Sequence[Mark] = ()) -> bool:
+        is_ours = real(self, number, token, marks)
+        open_at_commit.append(
+            backend.database.rows("SELECT count(*) FROM modernmail_job WHERE phase = 'content'")[0][0]
+        )  # type: ignore[arg-type]
+        return is_ours
+
+    monkeypatch.setattr(Lease, "commit_point", watched)
+    with ScriptedSMTPServer(capabilities=["PIPELINING"]) as server:
+        use(server)
+        work(backend, concurrency=1)
+        assert len(server.commits) == 8
+    assert len(open_at_commit) == 8
+    assert max(open_at_commit) <= 2
+    assert store.counts() == {"accepted": 8}
+
+
+def test_an_outcome_that_fails_pauses_the_mailer_and_sends_nobody_twice(
+    backend: SQLiteBackend,
+    store: MailStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whether it failed while the next mail was on its way or not: that mail is unknown, those not begun are kept."""
+    for number in range(8):
+        mail(f"u{number}@example.com").enqueue()
+    calls = itertools.count(1)
+
+    def failing(*arguments: Any) -> Any:
+        if next(calls) == 4:
+            raise RuntimeError("nobody foresaw it")
+        return merged(*arguments)
+
+    monkeypatch.setattr("modernmail.tasks.delivery.merged", failing)
+    with ScriptedSMTPServer(capabilities=["PIPELINING"]) as server:
+        use(server)
+        work(backend, concurrency=1)
+        Pulse(backend, Lease(backend.database, "w", 30), lambda line: None).recover()
+        sent = [commit.recipients for commit in server.commits]
+    counts = store.counts()
+    assert "nobody foresaw it" in caplog.text
+    assert counts["unknown"] == 1
+    assert counts["accepted"] == len(sent) - 1
+    assert sum(counts.values()) == 8

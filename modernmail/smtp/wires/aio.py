@@ -20,6 +20,7 @@ from .security import session_facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from ...receipt import Reply
@@ -71,7 +72,13 @@ class AsyncioWire(asyncio.BufferedProtocol):
 
     # -- what the pipeline calls -------------------------------------------------------------------------------
 
-    async def exchange(self, data: bytes | Outgoing, count: int, patience: Patience) -> list[Reply]:
+    async def exchange(
+        self,
+        data: bytes | Outgoing,
+        count: int,
+        patience: Patience,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> list[Reply]:
         """Write, then return `count` replies, each within its patience."""
         replies = self.replies = []
         self._reader.begin()
@@ -86,6 +93,8 @@ class AsyncioWire(asyncio.BufferedProtocol):
                 self._transport.write(data)
             else:
                 await self._write(data)
+            if meanwhile is not None:
+                meanwhile()
             if waiter is not None:
                 deadline = self._deadline = patience.due(self._seen, monotonic())
                 if self._timer is None or deadline < self._next_look:

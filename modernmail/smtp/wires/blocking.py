@@ -24,7 +24,7 @@ from .security import session_facts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from ...receipt import Reply
@@ -68,7 +68,13 @@ class BlockingWire:
         both.register(sock, select.POLLIN | select.POLLOUT)
         self._poll_both = both.poll
 
-    async def exchange(self, data: bytes | Outgoing, count: int, patience: Patience) -> list[Reply]:
+    async def exchange(
+        self,
+        data: bytes | Outgoing,
+        count: int,
+        patience: Patience,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> list[Reply]:
         """Write, then return `count` replies, each within its patience."""
         replies: list[Reply] = []
         self.replies = replies
@@ -79,6 +85,8 @@ class BlockingWire:
                 self._write(data, patience)
             else:
                 self._write_reading(data, patience)
+            if meanwhile is not None:
+                meanwhile()
             if len(replies) < count:
                 self._read(count, patience)
         except BaseException:
