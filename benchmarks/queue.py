@@ -168,8 +168,9 @@ def draining(section: Section, folder: Path, *, is_quick: bool) -> None:
     _row(section, table, figures, "ready mails through our engine, no queue", "engine",
          "the same over a connection kept open", "kept open", None)  # fmt: skip
     if opened is not None:
+        plural = "" if opened == 1 else "s"
         section.add(
-            f"django-mailer's `send_all` opened {opened:g} connections for each mail, counted by `smtp-sink` in this run:"
+            f"django-mailer's `send_all` opened {opened:g} connection{plural} for each mail, counted by `smtp-sink` in this run:"
             " Django's SMTP backend closes what it opened itself after each `send_messages`, and django-mailer sends mail"
             " by mail."
         )

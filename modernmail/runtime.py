@@ -5,8 +5,9 @@ Everything above this floor that waits is an `async def` over an `IO`. Under asy
 
 `seam` says what an `IO` is; its asyncio form is in `aio`.
 
-Rules of the file: an `IO` holds no state of a delivery, except the commit point that its owner gave it and whom to tell; no other
-module of the library asks which of the two it runs under, except the edges that open sockets.
+Rules of the file: an `IO` holds no state of a delivery, except what its owner gave it: the commit point, what to do
+meanwhile, and whom to tell; no other module of the library asks which of the two it runs under, except the edges that open
+sockets.
 """
 
 from __future__ import annotations
