@@ -7,6 +7,8 @@ with another account makes it first. SQLite gives its `-wal` and `-shm` files th
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from os import urandom
 from pathlib import Path
 
 
@@ -15,10 +17,22 @@ def private_file(path: str | os.PathLike[str]) -> None:
 
     What cannot be made is left to whoever opens it next, and has the better error.
     """
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600))
-    except OSError:  # it is there, or nothing can be there
+    if os.path.lexists(path):
         return
+    # Made beside and then linked, so that its name is there only when its descriptor is closed: to close a file drops all locks
+    # that this process has on it (POSIX), those of SQLite for a thread that was quicker to open it among them.
+    beside = f"{os.fspath(path)}.{urandom(8).hex()}"
+    try:
+        os.close(os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600))
+    except OSError:  # nothing can be there
+        return
+    try:
+        with suppress(
+            OSError
+        ):  # somebody was quicker, or the file system has no links, and then hardly permissions
+            os.link(beside, path)
+    finally:
+        Path(beside).unlink()
 
 
 def private_folder(path: str | os.PathLike[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from modernmail import Mailer, Message, tasks
 from modernmail.inbox import DiskStore
 from modernmail.layers import SQLiteSuppressions
+from modernmail.private import private_file
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
 
@@ -91,3 +92,20 @@ def test_new_suppressions_are_for_their_owner_alone(tmp_path):
     suppressions = SQLiteSuppressions(tmp_path / "suppressed.db")
     suppressions.add("zoe@example.com")
     assert mode(tmp_path / "suppressed.db") == "rw-------"
+
+
+def test_a_file_has_its_name_only_when_it_is_closed(tmp_path, monkeypatch):
+    """To close a descriptor drops the locks that this process has on its file: so nobody can have opened that before."""
+    path = tmp_path / "queue.db"
+    seen = []
+    close = os.close
+
+    def watched(descriptor):
+        seen.append(path.exists())
+        close(descriptor)
+
+    monkeypatch.setattr("modernmail.private.os.close", watched)
+    private_file(path)
+    monkeypatch.undo()
+    assert seen == [False]
+    assert [each.name for each in tmp_path.iterdir()] == ["queue.db"]
