@@ -6,6 +6,8 @@ was pulled and not sent is in `unsent`; a sending that is dropped half-way gives
 
 from __future__ import annotations
 
+from functools import partial
+
 from .errors import MailError
 from .insight.log import log_receipt, logs_all
 from .runtime import run_blocking
@@ -188,7 +190,11 @@ class AsyncSending(_Sending):
 
     def _drop(self) -> None:
         loop = self._loop
-        if loop is not None and not loop.is_closed():
+        if loop is None:
+            return
+        if loop.is_closed():
+            _close_at_once(self._flow)
+        else:
             loop.call_soon_threadsafe(_close_soon, loop, self._flow)
 
     async def __anext__(self) -> Receipt:
@@ -220,4 +226,21 @@ _closing: set[asyncio.Task[list[Receipt]]] = set()  # a loop keeps no task alive
 def _close_soon(loop: asyncio.AbstractEventLoop, flow: Flow) -> None:
     task = loop.create_task(flow.close())
     _closing.add(task)
-    task.add_done_callback(_closing.discard)
+    task.add_done_callback(partial(_closed, flow))
+
+
+def _closed(flow: Flow, task: asyncio.Task[list[Receipt]]) -> None:
+    """The task is over; when the loop ends it may have been cancelled before it began."""
+    _closing.discard(task)
+    if task.cancelled():
+        _close_at_once(flow)
+
+
+def _close_at_once(flow: Flow) -> None:
+    """Close where nothing can wait any more: what would wait for the server breaks the connection instead."""
+    closing = flow.close()
+    try:
+        closing.send(None)
+    except StopIteration:
+        return
+    closing.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -392,3 +393,38 @@ def test_an_envelope_belongs_to_one_mail() -> None:
     parcel = Mailer("null:").parcel(message(0), Envelope("", ["other@example.com"]))
     (receipt,) = Mailer("null:").send_many([parcel])
     assert receipt.accepted == ("other@example.com",)
+
+
+async def left_by_break(mailer: Mailer) -> None:
+    """Leave a sending in the middle, and the loop right after."""
+    async for _ in mailer.asend_many(message(number) for number in range(6)):
+        break
+
+
+async def left_by_name(mailer: Mailer) -> None:
+    """Forget a sending in the middle."""
+    sending = mailer.asend_many(message(number) for number in range(6))
+    await anext(sending)
+    del sending
+
+
+async def left_by_error(mailer: Mailer) -> None:
+    """Leave by an exception, whose traceback outlives the loop and holds the sending."""
+    sending = mailer.asend_many(message(number) for number in range(6))
+    await anext(sending)
+    raise KeyError("mine")
+
+
+@pytest.mark.parametrize("leave", [left_by_break, left_by_name, left_by_error])
+@pytest.mark.parametrize("pool", [1, 3])
+def test_a_sending_that_is_left_as_its_loop_ends_leaves_no_connection(leave, pool) -> None:
+    """Nobody closed it, and no task of the loop gets to run any more: its connection is closed all the same."""
+    with ScriptedSMTPServer() as server, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        mailer = Mailer(server.url(pool=pool, tls="off"))
+        with suppress(KeyError):
+            asyncio.run(leave(mailer))
+        del mailer
+        gc.collect()
+        server.wait_until_idle(5)
+    assert [str(one.message) for one in caught if "unclosed" in str(one.message)] == []

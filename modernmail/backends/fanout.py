@@ -75,10 +75,11 @@ class FanOut:
 
     async def close(self) -> list[Receipt]:
         """Cancel what runs and return every receipt not taken."""
-        tasks = self._tasks or []
+        tasks = [task for task in self._tasks or () if not task.done()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
         receipts = list(self._ready)
         self._ready.clear()
         for stream in self._streams:
