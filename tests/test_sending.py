@@ -428,3 +428,25 @@ def test_a_sending_that_is_left_as_its_loop_ends_leaves_no_connection(leave, poo
         gc.collect()
         server.wait_until_idle(5)
     assert [str(one.message) for one in caught if "unclosed" in str(one.message)] == []
+
+
+@faces
+def test_the_reply_to_rset_is_not_the_reply_to_mail(is_async: bool) -> None:
+    """A group that begins with RSET and is cut off in the middle: each reply that came is its own recipient's."""
+    script = [
+        Rule("RCPT", session=1, nth=1).reply("550 5.1.1 the first"),
+        Rule("RCPT", session=1, nth=2).reply("550 5.1.1 nobody").close(),
+    ]
+    two = Message("2", "text", from_email="me@example.com", to=["nobody@example.com", "zoe@example.com"])
+    with ScriptedSMTPServer(script, capabilities=["PIPELINING"]) as server:
+        mailer = Mailer(server.url(pool=1, tls="off"))
+        if is_async:
+            receipts = asyncio.run(gathered(mailer.asend_many([message(0), two])))
+        else:
+            receipts = list(mailer.send_many([message(0), two]))
+        commands = [step.name for step in server.sessions[0].steps]
+    assert "RSET" in commands
+    found = receipts[1].recipients
+    assert str(found["nobody@example.com"].reply) == "550 5.1.1 nobody"
+    assert found["nobody@example.com"].status == "rejected"
+    assert found["zoe@example.com"].status == "accepted"

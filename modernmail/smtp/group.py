@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 async def speak(wire: Wire, transaction: Transaction, patience: Patience, told: list[Reply]) -> None:
     """Say RSET if the transaction before needs it, MAIL, RCPT … and DATA. Raises `WireFault`."""
     singly: list[Reply] = []
+    reset = wire.extensions.pipelining and wire.needs_reset
     try:
         if wire.extensions.pipelining:
-            reset = wire.needs_reset
             wire.needs_reset = False
             group = b"RSET\r\n" + transaction.group if reset else transaction.group
             replies = await wire.exchange(group, transaction.count + reset, patience)
@@ -33,8 +33,8 @@ async def speak(wire: Wire, transaction: Transaction, patience: Patience, told: 
         else:
             await _singly(wire, transaction, patience, singly)
     except WireFault as fault:
-        # What came and was no SMTP pairs with nothing.
-        told += [] if fault.kind == "protocol" else [*singly, *wire.replies]
+        # What came and was no SMTP pairs with nothing, and the first reply with RSET where that was said.
+        told += [] if fault.kind == "protocol" else [*singly, *wire.replies[1 if reset else 0 :]]
         raise
 
 
