@@ -1,6 +1,6 @@
 """SMTP commands as octets: the one place that writes them.
 
-The transaction asks for a group, the opening for single lines.
+The transaction asks for a group.
 
 Rules of the file: checks run on octets, after encoding. A command holds no octet below 0x20 and no 0x7F; a path is what
 `Address` has checked, in angle brackets; a parameter value is `esmtp-value` (RFC 5321 4.1.2), free text goes through
@@ -13,22 +13,10 @@ from ..errors import InvalidMessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..address import Address
 
 _CONTROLS = bytes(range(0x20)) + b"\x7f"
 _XTEXT = frozenset(range(0x21, 0x7F)) - {0x2B, 0x3D}
-
-
-def line(text: str) -> bytes:
-    """Return one command with its line end. Raises `InvalidMessage` for a control character."""
-    return lines((text,))
-
-
-def lines(commands: Sequence[str]) -> bytes:
-    """Return several commands, each with its line end. Raises `InvalidMessage` when one would become two."""
-    return checked("\r\n".join((*commands, "")), len(commands))
 
 
 def checked(text: str, count: int) -> bytes:

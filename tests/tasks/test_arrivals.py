@@ -7,9 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import chores
-import pytest
 
-import modernmail
 from modernmail import Message, tasks
 from modernmail.tasks.sqlite import SQLiteBackend, identifier, schema
 from modernmail.tasks.sqlite.job import NewJob
@@ -18,26 +16,14 @@ from modernmail.tasks.sqlite.mail import MailStore
 from modernmail.tasks.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
 
 FRAME = 24 + 4096  # octets that a page takes in the log
 _OLD_INSERT = """INSERT INTO modernmail_job
     (id, lane, queue, priority, phase, run_after, expires, name, payload, signature, key, digest, enqueued_at)
     VALUES (?, 'task', 'default', 0, 'queued', NULL, NULL, 'chores.note', ?, NULL, NULL, NULL, ?)"""
-
-
-@pytest.fixture
-def backend(tmp_path: Path) -> Iterator[SQLiteBackend]:
-    """The default backend: a queue in a new file, its tables made."""
-    chores.done.clear()
-    tasks.configure(f"sqlite:////{tmp_path}/queue.db?patience=0.2")
-    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
-    backend = tasks.task_backends["default"]
-    assert isinstance(backend, SQLiteBackend)
-    backend.jobs.find(1)
-    yield backend
-    modernmail.configure({})
 
 
 def claimed(backend: SQLiteBackend, at_most: int = 1) -> list[int]:

@@ -14,27 +14,14 @@ import chores
 import pytest
 from forked import forks, in_a_child
 
-import modernmail
-from modernmail import Message, tasks
+from modernmail import Message
 from modernmail.errors import IdempotencyConflict, MailError, QueueUnavailable
-from modernmail.tasks.sqlite import SQLiteBackend
 from modernmail.tasks.sqlite.job import NewJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-
-@pytest.fixture
-def backend(tmp_path: Path) -> Iterator[SQLiteBackend]:
-    """The default backend: a queue in a new file, its tables made."""
-    tasks.configure(f"sqlite:////{tmp_path}/queue.db?patience=0.2")
-    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
-    backend = tasks.task_backends["default"]
-    assert isinstance(backend, SQLiteBackend)
-    backend.jobs.find(1)
-    yield backend
-    modernmail.configure({})
+    from modernmail.tasks.sqlite import SQLiteBackend
 
 
 def at_once(backend: SQLiteBackend, *steps: Callable[[], object]) -> list[object]:
