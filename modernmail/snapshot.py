@@ -16,7 +16,7 @@ from .errors import InvalidMessage
 from .mime.field import field
 from .mime.folding import unstructured
 from .mime.mailboxes import mailboxes
-from .mime.render import document, entity
+from .mime.render import VERSION, document, entity
 from .mime.structure import alternative_leaf, arranged, attachment_leaf, text_leaf
 from .parcel import parcel_of
 
@@ -54,7 +54,9 @@ def taken_apart(
 ) -> tuple[list[str], Leaf | Multipart | None, bool]:
     """Return the header fields as they stand on the wire, the tree of parts, and whether UTF-8 is needed."""
     _, fields, _, is_utf8 = header_of(message, message._from or _stand_in(message, sender))
-    return fields, tree_of(message)[0], is_utf8
+    root, original = tree_of(message)[0], message._original
+    fields.append(VERSION if original is None or root is not original.leaf else original.version)
+    return fields, root, is_utf8
 
 
 def header_of(

@@ -8,6 +8,7 @@ import json
 import pickle
 import re
 
+import dkim
 import pytest
 from budget import in_both_runs
 from hypothesis import example, given, settings
@@ -16,6 +17,7 @@ from mail import standard
 
 from modernmail import Address, Envelope, Mailer, Message
 from modernmail.errors import InvalidMessage
+from modernmail.layers.dkim.keys import SigningKey, new_key
 from modernmail.mime.mailboxlist import MailboxList
 
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
@@ -182,7 +184,7 @@ def test_fields_go_out_as_they_stood() -> None:
     )
     message = Message.from_bytes(octets)
     head = message.as_bytes().partition(b"MIME-Version")[0]
-    assert head == octets.partition(b"\r\n\r\n")[0].replace(b"subject:   ", b"subject: ") + b"\r\n"
+    assert head == octets.partition(b"\r\n\r\n")[0] + b"\r\n"
     assert (message.subject, str(message.from_email)) == ("Two words", "Ann <a@example.com>")
     assert message.recipients == ("b@example.com", "c@example.com")
     assert message.parcel().message_id == "<1@example.com>"
@@ -380,7 +382,7 @@ def test_parts_that_cannot_travel_are_encoded_anew(part: bytes) -> None:
 
 
 def test_eight_bit_bodies_say_so() -> None:
-    """A verbatim body in 8 bits needs 8BITMIME, and the parcel says so; one that can be expressed is encoded anew."""
+    """A body in 8 bits goes out as it came and the parcel says that it needs 8BITMIME; an object's is encoded anew."""
     nested = NESTED.replace(b"plain\r\n--x", b"gr\xc3\xbc\xc3\x9fe\r\n--x").replace(
         b"text/plain", b"text/plain; charset=utf-8"
     )
@@ -389,7 +391,95 @@ def test_eight_bit_bodies_say_so() -> None:
     assert not parcel.content.is_utf8
     simple = b"From: a@example.com\nTo: b@example.com\nContent-Type: text/plain; charset=utf-8\n\ngr\xc3\xbc\xc3\x9fe\n"
     message = Message.from_bytes(simple)
-    assert (message.text, message.verbatim, message.parcel().content.is_8bit) == ("grüße\n", None, False)
+    assert (message.text, message.verbatim, message.parcel().content.is_8bit) == ("grüße\n", None, True)
+    assert body(message.as_bytes()) == "grüße\r\n".encode()
+    for other in (message.copy(body_encoding="quoted-printable"), message.copy(text="Grüße\n")):
+        assert not other.parcel().content.is_8bit
+        assert other.as_bytes().isascii()
+    standard_one = email.message_from_bytes(simple, policy=email.policy.default)
+    assert not Message.from_email_message(standard_one).parcel().content.is_8bit
+    assert Message.from_email_message(email.message_from_bytes(nested)).parcel().content.is_8bit
+
+
+_SENT = (
+    b"From: Zoe <zoe@example.com>\r\nTo: you@example.com\r\nSubject: hello\r\n"
+    b"Date: Thu, 05 Nov 2026 09:07:03 +0000\r\nMessage-ID: <1@example.com>\r\n"
+)
+_MIME = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+_PDF = (
+    b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\nJVBERg==\r\n--b--\r\n"
+)
+_AS_SENT = {
+    "plain": _SENT + _MIME + b"\r\nhi\r\n",
+    "8bit": _SENT + _MIME + b"\r\ngr\xc3\xbc\xc3\x9fe\r\n",
+    "latin-1": _SENT + _MIME.replace(b"utf-8", b"iso-8859-1") + b"\r\ngr\xfc\xdfe\r\n",
+    "8bit with a file": _SENT
+    + b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+    + _MIME
+    + b"\r\ngr\xc3\xbc\xc3\x9fe\r\n"
+    + _PDF,
+    "8bit, flowed": _SENT
+    + _MIME.replace(b"utf-8", b"utf-8; format=flowed")
+    + b"\r\ngr\xc3\xbc\xc3\x9fe \r\n\r\n",
+    "a comment on the version": _SENT
+    + _MIME.replace(b"MIME-Version: 1.0", b"Mime-Version: 1.0 (Mac OS X Mail)")
+    + b"\r\nhi",
+    "no MIME": _SENT + b"\r\nhi\r\n",
+    "no recipients": _SENT.replace(b"To: you@example.com\r\n", b"") + _MIME + b"\r\nhi\r\n",
+    "two blanks": _SENT.replace(b"Subject: ", b"Subject:  ") + _MIME + b"\r\nhi\r\n",
+    "no blank": _SENT.replace(b"Subject: ", b"Subject:") + _MIME + b"\r\nhi\r\n",
+    "a blank at the end": _SENT.replace(b"hello", b"hello ") + _MIME + b"\r\nhi\r\n",
+    "an empty line first": _SENT.replace(b"Subject: hello", b"Subject:\r\n hello") + _MIME + b"\r\nhi\r\n",
+    "no subject": _SENT.replace(b"Subject: hello", b"Subject:") + _MIME + b"\r\nhi\r\n",
+    "empty lines at the end": _SENT + _MIME.replace(b"; charset", b";\r\n\tcharset") + b"\r\nhi\r\n\r\n\r\n",
+}
+_SIGNED = (
+    *(
+        "from",
+        "from",
+        "to",
+        "to",
+        "cc",
+        "subject",
+        "subject",
+        "date",
+        "message-id",
+        "mime-version",
+        "content-type",
+    ),
+    "content-transfer-encoding",
+)
+
+
+@pytest.fixture(scope="module")
+def pem() -> bytes:
+    """A key to sign by, as PEM."""
+    return new_key()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("header", [b"relaxed", b"simple"])
+@pytest.mark.parametrize("kind", _AS_SENT)
+def test_a_signature_of_others_holds(kind: str, header: bytes, pem: bytes) -> None:
+    """What is not changed is sent on octet by octet, so that a DKIM signature holds; after a copy, a pickle and JSON too."""
+    octets = _AS_SENT[kind]
+    whole = octets if octets.endswith(b"\r\n") else octets + b"\r\n"
+    names = [
+        name.encode("ascii") for name in _SIGNED if name != "mime-version" or b"-version:" in octets.lower()
+    ]
+    signature = dkim.sign(
+        whole, b"s", b"example.com", pem, canonicalize=(header, b"simple"), include_headers=names
+    )
+    record = SigningKey(pem).record.encode("ascii")
+    message = Message.from_bytes(signature + octets)
+    for other in (
+        message,
+        message.copy(bcc=["hidden@example.com"]),
+        pickle.loads(pickle.dumps(message)),
+        Message.from_dict(json.loads(json.dumps(message.to_dict()))),
+    ):
+        assert dkim.verify(other.as_bytes(), dnsfunc=lambda *_, **__: record)
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,11 @@ class Original:
 
     `fields` are triples of name, the field as it may go out, and its source; `read` holds the values of slots as they
     were read; `unread` says, for a slot, which text could not be read and why; `leaf` is the body as it came, `reason`
-    why it is carried verbatim, and `entity` the body rendered, which stands for it until a part changes.
+    why it is carried verbatim, and `entity` the body rendered, which stands for it until a part changes; `version` is its
+    MIME-Version field. `is_as_sent` when all this is what somebody sent, and not what a standard object was written as.
     """
 
-    __slots__ = ("entity", "fields", "leaf", "read", "reason", "unread")
+    __slots__ = ("entity", "fields", "is_as_sent", "leaf", "read", "reason", "unread", "version")
 
     def __init__(
         self,
@@ -71,6 +72,9 @@ class Original:
         leaf: Leaf,
         reason: str | None,
         entity: Entity | None,
+        version: str,
+        *,
+        is_as_sent: bool,
     ) -> None:
         self.fields = tuple(fields)
         self.read = read
@@ -78,6 +82,8 @@ class Original:
         self.leaf = leaf
         self.reason = reason
         self.entity = entity
+        self.version = version
+        self.is_as_sent = is_as_sent
 
     @property
     def carried(self) -> tuple[object, ...] | None:
@@ -104,6 +110,11 @@ class Original:
                 raise InvalidMessage(
                     argument, text, f"cannot be read ({why}): set {argument}, or pass an envelope"
                 )
+
+    def _had_no_recipients(self, same: set[str]) -> bool:
+        """Return whether it was sent like this, and a To may be what its signature rules out; a draft has a Bcc."""
+        is_draft = "_bcc" in self.unread or bool(self.read["_bcc"])
+        return self.is_as_sent and not is_draft and {"_to", "_cc"} <= same
 
     def laid_out(
         self, message: Message, froms: Sequence[Address], *, utf8: bool
@@ -141,7 +152,7 @@ class Original:
         for slot in _NAMES:
             if slot not in seen:
                 _add(names, out, message, slot, froms, utf8=utf8)
-        if not any(name.lower() in ("to", "cc") for name in names):
+        if not any(name.lower() in ("to", "cc") for name in names) and not self._had_no_recipients(same):
             names.append("To")
             out.append("To: undisclosed-recipients:;\r\n")
         for entry in headers:

@@ -10,9 +10,9 @@ from .. import fields
 from ..errors import InvalidHeader, InvalidMessage
 from ..headers import Headers
 from ..message import Message
-from ..mime.carried import BLIND, carried_field, is_utf8, unfolded, without_controls
+from ..mime.carried import BLIND, as_it_stood, carried_field, is_utf8, unfolded, without_controls
 from ..mime.mailboxlist import MailboxList
-from ..mime.render import entity
+from ..mime.render import VERSION, entity
 from ..reading import read
 from ..reading.words import decode_words
 from .body import expressed, shown
@@ -27,17 +27,15 @@ if TYPE_CHECKING:
     from ..address import Address
     from .original import Source
 
-_OF_THE_BODY = (
-    "mime-version",
-    "content-type",
-    "content-transfer-encoding",
-    "content-disposition",
-    "content-id",
-)
+_OF_THE_BODY = ("content-type", "content-transfer-encoding", "content-disposition", "content-id")
 
 
-def read_message(data: bytes) -> Message:
-    """Return a message that says what these octets say. Raises `InvalidMessage` when they are no octets."""
+def read_message(data: bytes, *, is_as_sent: bool = True) -> Message:
+    """Return a message that says what these octets say. Raises `InvalidMessage` when they are no octets.
+
+    `is_as_sent` when they are what somebody sent, and perhaps signed, rather than what a standard object was written as:
+    then a body in 8 bits is kept, and nothing is added for recipients that no field names.
+    """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise InvalidMessage("data", data, f"must be bytes, not {type(data).__name__}")
     mail = read(bytes(data))
@@ -51,11 +49,20 @@ def read_message(data: bytes) -> Message:
     else:
         message._text, message._html = found.text, found.html
         message._attachments, message._alternatives = found.attachments, found.alternatives
-        if leaf.body.encoding == "7bit":
-            # As long as no part changes, the body goes out as it came, and a signature over it holds.
-            message._entity = entity(leaf)
     reason = found if isinstance(found, str) else None
-    message._original = Original(header.fields, header.read, header.unread, leaf, reason, message._entity)
+    if is_as_sent or reason is not None or leaf.body.encoding == "7bit":
+        # As long as no part changes, the body goes out as it came, and a signature over it holds.
+        message._entity = entity(leaf, version=header.version)
+    message._original = Original(
+        header.fields,
+        header.read,
+        header.unread,
+        leaf,
+        reason,
+        message._entity,
+        header.version,
+        is_as_sent=is_as_sent,
+    )
     return message
 
 
@@ -67,6 +74,7 @@ class _Header:
         self.read: dict[str, Any] = {}
         self.unread: dict[str, tuple[str, str]] = {}
         self.of_the_body: list[tuple[str, bytes]] = []
+        self.version = VERSION
         self._found: dict[str, list[Address]] = {}  # the mailboxes of each slot, field by field
         self._message = message
         self._headers = message._headers = Headers()
@@ -76,6 +84,9 @@ class _Header:
             if low in seen and fields.stands_once(low) and low not in _LISTS:
                 continue
             seen.add(low)
+            if low == "mime-version":
+                self.version = as_it_stood(name, raw) or VERSION
+                continue
             if low in _OF_THE_BODY:
                 self.of_the_body.append((name, raw))
                 continue

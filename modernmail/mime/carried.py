@@ -39,9 +39,9 @@ def carried_field(name: str, raw: bytes, *, utf8: bool = False) -> str:
     ASCII, but for a local part that is not, with `utf8` (RFC 6532). "" also for a name that no field can have, or that
     leaves no room for a value that must be folded.
 
-    >>> carried_field("To", b"Friends:\\r\\n zoe@example.com;\\r\\n")
+    >>> carried_field("To", b" Friends:\\r\\n zoe@example.com;\\r\\n")
     'To: Friends:\\r\\n zoe@example.com;\\r\\n'
-    >>> carried_field("X-Note", b"one\\rBcc: two")
+    >>> carried_field("X-Note", b" one\\rBcc: two")
     'X-Note: one Bcc: two\\r\\n'
     """
     if name.lower() in BLIND or not is_field_name(name):
@@ -55,13 +55,13 @@ def carried_field(name: str, raw: bytes, *, utf8: bool = False) -> str:
 
 
 def as_it_stood(name: str, raw: bytes) -> str | None:
-    """Return the field as it was written, None when it must be laid out anew."""
+    """Return the field as it was written, every blank of it, None when it must be laid out anew."""
     if not raw.isascii():
         return None
-    value = raw.decode("ascii").strip(" \t\r\n")
-    if value.isprintable() and len(name) + len(value) <= _HARD - 2:
-        return f"{name}: {value}\r\n"
-    return _with_its_folds(name, value)
+    value = raw.decode("ascii").rstrip("\r\n")
+    if value.isprintable() and len(name) + len(value) < _HARD:
+        return f"{name}:{value}\r\n"
+    return _with_its_folds(name, value) or _with_its_folds(name, " " + value.strip(" \t\r\n"))
 
 
 def is_utf8(raw: bytes) -> bool:
@@ -77,12 +77,12 @@ def _with_its_folds(name: str, value: str) -> str | None:
     """Return the field with its own folds, None when these are not as they must be."""
     lines = value.replace("\r\n", "\n").split("\n")
     for at, line in enumerate(lines):
-        longest = _HARD if at else _HARD - len(name) - 2
+        longest = _HARD if at else _HARD - len(name) - 1
         if len(line) > longest or (at and (line[:1] not in (" ", "\t") or not line.strip(" \t"))):
             return None
         if not line.isprintable() and not line.replace("\t", " ").isprintable():
             return None
-    return f"{name}: " + "\r\n".join(lines) + "\r\n"
+    return f"{name}:" + "\r\n".join(lines) + "\r\n"
 
 
 def unfolded(raw: bytes) -> str:

@@ -39,13 +39,16 @@ class Entity:
         self.is_pinned = is_pinned  # a file was looked at: the next mail must look again
 
 
-def entity(root: Leaf | Multipart | None, *, is_pinned: bool = False) -> Entity:
-    """Return the rendered tree; without any part, an empty text."""
+VERSION = "MIME-Version: 1.0\r\n"
+
+
+def entity(root: Leaf | Multipart | None, *, is_pinned: bool = False, version: str = VERSION) -> Entity:
+    """Return the rendered tree; without any part, an empty text. `version` is its MIME-Version field."""
     if root is None:
         return _NOTHING
     if isinstance(root, Leaf):
         body = root.body
-        fields = f"{_VERSION}{root.head}"
+        fields = f"{version}{root.head}"
         if isinstance(body, Body) and len(body.data) < _SHARED:
             piece = body if body.data.endswith(b"\r\n") else Octets(body.data + b"\r\n")
             return Entity(fields, (piece,), is_8bit=body.encoding == "8bit", is_pinned=is_pinned)
@@ -56,12 +59,9 @@ def entity(root: Leaf | Multipart | None, *, is_pinned: bool = False) -> Entity:
     else:
         out = _Pieces()
         random = urandom(15).hex()
-        fields = f"{_VERSION}{multipart_field(root, boundary(random, 0))}"
+        fields = f"{version}{multipart_field(root, boundary(random, 0))}"
         _walk(root, random, 0, out)
     return Entity(fields, out.finished(), is_8bit=out.is_8bit, is_pinned=is_pinned)
-
-
-_VERSION = "MIME-Version: 1.0\r\n"
 
 
 def boundary(random: str, depth: int) -> str:
@@ -171,7 +171,7 @@ def _check_folded(fields: str, starts: list[str]) -> None:
 
 
 _NOTHING = Entity(
-    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n",
+    f"{VERSION}Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n",
     (Octets(b"\r\n"),),
     is_8bit=False,
     is_pinned=False,

@@ -175,7 +175,7 @@ def local_refusal(
     if extensions.max_size and content.size > extensions.max_size:
         why = f"the content has {content.size} octets and the server takes at most {extensions.max_size}"
     elif content.is_8bit and not extensions.eightbitmime:
-        why = "the content is 8bit and the server does not offer 8BITMIME"
+        why = "the content is 8bit and the server does not offer 8BITMIME: body_encoding='quoted-printable' needs none"
     elif not extensions.smtputf8 and parcel.needs_smtputf8:
         why = "an address needs SMTPUTF8 and the server does not offer it"
     elif parcel.envelope.require_tls and not (extensions.requiretls and is_verified):

@@ -25,21 +25,20 @@ if TYPE_CHECKING:
 def email_message(
     fields: Sequence[str], root: Leaf | Multipart | None, policy: Policy | None, *, is_utf8: bool = False
 ) -> EmailMessage:
-    """Return an `EmailMessage` with these header fields, as they stand on the wire, and this tree.
+    """Return an `EmailMessage` with these header fields, MIME-Version among them, as they stand on the wire, and this tree.
 
     Under a policy of the caller it holds what the standard parser would have read from our octets.
     """
     kind: type[Any] = EmailMessage
     if policy is None:
         policy, kind = WIRE_UTF8 if is_utf8 else WIRE, WireMessage
-    whole = [*fields, "MIME-Version: 1.0\r\n"]
     if root is None:
         root = Leaf(
             "text/plain",
             "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n",
             Body("7bit", b""),
         )
-    part = _part(root, whole, policy, kind, urandom(15).hex(), 0)
+    part = _part(root, fields, policy, kind, urandom(15).hex(), 0)
     if isinstance(root, Leaf) and isinstance(part._payload, str) and not part._payload.endswith("\r\n"):
         part._payload = part._in_wire_form = f"{part._payload}\r\n"
     message: EmailMessage = part

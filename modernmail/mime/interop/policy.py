@@ -99,7 +99,7 @@ class WirePolicy(EmailPolicy):
         if type(value) is str:
             if not (value.isascii() and value.isprintable() and len(name) + len(value) <= _HARD - 2):
                 raw = value.encode("utf-8", "surrogateescape")
-                field = carried_field(name, raw, utf8=is_utf8(raw))
+                field = carried_field(name, b" " + raw, utf8=is_utf8(raw))
             elif name.lower() in BLIND:
                 field = ""
             else:
