@@ -99,7 +99,10 @@ def _filled(file: Readable, size: int) -> bytes:
 
 
 class Spool:
-    """Content read once from a file object and kept in an unnamed temporary file; safe for several readers."""
+    """Content read once from a file object and kept in an unnamed temporary file.
+
+    Threads may read it at the same time, and so may processes that were forked, with which its position is shared.
+    """
 
     __slots__ = ("_file", "_lock", "size")
 
@@ -119,13 +122,29 @@ class Spool:
         """Yield the content in blocks of `size` octets."""
         at = 0
         while at < self.size:
-            with self._lock:
-                self._file.seek(at)
-                block = _filled(self._file, min(size, self.size - at))
+            block = self._at(at, min(size, self.size - at))
             if not block:
                 raise InvalidAttachment("content", "<spool>", f"ended {self.size - at} octets early")
             at += len(block)
             yield block
+
+    def _at(self, at: int, size: int) -> bytes:
+        """Return `size` octets from `at` on, fewer only at the end."""
+        import os
+        import sys
+
+        if sys.platform == "win32":  # pragma: no cover
+            with self._lock:
+                self._file.seek(at)
+                return _filled(self._file, size)
+        file = self._file.fileno()
+        block = os.pread(file, size, at)
+        while len(block) < size:
+            more = os.pread(file, size - len(block), at + len(block))
+            if not more:
+                break
+            block += more
+        return block
 
     def read(self) -> bytes:
         """Return the whole content."""

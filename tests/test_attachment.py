@@ -8,6 +8,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from forked import forks, in_a_child
 from mail import standard
 from test_message import PNG, mail
 
@@ -181,6 +182,25 @@ def test_file_objects_are_read_once(size: int, kind: Any) -> None:
     assert attachment.size == size
     assert attachment == Attachment("a.bin", data)
     assert pickle.loads(pickle.dumps(attachment)).content == data
+
+
+@forks
+def test_forked_processes_read_a_spool_at_the_same_time() -> None:
+    """They share the position of its file, and each gets the octets that were given."""
+    data = os.urandom(3 << 20)
+    attachment = Attachment("a.bin", io.BytesIO(data))
+
+    def read() -> None:
+        assert all(attachment.content == data for _ in range(40))
+
+    def read_beside_another() -> None:
+        other = os.fork()
+        if not other:
+            os._exit(any(attachment.content != data for _ in range(40)))
+        read()
+        assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
+
+    in_a_child(read_beside_another)
 
 
 def test_files_of_text_and_other_things_are_refused() -> None:
