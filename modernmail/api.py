@@ -37,6 +37,10 @@ def _message(
 
 def _messages(datatuple: Iterable[Datum]) -> list[Message | MailError]:
     """Return a message for each item, or the error that says why it cannot be one: it becomes a receipt."""
+    if not hasattr(datatuple, "__iter__"):
+        raise InvalidMessage(
+            "datatuple", datatuple, "must be a list of (subject, message, from_email, recipient_list)"
+        )
     found: list[Message | MailError] = []
     for position, data in enumerate(datatuple):
         if not isinstance(data, (tuple, list)) or len(data) != 4:

@@ -51,8 +51,12 @@ class DSN(Frozen):
         put(self, "notify", _notify(notify, "notify"))
         if ret not in (None, "full", "headers"):
             raise InvalidMessage("ret", ret, 'must be "full" or "headers"')
-        if envid is not None and not (0 < len(envid) <= 100 and envid.isascii() and envid.isprintable()):
+        if envid is not None and not (
+            isinstance(envid, str) and 0 < len(envid) <= 100 and envid.isascii() and envid.isprintable()
+        ):
             raise InvalidMessage("envid", envid, "must be 1 to 100 printable ASCII characters")
+        if recipients is not None and not hasattr(recipients, "items"):
+            raise InvalidMessage("recipients", recipients, "must be a mapping of addr-specs to wishes")
         put(self, "ret", ret)
         put(self, "envid", envid)
         put(
@@ -99,7 +103,7 @@ class DSN(Frozen):
 
 
 def _notify(wish: str | Iterable[str], argument: str) -> tuple[str, ...]:
-    words = (wish,) if isinstance(wish, str) else tuple(wish)
+    words = (wish,) if isinstance(wish, str) or not hasattr(wish, "__iter__") else tuple(wish)
     if not all(word in NOTIFY for word in words):
         raise InvalidMessage(argument, wish, f"may hold {', '.join(NOTIFY)}")
     # RFC 3461 4.1: NEVER must stand alone

@@ -32,6 +32,8 @@ class Mailers:
         self._unconfigured: Mailer | None = None
 
     def __getitem__(self, name: str) -> Mailer:
+        if not isinstance(name, str):
+            raise ConfigurationError(f"the name of a mailer is a str, not {type(name).__name__}")
         mailer = self._built.get(name)
         if mailer is not None:
             return mailer

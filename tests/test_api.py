@@ -232,6 +232,12 @@ def test_a_bad_mail_does_not_stop_the_others(send_mass: Callable[..., list[Recei
     assert len(sent()) == 2
 
 
+def test_what_is_no_list_of_mails_is_refused(send_mass: Callable[..., list[Receipt]]) -> None:
+    """The error names the argument and what it takes."""
+    with pytest.raises(InvalidMessage, match=r"^datatuple: 5: must be a list of \(subject, message,"):
+        send_mass(5)
+
+
 @pytest.mark.parametrize("datum", [("1", "text", None), "mail", None, {"subject": "x"}])
 def test_what_is_no_mail_tuple_is_refused(datum: object, send_mass: Callable[..., list[Receipt]]) -> None:
     """A row of another shape is a mistake in the program: the error names its place, and nothing was sent."""

@@ -117,6 +117,8 @@ def test_an_unknown_name_lists_those_there_are() -> None:
     assert repr(mailers) == "<Mailers: a, b>"
     with pytest.raises(ConfigurationError, match=r"no mailer is named 'marketing'; configured: a, b$"):
         Message("x", from_email="a@example.com", to="b@example.com").send(using="marketing")
+    with pytest.raises(ConfigurationError, match="the name of a mailer is a str, not list"):
+        Message("x", from_email="a@example.com", to="b@example.com").send(using=["a"])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

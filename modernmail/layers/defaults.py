@@ -39,6 +39,8 @@ class _Fields(Layer):
                     "reply_to: an address whose local part is not ASCII needs its own message"
                 )
             laid_out.append(("Reply-To", mailboxes("Reply-To", answers)))
+        if not hasattr(tags, "__iter__"):
+            raise ConfigurationError(f"tags={tags!r}: must be a str or a list of them")
         words = [tags] if isinstance(tags, str) else list(tags)
         laid_out += [
             (name, field(name, value)) for name, value in Headers([(tag_header, word) for word in words])

@@ -29,6 +29,8 @@ class Patterns:
     __slots__ = ("_patterns", "known", "texts")
 
     def __init__(self, argument: str, texts: str | Iterable[str]) -> None:
+        if not hasattr(texts, "__iter__"):
+            raise ConfigurationError(f"{argument}={texts!r}: must be a list of addresses and patterns")
         self.texts = (texts,) if isinstance(texts, str) else tuple(texts)
         self._patterns = [_compiled(argument, text) for text in self.texts]
         self.known: dict[str, bool] = {}
@@ -61,11 +63,13 @@ def _compiled(argument: str, text: str) -> re.Pattern[str]:
         raise ConfigurationError(
             f"{argument}: {text!r} is no address and no pattern: write zoe@example.com, or *@example.com (*@* is everybody)"
         )
-    if not domain.isascii() and "*" not in domain:
+    if not domain.isascii():
         try:
-            domain = domain_ascii(domain)
+            # A label with a `*` in it can be in ASCII alone: nobody knows the A-label of a part.
+            labels = [label if label.isascii() else domain_ascii(label) for label in domain.split(".")]
         except InvalidAddress as error:
             raise ConfigurationError(f"{argument}: {text!r}: {error.reason}") from None
+        domain = ".".join(labels)
     # No @ in the domain's part: it is the last one that parts them.
     return re.compile(_glob(local.lower(), ".*") + "@" + _glob(domain.lower(), "[^@]*"))
 

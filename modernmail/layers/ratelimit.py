@@ -55,6 +55,8 @@ class RateLimit(Layer):
             raise ConfigurationError(f"unit={unit!r}: must be messages or recipients")
         if store is not None and not hasattr(store, "take"):
             raise ConfigurationError(f"store={store!r}: must be SQLiteLimits(path) or RedisLimits(url)")
+        if not isinstance(name, str):
+            raise ConfigurationError(f"name={name!r}: must be a str, the same wherever the rate is shared")
         self.limit = Limit(number, period, burst)
         self.unit = unit
         self.patience = None if patience is None else seconds("patience", patience)

@@ -50,7 +50,7 @@ class Redirect(Layer):
         except InvalidAddress as error:
             raise ConfigurationError(f"Redirect: {error}") from error
         self.allow = None if allow is None else Patterns("allow", allow)
-        Headers({header: "checked"})
+        Headers([(header, "checked")])
         self.header = header
         self.changes_content = to is not None
 

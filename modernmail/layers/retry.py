@@ -50,9 +50,9 @@ class Retry(Layer):
         self.delay = seconds("Retry: delay", delay)
         self.max_delay = seconds("Retry: max_delay", max_delay)
         self.deadline = seconds("Retry: deadline", deadline)
-        _check("factor", factor, factor >= 1, "1 or more")
+        _check("factor", factor, _is_number(factor) and factor >= 1, "1 or more")
         _check("max_delay", max_delay, self.max_delay >= self.delay, "not shorter than delay")
-        _check("jitter", jitter, 0 <= jitter <= 1, "from 0 to 1")
+        _check("jitter", jitter, _is_number(jitter) and 0 <= jitter <= 1, "from 0 to 1")
         self.factor = factor
         self.jitter = jitter
         self.unknown = unknown
@@ -89,6 +89,10 @@ class Retry(Layer):
 
     def __repr__(self) -> str:
         return f"<Retry {self.max_attempts} attempts within {self.deadline:g} s>"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _check(name: str, value: object, is_right: bool, expected: str) -> None:

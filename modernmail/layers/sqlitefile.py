@@ -30,7 +30,10 @@ class SQLiteFile:
     """The file at `path`, made when it is missing; `schema` is run when it is opened."""
 
     def __init__(self, path: str | os.PathLike[str], schema: str, *, timeout: float = 10.0) -> None:
-        self.path = os.fspath(path)
+        try:
+            self.path = os.fspath(path)
+        except TypeError:
+            raise ConfigurationError(f"path={path!r}: must be a str or a pathlib.Path") from None
         if not self.path or self.path == ":memory:":
             raise ConfigurationError(
                 f"path={self.path!r}: must be a file, which other processes can open too"

@@ -170,6 +170,7 @@ def large(parcel: Parcel) -> list[object]:
         ({"reply_to": "zoë@example.com"}, ConfigurationError),
         ({"reply_to": "zoe@"}, MailError),
         ({"tags": ["a\nb"]}, InvalidHeader),
+        ({"tags": 5}, ConfigurationError),
     ],
     ids=str,
 )

@@ -402,6 +402,14 @@ def test_keys_are_read_from_text_and_files(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("selector", ["mail.2026", "20260101", "s1._x", "eu-1.key-2", "MAIL"])
+def test_a_selector_is_any_name_of_the_dns(selector: str) -> None:
+    """Below _domainkey a label may be a number, or look like no top-level domain (RFC 6376 3.1)."""
+    assert repr(DKIM("example.com", selector, RSA)).startswith(
+        f"<DKIM {selector.lower()}._domainkey.example.com"
+    )
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -411,6 +419,9 @@ def test_keys_are_read_from_text_and_files(tmp_path: Path) -> None:
         {"domain": None},
         {"selector": ""},
         {"selector": "a;b"},
+        {"selector": None},
+        {"headers": None},
+        {"oversign": 5},
         {"headers": "all"},
         {"headers": ["Received"]},
         {"headers": ["a:b"]},

@@ -494,6 +494,7 @@ def test_a_fork_opens_its_own_connection(tmp_path: Path) -> None:
     "wrong",
     [
         {"limit": "fast"},
+        {"name": ["a"]},
         {"limit": "0/s"},
         {"limit": "10/fortnight"},
         {"limit": "-1/s"},

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modernmail import Address, Mailer, Message
+from modernmail import Address, Envelope, Mailer, Message
 from modernmail.errors import ConfigurationError, InvalidAddress, MailError, Withheld
 from modernmail.layers import Layer, Redirect, Retry
 from modernmail.layers.pattern import Patterns
@@ -127,6 +127,15 @@ def test_an_attempt_after_a_deferral_goes_no_further() -> None:
         assert commit.recipients == ("dev@example.com",)
 
 
+def test_a_domain_in_unicode_may_have_a_star_beside_it() -> None:
+    """The labels beside the star are compared as A-labels, as without one."""
+    guard = Redirect(allow=["*@*.bücher.example"])
+    receipt = Mailer("memory:", layers=[guard]).send(
+        message(), envelope=Envelope("me@example.com", ["a@x.bücher.example", "a@y.example"])
+    )
+    assert receipt.accepted == ("a@x.bücher.example",)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -138,6 +147,9 @@ def test_an_attempt_after_a_deferral_goes_no_further() -> None:
         {"allow": ["*@"]},
         {"allow": ["a b@example.com"]},
         {"allow": [None]},
+        {"allow": 5},
+        {"allow": ["*@b*ü.example"]},
+        {"to": "a@example.com", "header": ["X-A"]},
         {"to": "a@example.com", "header": "no header"},
         {"to": "a@example.com", "header": "Bcc"},
     ],

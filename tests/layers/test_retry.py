@@ -127,6 +127,9 @@ def test_delays_grow_to_their_maximum() -> None:
     "wrong",
     [
         {"max_attempts": 0},
+        {"factor": None},
+        {"factor": "2"},
+        {"jitter": "0.5"},
         {"max_attempts": 2.5},
         {"max_attempts": True},
         {"delay": -1},

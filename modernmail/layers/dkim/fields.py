@@ -42,6 +42,8 @@ def names_of(argument: str, names: str | Iterable[str]) -> tuple[bytes, ...]:
                 f"{argument}={names!r}: must be a list of header names, or one of {', '.join(sorted(PRESETS))}"
             )
         names = PRESETS[names]
+    if not hasattr(names, "__iter__"):
+        raise ConfigurationError(f"{argument}={names!r}: must be a list of header names")
     found: dict[bytes, None] = {}
     for name in names:
         is_name = isinstance(name, str) and name.isascii() and all("!" <= char <= "~" for char in name)

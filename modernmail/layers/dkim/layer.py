@@ -57,7 +57,7 @@ class DKIM(Layer):
         lifetime: float | timedelta | None = None,
     ) -> None:
         self.headers = names_of("headers", headers)
-        self.oversign = names_of("oversign", list(oversign))
+        self.oversign = names_of("oversign", oversign)
         if b"from" not in (*self.headers, *self.oversign):
             raise ConfigurationError("headers, oversign: From must be signed (RFC 6376 5.4)")
         self.lifetime = None if lifetime is None else seconds("lifetime", lifetime)
@@ -105,9 +105,9 @@ class _Signer:
 
     def __init__(self, domain: str, selector: str, key: bytes | str | os.PathLike[str]) -> None:
         self.domain = _name("domain", domain)
-        self.selector = _name("selector", selector)
         if "." not in self.domain:
             raise ConfigurationError(f"domain={domain!r}: must be a full domain, such as example.com")
+        self.selector = _name("selector", selector, f"._domainkey.{self.domain}")
         self.key = SigningKey(key)
         self._tags = [
             ("v", "1"), ("a", self.key.algorithm), ("c", "relaxed/relaxed"), ("d", self.domain), ("s", self.selector),
@@ -142,16 +142,17 @@ def dkim_of(
     return layer
 
 
-def _name(argument: str, text: str) -> str:
+def _name(argument: str, text: str, below: str = "") -> str:
+    """Return a name of the DNS in A-labels, checked together with what it stands below."""
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{argument}={text!r}: must be a str")
     try:
-        name = domain_ascii(text).lower()
-    except (InvalidAddress, TypeError, AttributeError) as error:
-        raise ConfigurationError(
-            f"{argument}={text!r}: {getattr(error, 'reason', 'must be a str')}"
-        ) from None
+        name = domain_ascii(text + below).lower()
+    except InvalidAddress as error:
+        raise ConfigurationError(f"{argument}={text!r}: {error.reason}") from None
     if name.startswith("["):
         raise ConfigurationError(f"{argument}={text!r}: must be a name, not an address")
-    return name
+    return name.removesuffix(below)
 
 
 def _body_hash(content: Content, start: int) -> bytes:
