@@ -130,9 +130,9 @@ class Content(Frozen):
         first: Any = self.pieces[0]
         if hasattr(first, "data") and len(first.data) <= _SMALL:
             data = field + first.data
-            kind = Plain if first.data is first.stuffed else Octets
+            kind = Plain if first.data is first.stuffed and dot_stuffed(field) is field else Octets
             return self._changed((kind(data), *self.pieces[1:]))
-        return self._changed((Plain(field), *self.pieces))
+        return self._changed((Octets(field), *self.pieces))
 
     def with_head(self, head: bytes) -> Content:
         """Return this content with another header block, which ends with its blank line."""

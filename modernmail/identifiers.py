@@ -57,6 +57,8 @@ def uris_fault(text: str) -> str:
     """
     if not text.isascii():
         return "a URI is ASCII: percent-encode the other characters"
+    if any(len(item) > _LONGEST for item in uri_items(text)):
+        return f"a URI, with the comments beside it, over {_LONGEST} characters fits no line"
     if text.partition("(")[0].strip(_BLANKS) == "NO":  # RFC 2369 3.4: a list that takes no mail
         return ""
     position = 0
@@ -76,6 +78,30 @@ def uris_fault(text: str) -> str:
         position += 1
 
 
+def uri_items(text: str) -> list[str]:
+    """Return the URIs of a list with their brackets and the comments beside them; a comma within either parts nothing.
+
+    >>> uri_items("<https://example.com/u?t=1,2>, <mailto:leave@example.com> (slow, by mail)")
+    ['<https://example.com/u?t=1,2>', '<mailto:leave@example.com> (slow, by mail)']
+    """
+    found: list[str] = []
+    start = at = 0
+    while at < len(text):
+        closing = _CLOSING.get(text[at])
+        if closing:
+            end = text.find(closing, at)
+            at = len(text) if end < 0 else end
+        elif text[at] == ",":
+            found.append(text[start:at])
+            start = at + 1
+        at += 1
+    found.append(text[start:])
+    return [item for item in map(str.strip, found) if item]
+
+
+_CLOSING: Final = {"<": ">", "(": ")"}
+
+
 def list_id_fault(text: str) -> str:
     """Return what keeps `text` from being a list-id, with or without words before it (RFC 2919 3).
 
@@ -89,8 +115,8 @@ def list_id_fault(text: str) -> str:
         return "what looks like an encoded-word cannot stand before a list-id"
     if not opening or inside[-1:] != ">" or len(inside.split()) != 1 or len(inside) < 2:
         return "a list-id is written <name.example.com>, with or without words before it"
-    if max(map(len, text.split())) > _LONGEST:
-        return f"a word over {_LONGEST} characters fits no line"
+    if max(map(len, text.split())) > _LONGEST or " " * _LONGEST in text.replace("\t", " "):
+        return f"a word, or white space, over {_LONGEST} characters fits no line"
     return ""
 
 
@@ -113,9 +139,7 @@ def _uri_fault(uri: str) -> str:
         return "a URI starts with its scheme, as in https: or mailto:"
     if len(uri.split()) > 1 or uri[-1:] in _BLANKS:
         return "white space stands in a URI"
-    if "<" in uri:
-        return "'<' stands in a URI"
-    return "" if len(uri) < _LONGEST else f"a URI over {_LONGEST} characters fits no line"
+    return "'<' stands in a URI" if "<" in uri else ""
 
 
 def _past_comments(text: str, position: int) -> int:

@@ -146,7 +146,7 @@ class Parts:
     def alternative(self, content: str | bytes, media_type: str) -> Self:
         """Add an alternative body, such as `text/calendar; method=REQUEST`; return the message.
 
-        A `str` is written in the `charset` of its media type, UTF-8 without one.
+        A `str` is written in the `charset` of its media type, UTF-8 without one; bytes of text that are UTF-8 are called so.
         """
         kind = MediaType(media_type)
         if kind.main in ("multipart", "message"):
@@ -164,6 +164,9 @@ class Parts:
                 kind = kind.with_parameter("charset", "utf-8")
             elif charset is not None and charset.lower() not in ("utf-8", "utf8"):
                 content = Attachment(None, content, media_type).content
+        elif charset is None and kind.main == "text":
+            found = Attachment(None, content, media_type).kind
+            kind = found if found.main == "text" else kind
         self._touch("alternatives")
         self._alternatives.append((content, kind))
         return self

@@ -369,6 +369,7 @@ SHAPES |= {
     "comments of uris": _message("headers", lambda n: {"List-Help": "(a)" * n + "<https://a.example>"}),
     "open comments of uris": _message("headers", lambda n: {"List-Help": "(" * n}),
     "commas in a uri": _message("headers", lambda n: {"List-Help": f"<https://a/{',' * min(n, 900)}>"}),
+    "commas in a comment": _message("headers", lambda n: {"List-Help": f"<https://a/> (<{',' * n})"}),
     "uris of commas": _message(
         "headers", lambda n: {"List-Help": ", ".join(["<https://a.example/,,,>"] * n)}
     ),

@@ -15,6 +15,7 @@ from corpus import cases
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modernmail import Message
 from modernmail.address import Address
 from modernmail.dates import date_time
 from modernmail.errors import InvalidHeader
@@ -173,8 +174,10 @@ def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
 @pytest.mark.parametrize("entries", ["text", b"bytes", 5, [("X-A",)], [("X-A", "1", "2")], ["ab"], {"X-A"}])
 def test_what_is_no_mapping_is_refused(entries: Any) -> None:
     """Headers are made of a mapping or of pairs."""
-    with pytest.raises(InvalidHeader, match="expected"):
+    with pytest.raises(InvalidHeader, match="expected") as caught:
         Headers(entries)
+    if isinstance(entries, (str, bytes)):
+        assert caught.value.value == entries
 
 
 class Sly(str):
@@ -311,6 +314,9 @@ def test_dates_that_are_none(value: str, reason: str) -> None:
         ("List-Help", "<1http://a>", "scheme"),
         ("List-Help", "<ht tp://a>", "scheme"),
         ("List-Help", "<https:" + "a" * 1000 + ">", "fits no line"),
+        ("List-Help", "<https://a> (" + "a" * 1000 + ")", "fits no line"),
+        ("List-Post", "NO (" + "a" * 1000 + ")", "fits no line"),
+        ("List-Id", "a" + " \t" * 500 + "<a.b>", "fits no line"),
         ("List-Id", "a.b", "written"),
         ("List-Id", "<a b>", "written"),
         ("List-Id", "<>", "written"),
@@ -330,3 +336,12 @@ def test_uris_with_comments() -> None:
     """Comments beside URIs are taken, as RFC 2369 shows them."""
     value = "(web) <https://example.com/u> (form), <mailto:u@example.com> (mail)"
     assert Headers({"List-Unsubscribe": value}).get("List-Unsubscribe") == value
+    with_comma = "<https://example.com/u?a=1,2> (a form, on the web), <mailto:u@example.com>"
+    message = Message(
+        "x",
+        from_email="me@example.com",
+        headers={"List-Unsubscribe": with_comma, "List-Post": "NO (announcements,\tno more)"},
+    )
+    octets = message.as_bytes()
+    assert b"<https://example.com/u?a=1,2> (a form, on the web),\r\n <mailto:u@example.com>\r\n" in octets
+    assert b"List-Post: NO (announcements,\tno more)\r\n" in octets

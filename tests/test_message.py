@@ -131,14 +131,18 @@ def test_alternatives_keep_their_parameters_and_charset() -> None:
         mail()
         .alternative("Grüße", "text/calendar; method=REQUEST")
         .alternative("Grüße", "text/csv; charset=latin-1")
+        .alternative("Grüße".encode(), "text/vcard")
+        .alternative(b"\xff", "text/x-own")
     )
-    calendar, table = list(standard(wire(message)).iter_parts())[1:]
+    calendar, table, card, own = list(standard(wire(message)).iter_parts())[1:]
     assert dict(calendar["Content-Type"].params) == {"method": "REQUEST", "charset": "utf-8"}
     assert calendar.get_content().rstrip("\n") == "Grüße"
     assert (table.get_content_charset(), table.get_payload(decode=True)) == (
         "latin-1",
         "Grüße".encode("latin-1"),
     )
+    assert (card.get_content_charset(), card.get_content()) == ("utf-8", "Grüße")
+    assert (own["Content-Type"], own.get_payload(decode=True)) == ("text/x-own", b"\xff")
 
 
 # -- header
@@ -226,6 +230,14 @@ def test_smtputf8_is_asked_for_only_when_an_address_needs_it() -> None:
     assert other.parcel().needs_smtputf8
     assert "我買@屋企.香港".encode() in other.as_bytes()
     assert mail(sender="é@example.com").needs_smtputf8
+
+
+def test_no_line_of_utf8_is_over_998_octets() -> None:
+    """RFC 5322 2.1.1 counts octets, not characters; an address cannot be folded, so it is refused."""
+    domain = ".".join(["\U00020000" * 50] * 4)
+    with pytest.raises(InvalidHeader, match="more than 998 octets"):
+        mail(to=["é" * 127 + "@" + domain]).as_bytes()
+    assert mail(to=["zoe@" + domain]).as_bytes().isascii()
 
 
 def test_a_bcc_beyond_ascii_changes_the_envelope_alone() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modernmail import Envelope, Message, Parcel
-from modernmail.content import Content, dot_stuffed
+from modernmail.content import Content, Octets, dot_stuffed
 from modernmail.errors import InvalidAddress, PayloadRejected
 
 if TYPE_CHECKING:
@@ -109,3 +109,12 @@ def test_dots_are_doubled_at_the_start_of_lines() -> None:
     content = message.parcel().content
     assert b"".join(content.stuffed_chunks()).endswith(b"\r\n\r\n..a\r\n...b\r\nc.\r\n")
     assert dot_stuffed(b"no dots\r\n") == b"no dots\r\n"
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+@pytest.mark.parametrize("field", [b".X: 1\r\n", b"X: 1\r\n.Y: 2\r\n"])
+def test_a_field_whose_name_begins_with_a_dot_is_stuffed(field: bytes, size: int) -> None:
+    """RFC 5321 4.5.2 is about every line; a server that takes the dot away would give the field another name."""
+    first = Octets(b"Subject: x\r\n\r\n" + b"x" * size + b"\r\n", is_dotless=True)
+    content = Content((first,)).with_field(field)
+    assert b"".join(content.stuffed_chunks()) == dot_stuffed(bytes(content))

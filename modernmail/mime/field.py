@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import fields
 from ..address import Address
+from ..identifiers import uri_items
 from ..mailbox import split_list
 from .folding import folded, items, unstructured
 from .mailboxes import mailboxes
@@ -17,23 +18,12 @@ def field(name: str, value: str) -> str:
     if kind in (fields.MESSAGE_ID, fields.MESSAGE_IDS):
         return items(name, value.split())
     if kind == fields.URIS:
-        return items(name, _uris(value), ",")
+        return items(name, uri_items(value), ",")
     if kind == fields.ADDRESSES:
         return mailboxes(name, [Address.of(one, name) for one in split_list(value)])
     if kind == fields.LIST_ID:
         return _list_id(name, value)
     return f"{name}: {value}\r\n"
-
-
-def _uris(value: str) -> list[str]:
-    """Return the items of a URI list (RFC 2369 2); a comma inside angle brackets belongs to its URI."""
-    found: list[str] = []
-    for piece in value.split(","):
-        if found and found[-1].count("<") > found[-1].count(">"):
-            found[-1] += "," + piece
-        else:
-            found.append(piece)
-    return [item for item in map(str.strip, found) if item]
 
 
 def _list_id(name: str, value: str) -> str:

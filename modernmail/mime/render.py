@@ -135,7 +135,8 @@ def document(fields: list[str], starts: list[str], body: Entity, *, is_utf8: boo
     # Without folds: each field begins with its name and ends with its line end, and there is no other CR or LF.
     count = len(starts)
     if (
-        block.count("\n") != count
+        is_utf8  # characters are not octets then
+        or block.count("\n") != count
         or block.count("\r") != count
         or len(block) > _LONGEST
         or len(fields) != count
@@ -166,7 +167,7 @@ def _check_folded(fields: str, starts: list[str]) -> None:
     found = [line.partition(":")[0] for line in lines if line[:1] not in _NO_NAME]
     if found != names or lines[-1] or fields.count("\n") != ends or fields.count("\r") != ends:
         raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(names)}")
-    if max(map(len, lines)) > _LONGEST:
+    if max([len(line.encode()) for line in lines]) > _LONGEST:
         raise InvalidHeader("headers", fields, f"hold a line of more than {_LONGEST} octets")
 
 
