@@ -103,7 +103,9 @@ class DSN(Frozen):
 
 
 def _notify(wish: str | Iterable[str], argument: str) -> tuple[str, ...]:
-    words = (wish,) if isinstance(wish, str) or not hasattr(wish, "__iter__") else tuple(wish)
+    if not hasattr(wish, "__iter__"):
+        raise InvalidMessage(argument, wish, f"may hold {', '.join(NOTIFY)}")
+    words = (wish,) if isinstance(wish, str) else tuple(wish)
     if not all(word in NOTIFY for word in words):
         raise InvalidMessage(argument, wish, f"may hold {', '.join(NOTIFY)}")
     # RFC 3461 4.1: NEVER must stand alone

@@ -61,7 +61,7 @@ class Headers:
             self._entries = entries._entries.copy()
             return
         items = getattr(entries, "items", None) or getattr(entries, "__iter__", None)
-        if items is None or isinstance(entries, (str, bytes)):
+        if items is None or hasattr(entries, "isascii"):  # text is no list of pairs
             reason = f"expected a mapping or pairs of name and value, not {type(entries).__name__}"
             raise InvalidHeader("headers", entries, reason)
         for entry in items():
