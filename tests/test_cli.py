@@ -5,6 +5,8 @@ from __future__ import annotations
 import email
 import email.policy
 import io
+import json
+import os
 import re
 import subprocess
 import sys
@@ -224,6 +226,11 @@ REFUSED = {
         "'X-A': write it as 'Name: value'",
     ),
     "Bcc as a header": (["--url", "null:", *OURS, "--header", "Bcc: a@example.com"], "bcc"),
+    "an attachment that is missing": (
+        ["--url", "null:", *OURS, "--attach", "nowhere.pdf"],
+        "--attach: 'nowhere.pdf'",
+    ),
+    "a missing file to embed": (["--url", "null:", *OURS, "--embed", "a=nowhere.png"], "--embed: "),
     "an unknown option": (["--frobnicate"], "--frobnicate"),
     "an unknown scheme": (
         ["--url", "ftp://example.com", *OURS],
@@ -438,6 +445,63 @@ def test_a_terminal_without_a_tick_is_no_reason_to_fail() -> None:
     assert done.stdout.startswith("\\u2713 \\xe9")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_mail_that_was_sent_counts_as_sent_though_nothing_can_be_printed(
+    server: ScriptedSMTPServer,
+) -> None:
+    """With a full disk or a closed pipe at standard output the exit code is still 0: 1 would have it sent again."""
+    command = [sys.executable, "-m", "modernmail", "send", "--url", server.url(), *OURS, "--text", "x"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "error the mail was sent, but what became of it cannot be written to standard output: No space left on device\n",
+    )
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(server.commits) == 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "null:"], ["lint", "--json", "-"]])
+def test_output_that_cannot_be_written_is_one_line(arguments: list[str]) -> None:
+    """A full disk at standard output is told in one line, with exit code 1 and without a traceback."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "modernmail", *arguments],
+            stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "error what there is to say cannot be written to standard output: No space left on device\n"
+    )
+
+
+def test_json_is_json_in_any_encoding() -> None:
+    """Where standard output cannot take a character, JSON says it in its own escapes."""
+    mail = b"From: a@example.com\nSubject: x\nContent-Type: text/html; charset=utf-8\n\n<img src='cid:\xe2\x82\xac'>"
+    done = subprocess.run(
+        [sys.executable, "-m", "modernmail", "lint", "--json", "--no-clients", "-"],
+        input=mail, capture_output=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+    assert "€" in str(json.loads(done.stdout.decode("ascii")))
+
+
+def test_an_empty_mail_is_sent_and_warned_of(
+    server: ScriptedSMTPServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mail without text, HTML and files may be meant; who forgot --text-file - is told."""
+    assert main(["send", "--url", server.url(), *OURS, "--subject", "Disks"]) == 0
+    assert capsys.readouterr().err.startswith("warning the mail is empty: --text")
+    assert main(["send", "--url", server.url(), *OURS, "--text", "x"]) == 0
+    assert capsys.readouterr().err == ""
+    assert len(server.commits) == 2
+
+
 def test_python_m_modernmail() -> None:
     """`python -m modernmail` is the same program."""
     done = subprocess.run(
@@ -452,8 +516,6 @@ def test_python_m_modernmail() -> None:
 
 def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program in a fresh interpreter."""
-    import os
-
     return subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

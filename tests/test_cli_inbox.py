@@ -99,7 +99,7 @@ def test_the_inbox_with_options(certificate_authority: CertificateAuthority) -> 
         (["--user", "zoe"], "MODERNMAIL_INBOX_PASSWORD"),
         (["--memory", "--dir", "x"], "choose one"),
         (["--tls-key", __file__], "--tls-key needs --tls-cert"),
-        (["--tls-cert", __file__], "--tls-cert: "),
+        (["--tls-cert", __file__], "no certificate and private key in PEM form"),
         (["--release-url", "smtp://localhost"], "go together"),
         (["--release-allow", "*@example.com"], "go together"),
         (["--limit", "0"], "limit"),

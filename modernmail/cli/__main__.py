@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"modernmail: the command line needs {error.name}: pip install 'modernmail[cli]'\n")
         return _USAGE
-    from .terminal import complain, complain_of_usage, warn
+    from .terminal import complain, complain_of_output, complain_of_usage, warn
 
     # What the library logs about a mail, the commands show themselves.
     logging.getLogger("modernmail").addHandler(logging.NullHandler())
@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _USAGE
     except MailError as error:
         complain(str(error), receipt=error.receipt if isinstance(error, DeliveryError) else None)
+        return _NOT_SENT
+    except OSError as error:
+        complain_of_output(error)
         return _NOT_SENT
 
 

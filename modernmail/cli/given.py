@@ -1,4 +1,4 @@
-"""What options give: the text in a file, and values of two parts."""
+"""What options give: the text in a file, values of two parts, and the files of a mail."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import sys
 from pathlib import Path
 
 import click
+
+from modernmail.errors import InvalidAttachment, InvalidValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from modernmail.message import Message
 
 
 def text_of(option: str, name: str | None) -> str | None:
@@ -31,3 +39,19 @@ def pairs(option: str, values: tuple[str, ...], separator: str, example: str) ->
             raise click.BadParameter(f"{value!r}: write it as {example}", param_hint=option)
     cut = (value.partition(separator) for value in values)
     return [(first.strip(), second.strip()) for first, _, second in cut]
+
+
+def add_files(message: Message, attach: Iterable[str], embed: Iterable[tuple[str, str]]) -> None:
+    """Attach the files of `--attach` and embed those of `--embed`; an error names the option."""
+    for name in attach:
+        try:
+            message.attach_file(name)
+        except InvalidValue as error:
+            raise error.within("--attach") from None
+    for cid, name in embed:
+        if not name:
+            raise InvalidAttachment("--embed", f"{cid}=", "there is no file behind the =")
+        try:
+            message.embed(cid, Path(name))
+        except InvalidValue as error:
+            raise error.within("--embed") from None

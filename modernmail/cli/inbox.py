@@ -141,8 +141,13 @@ def _tls(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificate, key)
-    except (ssl.SSLError, OSError) as error:
-        raise ConfigurationError(f"--tls-cert: {certificate}: {error}") from error
+    except ssl.SSLError as error:
+        files = certificate if key is None else f"{certificate} and {key}"
+        raise ConfigurationError(
+            f"--tls-cert: {files}: no certificate and private key in PEM form that fit each other ({error.reason or error})"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"--tls-cert: {certificate}: {error.strerror}") from error
     return context
 
 

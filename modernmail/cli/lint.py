@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from rich.text import Text
 
 from modernmail.lint import lint as check
 
-from .terminal import out, printable
+from .terminal import json_text, out, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +37,8 @@ def lint(
     """
     found = {name: check(_content(name), clients=not no_clients) for name in files}
     if as_json:
-        out().print_json(
-            json.dumps({name: [each.to_dict() for each in list_] for name, list_ in found.items()})
+        click.echo(
+            json_text({name: [each.to_dict() for each in list_] for name, list_ in found.items()}, indent=2)
         )
     else:
         _show(out(), found)
@@ -75,4 +73,5 @@ def _tally(findings: Iterable[Finding]) -> str:
     counts = dict.fromkeys(("error", "warning", "info"), 0)
     for finding in findings:
         counts[finding.severity] += 1
-    return f"{counts['error']} errors, {counts['warning']} warnings, {counts['info']} remarks"
+    words = {"error": "error", "warning": "warning", "info": "remark"}
+    return ", ".join(f"{count} {words[name]}{'' if count == 1 else 's'}" for name, count in counts.items())

@@ -93,7 +93,7 @@ def merge(
 ) -> int:
     """Send one mail to each row of a CSV file whose first line names the columns.
 
-    The column `to` (or `email`) has the recipient, `name` his name when there is one; {column} in subject, text and HTML
+    The column `to` (or `email`) has the recipient, `name` the name that stands before it; {column} in subject, text and HTML
     is replaced by the row's value. Every row is checked before anything is sent.
 
     \b

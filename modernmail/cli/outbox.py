@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from modernmail.tasks.recipients import STATUSES
 from modernmail.tasks.sqlite.mail import MailStore
 
 from .stored import about_a_queue, with_store
-from .terminal import STYLES, out, printable
+from .terminal import STYLES, json_text, out, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +40,7 @@ def list_mail(store: MailStore, status: str | None, limit: int | None, as_json: 
     """List the mails in order of arrival, and say which mailers are paused."""
     for number, ticket in enumerate(store.tickets(status), 1):
         if as_json:
-            click.echo(json.dumps(ticket.to_dict(), ensure_ascii=False))
+            click.echo(json_text(ticket.to_dict()))
         else:
             out().print(_line(ticket))
         if number == limit:
@@ -60,7 +59,7 @@ def show(store: MailStore, mail_id: str, content: bool, as_json: bool) -> None:
     ticket = store.ticket(mail_id)
     facts = ticket.to_dict()
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        click.echo(json_text(facts, indent=2))
     else:
         console = out()
         for name, value in facts.items():
@@ -125,7 +124,7 @@ def stats(store: MailStore, as_json: bool) -> None:
             {"mailer": _mailer_of(pause), "reason": pause.reason, "times": pause.times, "until": pause.until}
             for pause in store.pauses.all()
         ]
-        click.echo(json.dumps({"recipients": counts, "paused": pauses}, ensure_ascii=False))
+        click.echo(json_text({"recipients": counts, "paused": pauses}))
         return
     console = out()
     for status in STATUSES:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
-from modernmail.errors import InvalidAttachment
 from modernmail.mailer import Mailer
 from modernmail.message import Message
 
-from .given import pairs, text_of
-from .terminal import err, out, printable, show_receipt
+from .given import add_files, pairs, text_of
+from .terminal import complain_of_output, err, out, printable, show_receipt, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,12 +72,7 @@ def send(
         reply_to=reply_to,
         headers=pairs("--header", header, ":", "'Name: value'"),
     )
-    for name in attach:
-        message.attach_file(name)
-    for cid, name in pairs("--embed", embed, "=", "CID=FILE"):
-        if not name:
-            raise InvalidAttachment("embed", f"{cid}=", "there is no file behind the =")
-        message.embed(cid, Path(name))
+    add_files(message, attach, pairs("--embed", embed, "=", "CID=FILE"))
     url = url or os.environ.get("MODERNMAIL_URL") or ("null:" if dry_run else None)
     if url is None:
         raise click.UsageError(
@@ -89,10 +82,16 @@ def send(
     if from_email is None and sender is None:
         raise click.UsageError("say who sends: --from you@example.com, or MODERNMAIL_FROM in the environment")
     with Mailer(url, from_email=sender) as mailer:
+        if not (message.text or message.html or message.attachments):
+            warn("the mail is empty: --text, --text-file and --html-file say what it says")
         if dry_run:
             _print_parcel(mailer.parcel(message))
-        else:
-            show_receipt(out(), mailer.send(message), subject or "(no subject)")
+            return
+        receipt = mailer.send(message)
+    try:
+        show_receipt(out(), receipt, subject or "(no subject)")
+    except OSError as error:  # the mail is out: who takes this for a failure would send it again
+        complain_of_output(error, "the mail was sent, but what became of it")
 
 
 def _print_parcel(parcel: Parcel) -> None:

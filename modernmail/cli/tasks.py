@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +10,7 @@ from rich.text import Text
 from modernmail.tasks.sqlite.taskstore import STATUSES, TaskStore
 
 from .stored import about_a_queue, with_store
-from .terminal import out, printable
+from .terminal import json_text, out, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +33,7 @@ def list_tasks(store: TaskStore, status: str | None, limit: int | None, as_json:
     """List the tasks in order of arrival."""
     for number, task in enumerate(store.tasks(status), 1):
         if as_json:
-            click.echo(json.dumps(task, ensure_ascii=False))
+            click.echo(json_text(task))
         else:
             out().print(_line(task))
         if number == limit:
@@ -49,7 +48,7 @@ def show(store: TaskStore, task_id: str, as_json: bool) -> None:
     """Show one task, with the traceback of each failed attempt."""
     task = store.task(task_id)
     if as_json:
-        click.echo(json.dumps(task, ensure_ascii=False, indent=2))
+        click.echo(json_text(task, indent=2))
         return
     console = out()
     for name, value in task.items():

@@ -6,7 +6,11 @@ steer the terminal, and is never read as markup.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
@@ -23,9 +27,21 @@ if TYPE_CHECKING:
 STYLES = {"accepted": "green", "deferred": "yellow", "rejected": "red", "unknown": "magenta"}
 
 
+# What writing to a file, a pipe or a terminal fails with.
+_OUTPUT_FAULTS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
+class _Console(Console):
+    """A console that leaves it to the program what a broken pipe means."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise it: rich would end the program with 1, which says that no mail was sent."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def out() -> Console:
     """Return the console for results, on standard output as it is now."""
-    return Console(highlight=False, soft_wrap=True)
+    return _Console(highlight=False, soft_wrap=True)
 
 
 def err() -> Console:
@@ -56,6 +72,26 @@ def complain_of_usage(error: click.ClickException) -> None:
     complain(error.format_message())
     if context is not None:
         err().print(Text(f"      {context.command_path} --help tells what there is", "dim"))
+
+
+def complain_of_output(error: OSError, what: str = "what there is to say") -> None:
+    """Say that `what` could not be written to standard output, which takes nothing more from here on.
+
+    Whoever has read enough, as `head` does, closed the pipe and knows. Raises `error` when it is none of writing.
+    """
+    if error.errno not in _OUTPUT_FAULTS:
+        raise error
+    if error.errno != errno.EPIPE:
+        complain(f"{what} cannot be written to standard output: {error.strerror}")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())  # what is still in the buffer would fail again at the end
+    os.close(nowhere)
+
+
+def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
+    """Return `value` as JSON that standard output can take, whatever its encoding."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(value, ensure_ascii=not is_utf8, indent=indent, separators=separators)
 
 
 def warn(message: str) -> None:

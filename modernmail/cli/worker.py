@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -21,7 +20,7 @@ from modernmail.tasks.registry import VARIABLE
 from modernmail.tasks.sqlite.backend import SQLiteBackend
 from modernmail.tasks.worker import Worker
 
-from .terminal import STYLES, out
+from .terminal import STYLES, complain_of_output, json_text, out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -108,7 +107,10 @@ def find_queue(tasks_url: str | None, modules: Iterable[str]) -> SQLiteBackend:
 
 
 class _Lines:
-    """One line of JSON for each job."""
+    """One line of JSON for each job, for as long as somebody takes them."""
+
+    def __init__(self) -> None:
+        self._is_heard = True
 
     def __enter__(self) -> None: ...
 
@@ -116,7 +118,16 @@ class _Lines:
 
     def report(self, line: dict[str, Any]) -> None:
         """Print a line."""
-        click.echo(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+        if not self._is_heard:
+            return
+        try:
+            click.echo(json_text(line, separators=(",", ":")))
+        except OSError as error:
+            self._is_heard = False
+            logging.getLogger(__name__).warning(
+                "standard output takes no more lines (%s): the work goes on without them", error.strerror
+            )
+            complain_of_output(error)
 
 
 class _Counter:

@@ -9,6 +9,7 @@ import asyncio
 import errno
 import ipaddress
 import os
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -181,7 +182,9 @@ class CaptureServer:
 
 def cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
     """Return the error for an address that cannot be had."""
-    reason = os.strerror(error.errno) if error.errno else str(error)
+    # A look-up has numbers of its own; asyncio's text repeats the address.
+    number = None if isinstance(error, socket.gaierror) else error.errno
+    reason = os.strerror(number) if number else error.strerror or str(error)
     advice = "; port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
     return ConfigurationError(f"cannot listen on {host}:{port}: {reason}{advice}")
 

@@ -388,6 +388,13 @@ def test_taken_ports_are_named() -> None:
     assert threading.active_count() == before
 
 
+def test_a_host_that_is_none_is_told_as_the_look_up_did() -> None:
+    """A name that cannot be looked up is told in the look-up's words: its numbers are not the system's."""
+    with pytest.raises(ConfigurationError, match=r"cannot listen on nowhere\.invalid:0: \D+$") as caught:
+        InboxServer.threaded(host="nowhere.invalid", credentials=("zoe", "secret")).__enter__()
+    assert "Unknown error" not in str(caught.value)
+
+
 # -- hostile mail
 
 BROKEN = {

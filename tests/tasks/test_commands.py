@@ -69,6 +69,26 @@ def test_a_worker_empties_the_queue_and_prints_a_line_for_each_mail(url: str) ->
     }  # fmt: skip
 
 
+def test_a_worker_whose_output_nobody_reads_goes_on(url: str) -> None:
+    """A closed pipe at standard output is one line on standard error, and every mail goes out."""
+    tickets = [mail().enqueue() for _ in range(5)]
+    read, write = os.pipe()
+    os.close(read)
+    with ScriptedSMTPServer() as server:
+        environment = {**os.environ, "MODERNMAIL_URL": server.url()}
+        command = [sys.executable, "-m", "modernmail", "worker", "--until-empty", "--tasks-url", url]
+        done = subprocess.run(
+            command, env=environment, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    os.close(write)
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert "standard output takes no more lines (Broken pipe): the work goes on without them" in line
+    for ticket in tickets:
+        ticket.refresh()
+        assert ticket.status == "accepted"
+
+
 def test_a_worker_serves_the_queues_it_was_given(url: str) -> None:
     """`--queue` may be repeated; other queues stay."""
     chores.note.using(queue_name="a").enqueue("a")

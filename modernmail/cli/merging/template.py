@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modernmail.address import Address
-from modernmail.errors import ConfigurationError, InvalidAttachment, InvalidValue
+from modernmail.errors import ConfigurationError, InvalidValue
 from modernmail.merge import holes_in
 from modernmail.message import Message
+
+from ..given import add_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,12 +62,7 @@ class Template:
         self.message = Message(
             subject or "", text, html, from_email=from_email, reply_to=reply_to, headers=list(headers)
         )
-        for name in attach:
-            self.message.attach_file(name)
-        for cid, name in embed:
-            if not name:
-                raise InvalidAttachment("embed", f"{cid}=", "there is no file behind the =")
-            self.message.embed(cid, Path(name))
+        add_files(self.message, attach, embed)
         if unsubscribe is not None:
             self.message.unsubscribe(unsubscribe)
             _check_holes("unsubscribe link", unsubscribe.replace("{recipient}", ""), table)
