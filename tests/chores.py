@@ -99,3 +99,33 @@ class Outer:
 
     class Inner(Exception):
         """An exception that is not at the top of its module."""
+
+
+@task
+def interrupt() -> None:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt
+
+
+@task
+def cancel() -> None:
+    """Raise what a cancelled coroutine raises."""
+    raise asyncio.CancelledError
+
+
+@task
+async def cancel_later() -> None:
+    """Raise what a cancelled coroutine raises, on a loop."""
+    raise asyncio.CancelledError
+
+
+@task
+async def leave_later() -> None:
+    """Exit, on a loop."""
+    raise SystemExit(3)
+
+
+@task
+async def one_later() -> int:
+    """Return one, on a loop."""
+    return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,9 @@ async def attempt(
     args = (TaskContext(result), *result.args) if task.takes_context else result.args
     try:
         value = normalise_receipts(await call(task.func, *args, **result.kwargs), "return value")
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if _ends_more_than_the_task(error):
+            raise
         delay = None if task.retry is None else task.retry.delay_after(result.attempts, error)
         result.errors.append(TaskError.from_exception(error))
         if delay is not None:
@@ -57,6 +60,22 @@ async def attempt(
         _finish(result, SUCCESSFUL)
     task_finished.send(backend, result)
     return None
+
+
+def _ends_more_than_the_task(error: BaseException) -> bool:
+    """True for what is meant for who runs the task: Ctrl-C in the main thread, the end of a loop or of a coroutine.
+
+    Everything else is the task's own failure, whatever its class: a worker outlives it.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return threading.current_thread() is threading.main_thread()
+    if isinstance(error, asyncio.CancelledError):
+        try:
+            running = asyncio.current_task()
+        except RuntimeError:  # no loop is here
+            return False
+        return running is not None and running.cancelling() > 0
+    return isinstance(error, GeneratorExit)
 
 
 def _finish(result: TaskResult[Any], status: Any) -> None:

@@ -19,9 +19,9 @@ from modernmail.errors import (
     AuthenticationFailed,
     ConfigurationError,
     InvalidValue,
-    MailError,
     PayloadRejected,
     QueueError,
+    QueueUnavailable,
     SecurityFailed,
 )
 from modernmail.feed import Feed
@@ -30,7 +30,7 @@ from modernmail.insight.log import log_receipt, logs_all
 from modernmail.runtime import BlockingIO, run_blocking
 
 from .ledger import SLOW, Ledger
-from .mailjob import LANE, described, unpack
+from .mailjob import LANE, described, state_of, unpack
 from .recipients import merged, pending, phase_of, settled
 from .verdict import verdict
 
@@ -74,7 +74,8 @@ class Delivery:
     `mailer` gives the mailer by name; `contents` the stored contents, `signing_key` what they were signed with; `store`
     keeps marks until they are stored;
     `is_stopping` says that no further mail is to be begun; `told` is called with the phase that each mail came to,
-    `connected` when the first of them has come to its commit point.
+    `connected` when the first of them has come to its commit point. `was_answered` says whether the mailer has shown that
+    it can log in.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Delivery:
         self._is_stopping = is_stopping
         self._told = told
         self._connected: Callable[[], None] | None = connected
+        self.was_answered = False  # a server has said something: the mailer can connect and log in
         self._begun: list[tuple[Job, list[str]]] = []  # with the recipients, in the order of their positions
         self._current: dict[str, Job] = {}  # by Message-ID
         self._heard: list[tuple[Mailer, Receipt, float]] = []  # and when; nothing is made of it yet
@@ -124,9 +126,9 @@ class Delivery:
             raise Paused(
                 f"{error} (a worker has MODERNMAIL_URL, and what --import MODULE configures)"
             ) from error
-        except (MailError, Paused):
+        except (QueueUnavailable, Paused):
             raise
-        except Exception as error:
+        except BaseException as error:
             # Whatever it is (a layer of somebody's), trying it again at once would be for ever.
             logger.exception("mailer %r failed in a way that nobody foresaw", name)
             raise Paused(f"{type(error).__name__}: {error}") from error
@@ -159,24 +161,23 @@ class Delivery:
             except NotOurs as error:
                 # The rest of the stream goes on with a fresh one.
                 logger.warning("%s", error)
-                self._close(mailer, flow, keep_deferred=False)
+                self._close(mailer, flow)
                 continue
             except (AuthenticationFailed, SecurityFailed, ConfigurationError) as error:
-                self._close(mailer, flow, keep_deferred=False)
+                self._close(mailer, flow)
                 raise Paused(f"{type(error).__name__}: {error}") from error
-            except BaseException as error:
-                self._close(mailer, flow, keep_deferred=not isinstance(error, Exception))
+            except BaseException:
+                self._close(mailer, flow)
                 raise
             self._take_in()
             return
 
-    def _close(self, mailer: Mailer, flow: Flow, *, keep_deferred: bool = True) -> None:
-        """Take the receipts a broken stream still has; deferrals need not count, when the fault is not
-        theirs."""
+    def _close(self, mailer: Mailer, flow: Flow) -> None:
+        """Take the receipts a broken stream still has; deferrals do not count, since the fault is not theirs."""
         receipts = run_blocking(flow.close())
         self._take_in()
         for receipt in receipts:
-            if keep_deferred or receipt.count("deferred") < len(receipt.recipients):
+            if receipt.count("deferred") < len(receipt.recipients):
                 self._outcome(mailer, receipt)
 
     def _parcels(self, jobs: Iterator[Job]) -> Iterator[Parcel]:
@@ -203,7 +204,7 @@ class Delivery:
             return None
         recipients = list(parcel.envelope.recipients)
         if job.outcome is not None:
-            state = _state(job)
+            state = state_of(job, recipients)
             names = pending(recipients, state)
             if not names:
                 self._enter(job, phase_of(recipients, state), state, is_heard=False)
@@ -260,11 +261,15 @@ class Delivery:
                 f"mail {job.id:x} is in other hands: its lease ran out before it was sent; nothing was sent"
             )
         if self._connected is not None:
+            self.was_answered = True
             self._connected()
             self._connected = None
 
     def _outcome(self, mailer: Mailer, receipt: Receipt) -> None:
         job, recipients = self._begun[receipt.position]
+        if not self.was_answered:
+            outcomes = receipt.recipients.values()
+            self.was_answered = any(one.reply is not None or one.status == "accepted" for one in outcomes)
         if self._ledger.is_settled(job):
             return
         if job.outcome is None and receipt.is_complete and len(receipt.recipients) == len(recipients):
@@ -273,7 +278,7 @@ class Delivery:
             return
         found = verdict(
             recipients,
-            _state(job),
+            state_of(job, recipients),
             receipt,
             self.schedule,
             now=time.time(),
@@ -287,7 +292,7 @@ class Delivery:
     def _end(self, job: Job, status: str, reason: str) -> None:
         """End everybody who is pending, for a reason of ours."""
         recipients = list(described(job)[1].recipients)
-        state = settled(recipients, _state(job), status, reason, time.time())
+        state = settled(recipients, state_of(job, recipients), status, reason, time.time())
         self._enter(job, phase_of(recipients, state), state, is_heard=False)
 
     def _enter(
@@ -308,12 +313,7 @@ def _with_distinct_names(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
     return list(first.values()), rest
 
 
-def _state(job: Job) -> State:
-    state: State = job.known.get("recipients", {})
-    return state
-
-
 def _since(job: Job) -> float:
     """Return when the mail's patience began: when it was enqueued, or resent."""
-    since: float = job.known.get("since", job.enqueued_at)
-    return since
+    since = job.known.get("since")
+    return float(since) if isinstance(since, (int, float)) else job.enqueued_at

@@ -51,6 +51,11 @@ async def send(
     except MailError as error:
         found = getattr(error, "receipt", None)
         receipt = found or Receipt(None, parcel.envelope, Outcome("deferred", reason=str(error)), error=error)
+    except Exception as error:
+        # A layer's fault, say; it may have come after the mail was sent.
+        logger.exception("mail %s: its mailer failed in a way that nobody foresaw", parcel.message_id)
+        outcome = Outcome("unknown", reason=f"{type(error).__name__}: {error}")
+        receipt = Receipt(None, parcel.envelope, outcome)
     ticket.state = merged(ticket.state, receipt, time.time())
     phase = phase_of(parcel.envelope.recipients, ticket.state)
     ticket.phase = "ended" if phase == "waiting" else phase

@@ -97,7 +97,7 @@ class Door:
         database = self._lease.database
         try:
             wake(database)
-            jobs = self._lease.claim(self._lanes.at_most, queues=self._queues, lanes=self._lanes.closed())
+            jobs = self._lease.claim(self._lanes.at_most, queues=self._queues, closed=self._lanes.closed)
             if jobs or (self._until_empty and not self._lanes.is_busy):
                 return jobs, 0.0
             due = next_due(database)

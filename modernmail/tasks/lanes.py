@@ -39,11 +39,11 @@ class Lanes:
         return any(self._hands.values())
 
     def closed(self) -> list[str]:
-        """Return the lanes that nothing is to be taken from now."""
+        """Return the lanes that nothing is to be taken from now; asked where nobody else can close one, before `at_most`."""
         self._paused = {pause.lane: pause for pause in self._pauses.all()}
         now = time.time()
         full = [lane for lane, hands in self._hands.items() if hands >= self._limit(lane)]
-        return [*full, *(lane for lane, pause in self._paused.items() if pause.until > now)]
+        return [*full, *(lane for lane, pause in self._paused.items() if not pause.is_over(now))]
 
     def _limit(self, lane: str) -> float:
         """Return how many hands may be in a lane: one, until it has shown that its mailer can log in."""
@@ -55,7 +55,7 @@ class Lanes:
         """Return how many jobs to take from a lane; of a paused mailer's one, to see whether it is well again."""
         if lane == LANE:
             return 1
-        if any(pause.lane == lane for pause in self._pauses.all()):  # another hand may just have closed it
+        if lane in self._paused:
             return 1 if self._pauses.may_probe(lane) else 0
         # The first claim is for one mail, and tells how long one takes.
         return max(1, min(self._most, int(STINT / self._pace.get(lane, STINT))))
@@ -79,11 +79,10 @@ class Lanes:
     def took(self, lane: str, seconds: float, mails: int) -> None:
         """Take down how long some mails took."""
         self._pace[lane] = max(1e-6, seconds / mails)
-        self.prove(lane)
 
-    def pause(self, lane: str, reason: str) -> float:
-        """Close a lane whose mailer cannot send, and return for how many seconds."""
-        return self._pauses.begin(lane, reason).until - time.time()
+    def pause(self, lane: str, reason: str, claimed_at: float) -> float:
+        """Close a lane whose mailer could not send what was claimed then, and return for how many seconds."""
+        return self._pauses.begin(lane, reason, claimed_at).until - time.time()
 
     def resume(self, lane: str) -> bool:
         """Open a lane whose mailer has sent; True when it was paused."""

@@ -6,7 +6,9 @@ One loop for all of them, so that connections which belong to a loop are reused 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -21,13 +23,23 @@ class LoopThread:
     """Runs coroutines from any thread; the loop starts with the first one and ends with `close`."""
 
     def __init__(self) -> None:
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            this = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: _forget(this))
+
+    def _reset(self) -> None:
+        """Begin without a loop: also in a forked child, where nobody turns the parent's."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return the result of the coroutine, run on the loop; the calling thread waits."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._started()).result()
+        value, error = asyncio.run_coroutine_threadsafe(_contained(coroutine), self._started()).result()
+        if error is not None:
+            raise error
+        return value  # type: ignore[return-value]
 
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a plain function here; run an `async def` one on the loop while this thread waits."""
@@ -56,6 +68,24 @@ class LoopThread:
                 )
                 self._thread.start()
             return self._loop
+
+
+def _forget(loop: weakref.ref[LoopThread]) -> None:
+    if (this := loop()) is not None:
+        if this._loop is not None:
+            _parents.append(this._loop)  # left alone: its selector is shared with the parent
+        this._reset()
+
+
+_parents: list[asyncio.AbstractEventLoop] = []
+
+
+async def _contained(coroutine: Coroutine[Any, Any, T]) -> tuple[T | None, BaseException | None]:
+    """Return what the coroutine returns, or the exception with which asyncio would end the whole loop."""
+    try:
+        return await coroutine, None
+    except (KeyboardInterrupt, SystemExit) as error:
+        return None, error
 
 
 def _turn(loop: asyncio.AbstractEventLoop) -> None:

@@ -21,11 +21,15 @@ from modernmail.parcel import Parcel
 from modernmail.source import FileSource
 
 from .jsonvalue import dumps
+from .recipients import STATUSES
 from .signature import sign, verify
 from .sqlite.job import NewJob
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .mailoptions import MailOptions
+    from .recipients import State
     from .sqlite.job import Job
 
 VERSION = 1
@@ -91,10 +95,14 @@ def unpack(job: Job, data: bytes | None, signing_key: str | None) -> Parcel:
     try:
         payload = json.loads(job.payload)
         version = payload["v"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PayloadRejected(f"the payload cannot be read: {error!r}") from error
     if version != VERSION:
         raise PayloadRejected(f"payload of version {version!r}; this release reads {VERSION}")
+    if signing_key is not None and lane_of(str(payload.get("mailer"))) != job.lane:
+        raise PayloadRejected(
+            f"it was signed for the mailer {payload.get('mailer')!r}, and stands in {job.lane!r}"
+        )
     try:
         return _parcel(payload, data)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -111,8 +119,29 @@ def described(job: Job) -> tuple[str, Envelope]:
     try:
         payload = json.loads(job.payload)
         return str(payload["message_id"]), Envelope.from_dict(payload["envelope"])
-    except (LookupError, TypeError, AttributeError, ValueError):
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
         return job.name, Envelope("", [UNREADABLE])
+
+
+def state_of(job: Job, recipients: Iterable[str]) -> State:
+    """Return what is known of each recipient of a stored mail.
+
+    Where what is stored of that cannot be read, each may have the mail already: all are unknown.
+    """
+    if job.outcome is None:
+        return {}
+    state = job.known.get("recipients")
+    if isinstance(state, dict) and all(
+        isinstance(known, dict) and known.get("status") in STATUSES for known in state.values()
+    ):
+        return state
+    outcome = {
+        "status": "unknown",
+        "reply": None,
+        "reason": "what is stored of it cannot be read",
+        "phase": "local",
+    }
+    return {name: {**outcome, "at": job.attempted_at} for name in recipients}
 
 
 def _parcel(payload: dict[str, Any], data: bytes) -> Parcel:

@@ -8,6 +8,7 @@ from typing import Any
 
 from modernmail.errors import InvalidTask
 
+from .moment import check_moment, moment_of
 from .task import DEFAULT_BACKEND, DEFAULT_QUEUE, MAX_PRIORITY, MIN_PRIORITY
 
 _LONGEST_KEY = 255
@@ -36,13 +37,9 @@ class MailOptions:
         now = datetime.now(UTC)
         for name in ("run_after", "expires"):
             value = getattr(self, name)
-            if isinstance(value, timedelta):
-                object.__setattr__(self, name, now + value)
-            elif isinstance(value, datetime):
-                if value.utcoffset() is None:
-                    raise InvalidTask(name, value, "must be aware: give it a tzinfo, such as datetime.UTC")
-            elif value is not None:
-                raise InvalidTask(name, value, "must be an aware datetime or a timedelta")
+            check_moment(name, value)
+            if value is not None:
+                object.__setattr__(self, name, moment_of(name, value, now))
         if type(self.priority) is not int or not MIN_PRIORITY <= self.priority <= MAX_PRIORITY:
             raise InvalidTask("priority", self.priority, "must be a whole number between -100 and 100")
         for name in ("using", "queue_name", "backend"):
@@ -52,6 +49,12 @@ class MailOptions:
         key = self.idempotency_key
         if key is not None and (not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY):
             raise InvalidTask("idempotency_key", key, f"must be text of 1 to {_LONGEST_KEY} characters")
+        if (
+            key is not None
+            and not key.isascii()
+            and any("\ud800" <= character <= "\udfff" for character in key)
+        ):
+            raise InvalidTask("idempotency_key", key, "must be text without lone surrogates")
         expires, starts = self.expires_at, self.starts_at
         if expires is not None and expires <= (starts or now.timestamp()):
             raise InvalidTask("expires", self.expires, "is before the mail could be sent")

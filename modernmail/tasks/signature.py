@@ -29,7 +29,8 @@ def verify(key: str | None, signature: str | None, *parts: str | bytes) -> None:
         return
     if signature is None:
         raise PayloadRejected(f"the job has no signature, and {VARIABLE} is set here: it is not run")
-    if not hmac.compare_digest(signature, _signature(key, parts)):
+    # As bytes: of text `hmac` compares ASCII only, and what stands in a file that others wrote may be anything.
+    if not hmac.compare_digest(str(signature).encode("utf-8", "replace"), _signature(key, parts).encode()):
         raise PayloadRejected(
             f"the job's signature is wrong: it was changed, or enqueued with another {VARIABLE}"
         )

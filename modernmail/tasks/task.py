@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import sys
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -14,9 +13,11 @@ from modernmail.errors import InvalidTask, TaskResultMismatch
 
 from .callables import check_function, takes_parameter
 from .modulepath import resolve
+from .moment import check_moment, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from .backend import TaskBackend
     from .registry import TaskBackends
@@ -57,13 +58,7 @@ class Task(Generic[P, T]):
             value = getattr(self, name)
             if not isinstance(value, str) or not value or not value.isprintable():
                 raise InvalidTask(name, value, "must be a name: printable text, not empty")
-        if isinstance(self.run_after, datetime):
-            if self.run_after.utcoffset() is None:
-                raise InvalidTask(
-                    "run_after", self.run_after, "must be aware: give it a tzinfo, such as datetime.UTC"
-                )
-        elif self.run_after is not None and not isinstance(self.run_after, timedelta):
-            raise InvalidTask("run_after", self.run_after, "must be an aware datetime or a timedelta")
+        check_moment("run_after", self.run_after)
 
     @property
     def name(self) -> str:
@@ -161,11 +156,7 @@ class Task(Generic[P, T]):
 
     def starts_at(self, now: datetime) -> datetime | None:
         """Return when a call enqueued `now` may start, in UTC, or None for at once."""
-        if self.run_after is None:
-            return None
-        return (
-            now + self.run_after if isinstance(self.run_after, timedelta) else self.run_after.astimezone(UTC)
-        )
+        return None if self.run_after is None else moment_of("run_after", self.run_after, now)
 
     def is_importable(self) -> bool:
         """True when a fresh process that imports `module_path` finds this very function."""

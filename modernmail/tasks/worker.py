@@ -126,7 +126,7 @@ class Worker:
         while jobs := self._door.next():
             try:
                 self._do(jobs)
-            except Exception:
+            except BaseException:
                 logger.exception("worker %s: %d jobs were left to their lease", self.id, len(jobs))
             finally:
                 self._let_go(jobs[0].lease or "")
@@ -163,7 +163,7 @@ class Worker:
             delivery.run(jobs)
         except Paused as paused:
             # Before its mail is given back: another hand would take that at once.
-            wait = self._lanes.pause(lane, paused.reason)
+            wait = self._lanes.pause(lane, paused.reason, jobs[0].attempted_at or 0.0)
             logger.error(
                 "mailer %r is paused for %.0f s, its mail is kept: %s", lane[5:], wait, paused.reason
             )
@@ -174,6 +174,9 @@ class Worker:
         finally:
             delivery.close(jobs)
         self._lanes.took(lane, time.monotonic() - began, len(jobs))
+        if not delivery.was_answered:
+            return  # every mail had expired, say: nobody knows yet whether its mailer can log in
+        self._lanes.prove(lane)
         if self._lanes.resume(lane):
             logger.warning("mailer %r can send again", lane[5:])
             self._report({"phase": "resumed", "mailer": lane[5:]})

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -293,6 +294,28 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     os.close(write)
     with os.fdopen(read) as pipe:
         assert pipe.read() == repr(["child's"])
+
+
+@forks
+def test_a_forked_child_has_a_loop_of_its_own() -> None:
+    """The parent's loop turns in a thread that the child does not have: async tasks run on another there."""
+    tasks.configure("thread:?drain=5")
+    before = chores.add_later.enqueue(1)
+    deadline = time.monotonic() + 10
+    while not before.is_finished:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    read, write = os.pipe()
+
+    def act() -> None:
+        result = chores.add_later.enqueue(2)
+        task_backends.close()
+        os.write(write, result.status.encode())
+
+    in_a_child(act)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        assert pipe.read() == "SUCCESSFUL"
 
 
 def test_aio_needs_a_running_loop() -> None:

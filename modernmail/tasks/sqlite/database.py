@@ -171,14 +171,13 @@ class Database:
             wait = min(wait * 1.5, 0.02) or 0.0002
             time.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - spreads the waiters
 
-    def explained(self, error: sqlite3.Error) -> QueueUnavailable:
-        """Return the library's error for one of SQLite's."""
+    def explained(self, error: sqlite3.Error, *, waited: bool = True) -> QueueUnavailable:
+        """Return the library's error for one of SQLite's; `waited` says that it came after our own patience."""
         code = getattr(error, "sqlite_errorcode", None)
         says = _SAYS.get(code & 0xFF if code is not None else -1)
-        waited = (
-            f" for {self.patience:g} s" if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY else ""
-        )
-        return QueueUnavailable(f"{self} {says}{waited} ({error})" if says else f"{self}: {error}")
+        is_busy = code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
+        long = f" for {self.patience:g} s" if waited and is_busy else ""
+        return QueueUnavailable(f"{self} {says}{long} ({error})" if says else f"{self}: {error}")
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
@@ -257,7 +256,8 @@ class Database:
                 migrate(connection)
                 connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk may have ended it, and is what is to be said
+                    connection.execute("ROLLBACK")
                 raise
         elif connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
             # The tables were made in a transaction of the application's, before the queue was first opened.

@@ -20,11 +20,6 @@ def new_id() -> int:
     return (time.time_ns() // 1000 - _START) << 12 | next(_counter) & 0xFFF
 
 
-def first_id_of(moment: float) -> int:
-    """Return the smallest id of a time, given in seconds since 1970; 0 before 2020."""
-    return max(0, int(moment * 1_000_000) - _START) << 12
-
-
 def to_text(number: int) -> str:
     """Return the id as users see it.
 

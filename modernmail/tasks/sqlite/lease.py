@@ -91,21 +91,24 @@ class Lease:
             return self.database.execute(_RENEW, parameters, durable=False) >= len(self._open)
 
     def claim(
-        self, at_most: Callable[[str], int], *, queues: Sequence[str] | None = None, lanes: Iterable[str] = ()
+        self,
+        at_most: Callable[[str], int],
+        *,
+        queues: Sequence[str] | None = None,
+        closed: Callable[[], Iterable[str]] = tuple,
     ) -> list[Job]:
         """Return jobs that are now this worker's, of one lane and queue: those of the highest priority first.
 
-        `at_most(lane)` says how many of a lane to take; `queues` are those to look in, all when None; `lanes`
-        are lanes to leave alone.
+        `closed()` says which lanes to leave alone, then `at_most(lane)` how many to take of one: both are asked within
+        the transaction. `queues` are those to look in, all when None.
         """
         if have_come(self.database):
             admit_crowd(self.database)
         elif not self.database.rows(_READY):
             return []
-        skipped = set(lanes)
         with self.database.write() as connection:
             admit(connection)
-            head = _best_head(connection, queues, skipped)
+            head = _best_head(connection, queues, set(closed()))
             if head is None:
                 return []
             token, now = secrets.token_hex(8), time.time()
@@ -115,7 +118,8 @@ class Lease:
                 held = json.dumps([row[0] for row in rows])
                 deadline = self._deadline(time.monotonic())
                 connection.execute(_BEGIN, (token, self.worker, self._boot, deadline, held))
-                self._open.add(token)
+        if rows:
+            self._open.add(token)  # only now: a commit that failed leaves nothing that could be lost
         jobs = [Job.from_row(row) for row in rows]
         jobs.sort(key=lambda job: (-job.priority, job.id))
         return jobs

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import QueueError, TaskResultDoesNotExist
-from modernmail.tasks.mailjob import LANE, described
+from modernmail.tasks.mailjob import LANE, described, state_of
 from modernmail.tasks.recipients import phase_of, settled, status_of
 from modernmail.tasks.ticket import Ticket
 
@@ -184,7 +184,8 @@ class MailStore:
 
 
 def _read(job: Job) -> tuple[list[str], State]:
-    return list(described(job)[1].recipients), job.known.get("recipients", {})
+    recipients = list(described(job)[1].recipients)
+    return recipients, state_of(job, recipients)
 
 
 def _may_be_resent(known: dict[str, Any]) -> bool:

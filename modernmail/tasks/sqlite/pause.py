@@ -16,7 +16,7 @@ SHORTEST, LONGEST = 60.0, 3600.0
 
 _PAUSE = """INSERT INTO modernmail_pause (lane, reason, since, until, times) VALUES (?, ?, ?, ?, 1)
     ON CONFLICT (lane) DO UPDATE SET reason = excluded.reason, times = times + 1,
-        until = ? + min(?, ? * (1 << min(times, 10)))"""
+        until = ? + min(?, ? * (1 << min(times, 10))) WHERE since <= ?"""
 
 
 class Pause(NamedTuple):
@@ -27,6 +27,10 @@ class Pause(NamedTuple):
     since: float
     until: float
     times: int
+
+    def is_over(self, now: float) -> bool:
+        """True when the lane may be tried: also when a clock that was set back would hold it for longer than any pause."""
+        return not now < self.until <= now + LONGEST
 
 
 class Pauses:
@@ -42,18 +46,22 @@ class Pauses:
         )
         return [Pause(*row) for row in rows]  # type: ignore[arg-type]
 
-    def begin(self, lane: str, reason: str) -> Pause:
-        """Hold a lane back, longer than the last time, and return its pause."""
+    def begin(self, lane: str, reason: str, claimed_at: float) -> Pause:
+        """Hold a lane back, longer than the last time, and return its pause.
+
+        What was claimed before the pause began failed for the same reason as what began it: that is no second time.
+        """
         now = time.time()
-        parameters = (lane, reason, now, now + SHORTEST, now, LONGEST, SHORTEST)
+        parameters = (lane, reason, now, now + SHORTEST, now, LONGEST, SHORTEST, claimed_at)
         self.database.execute(_PAUSE, parameters, durable=False)
         return next(pause for pause in self.all() if pause.lane == lane)
 
     def may_probe(self, lane: str) -> bool:
         """True for the one worker that may try a lane whose pause is over; the others wait another while."""
         now = time.time()
-        sql = "UPDATE modernmail_pause SET until = ? WHERE lane = ? AND until <= ?"
-        return self.database.execute(sql, (now + SHORTEST, lane, now), durable=False) == 1
+        sql = "UPDATE modernmail_pause SET until = ? WHERE lane = ? AND NOT (until > ? AND until <= ?)"
+        parameters = (now + SHORTEST, lane, now, now + LONGEST)
+        return self.database.execute(sql, parameters, durable=False) == 1
 
     def end(self, lane: str) -> bool:
         """Let a lane go on; False when it was not held back."""

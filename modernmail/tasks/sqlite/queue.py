@@ -6,27 +6,26 @@ leaves).
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import contextmanager
+import time
 from typing import TYPE_CHECKING
-
-from modernmail.errors import InvalidTask
 
 from .arrivals import MARK, forget
 from .gathering import Gathering
-from .identifier import first_id_of
 from .intake import Intake, insert, insert_alike, insert_all
 from .job import SELECTED, Job
-from .schema import is_current, migrate
+from .joining import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    import sqlite3
+    from collections.abc import Iterable, Sequence
 
     from .database import Database
     from .job import NewJob
 
 _PURGE = """DELETE FROM modernmail_job WHERE id IN (
     SELECT id FROM modernmail_job WHERE id < ? AND finished_at < ? AND phase <> 'unknown' LIMIT ?)"""
+_FIRST_SINCE = """SELECT coalesce((
+    SELECT id FROM modernmail_job WHERE enqueued_at >= ? AND enqueued_at <= ? ORDER BY id LIMIT 1), 9223372036854775807)"""
 _COUNT_READY = f"""SELECT count(*) FROM (
     SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh IS NULL
     UNION ALL SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh = 1 AND id > {MARK} LIMIT ?)"""  # noqa: S608
@@ -48,7 +47,7 @@ class Queue:
         the same; otherwise `IdempotencyConflict` is raised.
         """
         if connection is not None:
-            with self.joined(connection):
+            with joined(self.database, connection):
                 return insert(connection, job)
         return self._intake.put(job)
 
@@ -59,7 +58,7 @@ class Queue:
     def insert_many(self, jobs: Iterable[NewJob], connection: sqlite3.Connection | None = None) -> list[int]:
         """Store jobs in one transaction, all or none, and return their ids in order."""
         if connection is not None:
-            with self.joined(connection):
+            with joined(self.database, connection):
                 return [insert(connection, job) for job in jobs]
         with self.database.write() as own:
             all_jobs = list(jobs)
@@ -75,28 +74,10 @@ class Queue:
     ) -> list[int]:
         """Store jobs that differ in payload and signature only, in one transaction, and return their ids in order."""
         if connection is not None:
-            with self.joined(connection):
+            with joined(self.database, connection):
                 return insert_alike(connection, job, calls)
         with self.database.write() as own:
             return insert_alike(own, job, calls)
-
-    @contextmanager
-    def joined(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """Check that a connection of the caller's can carry jobs of this queue, and explain its errors."""
-        if not isinstance(connection, sqlite3.Connection):
-            raise InvalidTask("connection", connection, "must be an open sqlite3.Connection")
-        try:
-            if not self.database.is_open_on(connection):
-                raise InvalidTask(
-                    "connection", connection, f"its main database is another file than {self.database.path}"
-                )
-            if not is_current(connection):
-                migrate(connection)
-            yield
-        except sqlite3.IntegrityError:
-            raise
-        except sqlite3.Error as error:
-            raise self.database.explained(error) from error
 
     def find(self, number: int) -> Job | None:
         """Return the job with this id."""
@@ -122,7 +103,8 @@ class Queue:
     def purge(self, before: float, *, at_most: int = 5000) -> int:
         """Forget jobs that ended before this time (seconds since 1970), unknown ones excepted; return how
         many."""
-        last = first_id_of(before)
+        # Not by the time in the ids: after a clock that was ahead once, they all are of that time.
+        last = self.database.rows(_FIRST_SINCE, (before, time.time()))[0][0]
         if not self.database.rows("SELECT 1 FROM modernmail_job WHERE id < ? LIMIT 1", (last,)):
             return 0
         with self.database.write(durable=False) as connection:
