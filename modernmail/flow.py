@@ -337,14 +337,16 @@ class Flow:
         if job is not None and job.attempts > 1:
             receipt = receipt.replace(attempts=job.attempts, seconds=io.now() - job.began)
         try:
-            for after in self._after[number:]:
+            for place in range(number, len(self._after)):
                 if answer is None:
-                    answer = await after(parcel, receipt, io)
+                    if job is not None and job.unseen:
+                        parcel, receipt = job.seen_by(place, parcel, receipt)
+                    answer = await self._after[place](parcel, receipt, io)
                 if isinstance(answer, Again):
                     if job is None:
                         job = jobs[position] = Job(parcel, position, parcel.envelope)
                         job.attempts, job.began = 1, io.now() - receipt.seconds
-                    self._again(job, parcel, receipt, answer)
+                    self._again(job, place, parcel, receipt, answer)
                     return None
                 receipt, answer = answer, None
         except BaseException:
@@ -353,11 +355,8 @@ class Flow:
             raise
         return receipt if job is None else self._merged(job, receipt)
 
-    def _again(self, job: Job, parcel: Parcel, receipt: Receipt, again: Again) -> None:
-        for name, outcome in receipt.recipients.items():
-            if name not in again.recipients:
-                job.outcomes[name] = outcome
-        job.parcel = parcel.narrowed(again.recipients)
+    def _again(self, job: Job, place: int, parcel: Parcel, receipt: Receipt, again: Again) -> None:
+        job.again(place, parcel, receipt, again)
         heappush(self._due, (self._io.now() + again.delay, job.position, job))
         self._retries(job, again.delay)
 

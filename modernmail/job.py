@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
     from .envelope import Envelope
     from .errors import DeliveryError, MailError
-    from .layers.layer import Stop
+    from .layers.layer import Again, Stop
     from .parcel import Parcel
 
 
 class Job:
-    """One mail: its whole envelope, what is settled, how many layers let this attempt pass, and how often it was tried."""
+    """One mail: its whole envelope, what is settled, how many layers let this attempt pass, and how often it was tried.
 
-    __slots__ = ("admitted", "attempts", "began", "envelope", "error", "outcomes", "parcel", "position")
+    `unseen` holds what was settled in earlier attempts, with the place in the chain of the layer that wanted another one: the
+    layers behind it in that chain have not been told yet.
+    """
+
+    __slots__ = (
+        "admitted", "attempts", "began", "envelope", "error", "outcomes", "parcel", "position", "unseen", "whole",
+    )  # fmt: skip
 
     def __init__(self, parcel: Parcel, position: int, envelope: Envelope) -> None:
         self.parcel = parcel
@@ -32,6 +38,8 @@ class Job:
         self.admitted = 0
         self.attempts = 0
         self.began = 0.0
+        self.whole = parcel  # with everybody an attempt was made for
+        self.unseen: dict[str, tuple[int, Outcome]] = {}
 
     def stop(self, stop: Stop, left: Collection[str]) -> None:
         """Settle whom a layer stopped: everybody but those who are left."""
@@ -40,6 +48,33 @@ class Job:
             if name not in left:
                 self.outcomes[name] = outcome
         self.error = stop.error or self.error
+
+    def again(self, place: int, parcel: Parcel, receipt: Receipt, again: Again) -> None:
+        """The layer at this place of the chain wants another attempt: keep what is settled, narrow the mail to the rest."""
+        if self.attempts == 1:
+            self.whole = parcel
+        for name, outcome in receipt.recipients.items():
+            if name not in again.recipients:
+                self.outcomes[name] = outcome
+                self.unseen[name] = (place, outcome)
+        self.parcel = parcel.narrowed(again.recipients)
+
+    def seen_by(self, place: int, parcel: Parcel, receipt: Receipt) -> tuple[Parcel, Receipt]:
+        """Return what the layer at this place is told: this attempt, with those that it was not asked about."""
+        there = receipt.recipients
+        more = {
+            name: outcome for name, (at, outcome) in self.unseen.items() if at < place and name not in there
+        }
+        if not more:
+            return parcel, receipt
+        more.update(there)
+        parcel = self.whole.narrowed(more)
+        is_total = not any(outcome.status == "accepted" for outcome in more.values())
+        return parcel, receipt.replace(
+            envelope=parcel.envelope,
+            recipients={name: more[name] for name in parcel.envelope.recipients},
+            error=receipt.error if is_total else None,
+        )
 
     def merged(self, receipt: Receipt | None, now: float) -> Receipt:
         """Return one receipt for all attempts, of which this is the last."""

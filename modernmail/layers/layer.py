@@ -102,7 +102,10 @@ class Layer:
         return None
 
     async def after(self, parcel: Parcel, receipt: Receipt, io: IO) -> Receipt | Again:
-        """Return the receipt, or `Again`, which ends the chain."""
+        """Return the receipt, or `Again`, which ends the chain.
+
+        Layers in front of one that answered `Again` are asked when it no longer does, about all those attempts at once.
+        """
         return receipt
 
     async def close(self, io: IO) -> None:

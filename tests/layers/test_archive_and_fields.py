@@ -13,7 +13,7 @@ from modernmail import Mailer, Message
 from modernmail.backends.file import FileBackend
 from modernmail.backends.memory import MemoryBackend
 from modernmail.errors import ConfigurationError, InvalidHeader, MailError, RecipientsRefused
-from modernmail.layers import Archive, Defaults, Layer, Overrides
+from modernmail.layers import Archive, Defaults, Layer, Overrides, Retry
 from modernmail.testing import Outbox, Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -52,6 +52,23 @@ def test_a_copy_for_those_who_accepted(is_async: bool) -> None:
         assert receipt.accepted == ("ann@example.com",)
         (copy,) = archive.outbox
         assert copy.envelope.recipients == ("ann@example.com",)
+        assert bytes(copy.content) == server.commits[0].content
+
+
+@pytest.mark.parametrize("last", ["250", "550"])
+def test_nobody_is_left_out_who_accepted_before_another_attempt(last: str) -> None:
+    """In front of Retry the archive gets one copy, for those of all attempts."""
+    archive = MemoryBackend()
+    rules = [
+        Rule("RCPT", nth=2).reply("450 4.2.0 later"),
+        Rule("RCPT", nth=3).reply(f"{last} {last[0]}.1.5 said"),
+    ]
+    with ScriptedSMTPServer(rules) as server:
+        with Mailer(server.url(), layers=[Archive(archive), Retry(delay=0)]) as mailer:
+            receipt = mailer.send(message())
+        assert receipt.attempts == 2
+        (copy,) = archive.outbox
+        assert copy.envelope.recipients == receipt.accepted
         assert bytes(copy.content) == server.commits[0].content
 
 

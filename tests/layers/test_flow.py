@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from modernmail import Backend, Mailer, Message, Outcome, Receipt, Reply
 from modernmail.errors import (
@@ -103,6 +105,60 @@ def test_before_runs_once_and_the_others_at_each_attempt() -> None:
     mailer = Mailer(Scripted({ANN: "450"}), layers=[Told("a", log), Once()])
     assert mailer.send(message()).accepted == (ANN,)
     assert log == ["a.before", "a.admit", "a.admit", "a.after"]
+
+
+class Asked(Layer):
+    """Keeps what it was told about each attempt."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[tuple[str, ...], dict[str, str]]] = []
+
+    async def after(self, parcel: Parcel, receipt: Receipt, io: IO) -> Receipt | Again:
+        """Keep it."""
+        outcomes = {name: outcome.status for name, outcome in receipt.recipients.items()}
+        self.told.append((parcel.envelope.recipients, outcomes))
+        return receipt
+
+
+class Until(Layer):
+    """Wants some attempts repeated for some of those who were deferred."""
+
+    def __init__(self, *wanted: set[str]) -> None:
+        self.wanted = list(wanted)
+
+    async def after(self, parcel: Parcel, receipt: Receipt, io: IO) -> Receipt | Again:
+        """Say Again as long as somebody is wanted."""
+        again = self.wanted.pop(0).intersection(receipt.retry_recipients()) if self.wanted else set()
+        return Again(0.0, sorted(again)) if again else receipt
+
+
+_somebody = st.sets(st.sampled_from([ANN, BOB, ZOE]))
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from([ANN, BOB, ZOE]), st.sampled_from(["450", "550"])), max_size=6),
+    st.lists(_somebody, max_size=3),
+    st.lists(_somebody, max_size=3),
+)
+@example([{BOB: "450"}, {BOB: "550"}], [{BOB}], [])
+@example([{BOB: "450", ZOE: "450"}, {BOB: "450"}, {ZOE: "450"}], [{BOB, ZOE}], [{BOB}])
+def test_every_layer_is_told_of_everybody(
+    script: list[dict[str, str]], inner: list[set[str]], outer: list[set[str]]
+) -> None:
+    """In front of, between and behind layers that try again: told last what the receipt says, and once of who accepted."""
+    backend, layers = Scripted(*script), (Asked(), Until(*outer), Asked(), Until(*inner), Asked())
+    first, _, between, _, last = layers
+    (receipt,) = Mailer(backend, layers=layers).send_many([message(ANN, BOB, ZOE)])
+    final = {name: outcome.status for name, outcome in receipt.recipients.items()}
+    assert first.told == [((ANN, BOB, ZOE), final)]  # type: ignore[attr-defined]
+    for layer in (between, last):
+        known: dict[str, str] = {}
+        for recipients, outcomes in layer.told:  # type: ignore[attr-defined]
+            assert tuple(outcomes) == recipients
+            assert not any(known.get(name) == "accepted" for name in outcomes)
+            known |= outcomes
+        assert known == final
+    assert [recipients for recipients, _ in last.told] == backend.attempts  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("is_async", [False, True])
