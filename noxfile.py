@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nox
 
-PYTHONS = ["3.11", "3.12", "3.13"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.15"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 COVERAGE = Path(".nox", "coverage-data").resolve()
 # The tests of a file share its servers; in the order of the folders, which puts the slow files first. Four processes, since

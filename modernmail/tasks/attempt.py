@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import threading
 from datetime import UTC, datetime
@@ -92,6 +93,6 @@ async def call_here(function: Callable[..., Any], *args: Any, **kwargs: Any) -> 
 
 async def call_on_loop(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Await an `async def` function on the running loop; call a plain one in a thread."""
-    if asyncio.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(function):
         return await function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)
