@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,6 +108,61 @@ def test_a_refused_login_tells_no_secret(mechanism: str, is_async: bool) -> None
     assert any(line.startswith(f"> AUTH {mechanism}") for line in error.conversation)
     assert any(line.startswith("< 535") for line in error.conversation)
     no_secret_in(error)
+
+
+@faces
+@pytest.mark.parametrize("cut", [None, 40], ids=["whole", "cut-off"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER"])
+def test_a_server_that_repeats_the_login_tells_no_secret(
+    mechanism: str, cut: int | None, is_async: bool
+) -> None:
+    """As Sendmail does with a command it does not know, cut off when it is long: what was secret is not shown."""
+    is_token = mechanism in ("XOAUTH2", "OAUTHBEARER")
+    login: dict[str, Any] = {"username": "zoe"}
+    login |= {"token": lambda: "s3cret-token" * 9} if is_token else {"password": "correct horse" * 3}
+    with _Echo(mechanism, cut) as echo:
+        error = failure(f"{echo.url}?tls=off", is_async=is_async, **login)
+    assert echo.repeated
+    told = "\n".join((*error.conversation, repr(error), str(error), str(error.reply)))
+    assert "Command unrecognized" in told
+    for word in echo.repeated:
+        assert word.decode() not in told, word
+    no_secret_in(error)
+
+
+class _Echo:
+    """A server that repeats the last line of a login when it refuses it."""
+
+    def __init__(self, mechanism: str, cut: int | None) -> None:
+        self.repeated: list[bytes] = []
+        self._mechanism = mechanism
+        self._cut = cut
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"smtp://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> _Echo:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def _serve(self) -> None:
+        with self._listener, self._listener.accept()[0] as connection, connection.makefile("rb") as lines:
+            connection.settimeout(10)
+            connection.sendall(b"220 echo\r\n")
+            lines.readline()
+            connection.sendall(f"250-echo\r\n250 AUTH {self._mechanism}\r\n".encode())
+            lines_of_login = {"LOGIN": 3, "CRAM-MD5": 2}.get(self._mechanism, 1)
+            line = lines.readline()
+            for _ in range(lines_of_login - 1):
+                connection.sendall(b"334 PDEyM0BlY2hvPg==\r\n")
+                line = lines.readline()
+            said = line.strip()[: self._cut]
+            self.repeated += [word for word in said.split() if len(word) > 16]
+            connection.sendall(b'500 5.5.1 Command unrecognized: "%s"\r\n' % said)
+            lines.readline()
 
 
 @faces

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 import faces
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from modernmail import Mailer, Message, Receipt
 from modernmail.errors import ContentRefused, DeliveryError, SecurityFailed
 from modernmail.testing import Rule, ScriptedSMTPServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 FACES = pytest.mark.parametrize("face", ["sync", "async"])
 PIPELININGS = pytest.mark.parametrize("pipelining", [["PIPELINING"], []], ids=["pipelined", "one by one"])
@@ -31,6 +35,28 @@ def send(url: str, message: Message, face: str) -> tuple[Receipt, DeliveryError 
         refused = error
     assert refused.receipt is not None
     return refused.receipt, refused
+
+
+def send_many(
+    url: str, messages: Iterable[Message], face: str, told: Callable[[], None] = lambda: None
+) -> list[Receipt]:
+    """Send them over one connection; `told` is called at each receipt."""
+    receipts: list[Receipt] = []
+
+    async def run() -> None:
+        async with Mailer(url) as mailer, mailer.asend_many(messages) as sending:
+            async for receipt in sending:
+                told()
+                receipts.append(receipt)
+
+    if face == "async":
+        asyncio.run(run())
+        return receipts
+    with Mailer(url) as mailer, mailer.send_many(messages) as sending:
+        for receipt in sending:
+            told()
+            receipts.append(receipt)
+    return receipts
 
 
 def commands(server: ScriptedSMTPServer, *verbs: str) -> list[str]:
@@ -116,6 +142,39 @@ def test_size(pipelining: list[str], face: str) -> None:
 
 
 @FACES
+@pytest.mark.parametrize("options", [{}, {"chunking": "on", "window": 8}], ids=["data", "bdat"])
+def test_what_is_refused_here_keeps_its_place(options: dict[str, Any], face: str) -> None:
+    """Mails too large for SIZE, among others: one receipt each, in the order of the input, over one connection."""
+    sizes = [9000, 10, 9000, 9000, 10, 10, 9000]
+    with ScriptedSMTPServer(capabilities=["SIZE 5000", "PIPELINING", "CHUNKING"]) as server:
+        receipts = send_many(
+            server.url(**options), [letter(text="y\n" * (size // 2)) for size in sizes], face
+        )
+        assert len(server.sessions) == 1
+    assert [receipt.position for receipt in receipts] == list(range(len(sizes)))
+    assert [receipt.is_complete for receipt in receipts] == [size < 5000 for size in sizes]
+
+
+@FACES
+@pytest.mark.parametrize("options", [{}, {"chunking": "on", "window": 8}], ids=["data", "bdat"])
+def test_many_that_are_refused_here_are_told_one_by_one(options: dict[str, Any], face: str) -> None:
+    """The receipt of the first comes before many others are pulled, so that memory stays bounded."""
+    pulled = 0
+
+    def letters() -> Iterator[Message]:
+        nonlocal pulled
+        for _ in range(50):
+            pulled += 1
+            yield letter(text="y" * 9000)
+
+    told: list[int] = []
+    with ScriptedSMTPServer(capabilities=["SIZE 5000", "PIPELINING", "CHUNKING"]) as server:
+        send_many(server.url(**options), letters(), face, lambda: told.append(pulled))
+    assert len(told) == 50
+    assert max(pulled - place for place, pulled in enumerate(told)) <= 3
+
+
+@FACES
 @PIPELININGS
 def test_delivery_status_notifications(pipelining: list[str], face: str) -> None:
     """RFC 3461: wishes for the mail on MAIL, those for each recipient on RCPT with the address as it was given first."""
@@ -130,6 +189,19 @@ def test_delivery_status_notifications(pipelining: list[str], face: str) -> None
             f"RCPT TO:<{YOU}> NOTIFY=FAILURE,DELAY ORCPT=rfc822;{YOU}",
             "RCPT TO:<o+ther=x@example.com> NOTIFY=FAILURE,DELAY ORCPT=rfc822;o+2Bther+3Dx@example.com",
             "RCPT TO:<quiet@example.com> NOTIFY=NEVER ORCPT=rfc822;quiet@example.com",
+        ]
+
+
+@FACES
+def test_the_original_recipient_in_another_script(face: str) -> None:
+    """RFC 6533 3: as it is, in UTF-8, with `\\x{…}` for what a parameter cannot hold; xtext is for ASCII alone."""
+    mail = letter(to=["zoë@example.com", "+zo=ë@example.com", '"zo ë\\\\"@example.com']).dsn(notify="failure")
+    with ScriptedSMTPServer(capabilities=["DSN", "SMTPUTF8", "8BITMIME", "PIPELINING"]) as server:
+        assert send(server.url(), mail, face)[1] is None
+        assert [command.partition(" ORCPT=")[2] for command in commands(server, "RCPT")] == [
+            "utf-8;zoë@example.com",
+            r"utf-8;\x{2B}zo\x{3D}ë@example.com",
+            r'utf-8;"zo\x{20}ë\x{5C}\x{5C}"@example.com',
         ]
 
 

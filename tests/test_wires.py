@@ -13,6 +13,7 @@ import pytest
 
 from modernmail import Mailer, Message
 from modernmail.errors import DeliveryError
+from modernmail.smtp.wires import security
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -157,6 +158,25 @@ def test_a_server_that_answers_before_the_end_is_heard(send: Send, tls: str | No
     assert (outcome.status, outcome.reply and outcome.reply.code) == ("rejected", 552)
     assert server.commits == []
     assert server.sessions[0].received < 40_000_000  # mostly what the kernel holds
+
+
+def test_the_name_of_this_host_is_not_looked_up_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver may take its time: under asyncio a thread waits for it, once; an underscore makes no name for EHLO."""
+    asked: list[threading.Thread] = []
+
+    def getfqdn() -> str:
+        asked.append(threading.current_thread())
+        return "build_7.example.com"
+
+    monkeypatch.setattr(security, "_names", [])
+    monkeypatch.setattr(socket, "getfqdn", getfqdn)
+    with ScriptedSMTPServer() as server:
+        for _ in range(2):
+            assert under_asyncio(server.url(), a_message()).is_complete
+        greetings = [session.step("EHLO").line for session in server.sessions]
+    assert greetings == [b"EHLO [127.0.0.1]\r\n"] * 2
+    assert len(asked) == 1
+    assert asked[0] is not threading.current_thread()
 
 
 @faces

@@ -76,17 +76,15 @@ async def _spoken(opener: Opener, settings: Settings, mechanism: str, token: str
         return await _with_initial_response(opener, mechanism, first, again=first)
     if mechanism == "LOGIN":
         reply = await heard(opener, "AUTH LOGIN", opener.command("AUTH LOGIN"))
-        if reply.code == 334:
-            reply = await heard(opener, HIDDEN, opener.command(_base64(user)))
-        if reply.code == 334:
-            reply = await heard(opener, HIDDEN, opener.command(_base64(password)))
+        for answer in (user, password):
+            if reply.code == 334:
+                reply = await _secretly(opener, _base64(answer))
         return reply
     if mechanism == "CRAM-MD5":
         reply = await heard(opener, "AUTH CRAM-MD5", opener.command("AUTH CRAM-MD5"))
         if reply.code != 334:
             return reply
-        answer = _base64(f"{user} {_digest(password, reply)}")
-        return await heard(opener, HIDDEN, opener.command(answer))
+        return await _secretly(opener, _base64(f"{user} {_digest(password, reply)}"))
     if mechanism == "XOAUTH2":
         return await _with_initial_response(
             opener, mechanism, f"user={user}\1auth=Bearer {token}\1\1", again=""
@@ -101,18 +99,22 @@ async def _spoken(opener: Opener, settings: Settings, mechanism: str, token: str
 async def _with_initial_response(opener: Opener, mechanism: str, first: str, *, again: str) -> Reply:
     """Say AUTH with what the mechanism begins with; `again` answers a challenge that comes all the same."""
     command, response = f"AUTH {mechanism}", _base64(first)
-    shown = f"{command} {HIDDEN}"
     if len(command) + 1 + len(response) + 2 > _LONGEST:
         # RFC 4954 4: the command may not be longer than any other, so the response follows it
         reply = await heard(opener, command, opener.command(command))
         if reply.code != 334:
             return reply
-        reply = await heard(opener, HIDDEN, opener.command(response))
+        reply = await _secretly(opener, response)
     else:
-        reply = await heard(opener, shown, opener.command(f"{command} {response}"))
+        reply = await _secretly(opener, response, after=f"{command} ")
     if reply.code == 334:
-        reply = await heard(opener, HIDDEN, opener.command(_base64(again)))
+        reply = await _secretly(opener, _base64(again))
     return reply
+
+
+async def _secretly(opener: Opener, secret: str, *, after: str = "") -> Reply:
+    """Say a secret, behind what is none; return the answer."""
+    return await heard(opener, f"{after}{HIDDEN}", opener.command(f"{after}{secret}"), secret)
 
 
 async def _token(opener: Opener, settings: Settings) -> str:

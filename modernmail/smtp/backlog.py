@@ -58,30 +58,34 @@ class Backlog:
         """Begin nothing more on this wire: others wait for it."""
         self._left = -inf
 
-    async def begin(self, ending: str | None) -> Transaction | None:
+    async def begin(self, ending: str | None, *, is_ahead: bool = False) -> Transaction | None:
         """Return a transaction for who comes next: the rest of a delivery, or the next parcel; None without any, or when spent.
 
-        `ending` is the command that asks for the content; None for `BDAT … LAST`.
+        None also when what comes next must not go over this wire: its receipt is in `done` then, unless `is_ahead` says that
+        an earlier mail has none yet; then it waits its turn in `stranded`. `ending` is the command that asks for the content;
+        None for `BDAT … LAST`.
         """
         if self._left <= 0:
             return None
-        stranded, wire = self.stranded, self._wire
-        while True:
-            if stranded:
-                delivery = stranded.popleft()
+        wire = self._wire
+        if self.stranded:
+            delivery = self.stranded.popleft()
+        else:
+            parcels = self._parcels
+            parcel = await parcels.next()
+            if parcel is None:
+                return None
+            now = self._io.now()
+            delivery = Delivery(parcel, parcels.position, now, now)
+        refusal = local_refusal(delivery.parcel, wire.extensions, is_verified=wire.is_verified)
+        if refusal is not None:
+            if is_ahead:
+                self.stranded.appendleft(delivery)
             else:
-                parcels = self._parcels
-                parcel = await parcels.next()
-                if parcel is None:
-                    return None
-                now = self._io.now()
-                delivery = Delivery(parcel, parcels.position, now, now)
-            refusal = local_refusal(delivery.parcel, wire.extensions, is_verified=wire.is_verified)
-            if refusal is None:
-                break
-            status, error, reason = refusal
-            delivery.settle_rest(Outcome(status, reason=reason), error)
-            self.end(delivery)
+                status, error, reason = refusal
+                delivery.settle_rest(Outcome(status, reason=reason), error)
+                self.end(delivery)
+            return None
         self._left -= 1
         addresses, most = delivery.remaining, self._most
         if len(addresses) <= most:

@@ -69,6 +69,7 @@ class Breakage:
         settle: Settle,
     ) -> None:
         """It broke while the content was written or its reply awaited; these replies had come."""
+        self._strand(following)  # first: what is left of this mail comes before it
         if current.is_sent and replies:
             settle(current, replies)
         elif replies and replies[0].code >= 400:
@@ -78,7 +79,6 @@ class Breakage:
             current.hear_end(replies)
             current.delivery.conversation = current.transcript(fault.reason)
             self._backlog.give_up(current.delivery, fault.reason)
-        self._strand(following)
 
     def unreadable(
         self, current: Transaction, following: Transaction | None, fault: WireFault, error: Exception

@@ -11,7 +11,7 @@ may be dead, and that must not leave an outcome unknown.
 from __future__ import annotations
 
 from .group import check_reset
-from .outgoing import WHOLE, Outgoing, Unreadable, readable
+from .outgoing import WHOLE, Outgoing, Unreadable
 from .patience import Patience
 from .pipeline import UNREADABLE, Pipeline
 from .replies import WireFault
@@ -47,7 +47,7 @@ class ChunkedPipeline(Pipeline):
         size = 0
         while not batch or self._backlog.is_prompt:
             try:
-                transaction = await self._backlog.begin(None)
+                transaction = await self._backlog.begin(None, is_ahead=bool(batch))
             except BaseException:
                 self._put_back(batch)  # the producer failed; what it gave before has a receipt all the same
                 raise
@@ -55,7 +55,7 @@ class ChunkedPipeline(Pipeline):
                 break
             content = transaction.delivery.parcel.content
             size += content.size
-            if batch and size > WHOLE:
+            if batch and (size > WHOLE or content.is_streamed):
                 self._backlog.strand(
                     transaction.delivery, transaction.addresses
                 )  # it goes with the next ones
@@ -85,7 +85,9 @@ class ChunkedPipeline(Pipeline):
             if commit_point is not None:
                 for transaction in batch:
                     await commit_point(transaction.delivery.parcel)
+                wire.check()  # it may have taken a while, and nothing is written yet
         except WireFault as fault:
+            await wire.close(polite=False)
             self.fault = fault
             self._put_back(batch)
             return
@@ -166,9 +168,11 @@ class ChunkedPipeline(Pipeline):
     def _judge_one(self, transaction: Transaction, replies: list[Reply]) -> None:
         transaction.hear(replies)
         transaction.is_rough = any(reply.code != 250 for reply in replies)
-        if transaction.judge_mail(replies[0]):
-            transaction.judge_recipients(replies[1:-1])
-        reply = replies[-1]
+        mail, *taken, reply = replies
+        if not mail.is_positive and reply.is_positive and any(one.is_positive for one in taken):
+            raise WireFault("protocol", f"{reply} answers a content, and {mail} refused its mail")
+        if transaction.judge_mail(mail):
+            transaction.judge_recipients(taken)
         delivery = transaction.delivery
         if transaction.accepted:
             if delivery.agreed is None:
@@ -212,14 +216,14 @@ def _octets(batch: list[Transaction]) -> bytes | Outgoing:
     """Return what is written for these mails: in one piece, or in blocks for one that is large."""
     first = batch[0]
     content = first.delivery.parcel.content
-    if len(batch) == 1 and content.size > WHOLE:
+    if len(batch) == 1 and (content.size > WHOLE or content.is_streamed):
         return Outgoing(first, content.chunks(), first=first.group, last=b"", early=first.count - 1)
     data: list[bytes] = []
     for transaction in batch:
         if data:
             data.append(b"RSET\r\n")
         data.append(transaction.group)
-        data.extend(readable(transaction.delivery.parcel.content.chunks()))
+        data.extend(transaction.delivery.parcel.content.chunks())
     for transaction in batch:
         transaction.is_sent = True
     return b"".join(data)

@@ -2,17 +2,20 @@
 
 The wires implement it with smtplib and aiosmtplib, which keep TCP, TLS and the reading of replies.
 
-Rules of the file: what is kept holds no secret, so each caller says how a line that has one is shown.
+Rules of the file: what is kept holds no secret, so each caller says how a line that has one is shown, and what it holds: some
+servers repeat a command that they refuse.
 """
 
 from __future__ import annotations
+
+import re
+
+from ..receipt import Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from typing import Protocol
-
-    from ..receipt import Reply
 
     class Opener(Protocol):
         """The few things a library must do while a session is opened."""
@@ -49,11 +52,25 @@ HIDDEN = "…"
 _SHOWN = 500  # characters of a reply that are kept
 
 
-async def heard(opener: Opener, shown: str | None, answer: Awaitable[Reply]) -> Reply:
-    """Return the answer; keep what was said, which is shown as `shown`, and what came back."""
+_WORD = re.compile(rb"[A-Za-z0-9+/=]{8,}")  # what may be part of a secret, in base64
+
+
+async def heard(opener: Opener, shown: str | None, answer: Awaitable[Reply], secret: str = "") -> Reply:
+    """Return the answer; keep what was said, which is shown as `shown`, and what came back, without parts of the secret."""
     if shown is not None:
         opener.said.append(f"> {shown}")
     reply = await answer
+    if secret:
+        reply = _without(secret.encode("ascii"), reply)
     text = str(reply)
     opener.said.append(f"< {text if len(text) <= _SHOWN else text[:_SHOWN] + ' …'}")
     return reply
+
+
+def _without(secret: bytes, reply: Reply) -> Reply:
+    """Return the reply with what it repeats of a secret hidden, as a server repeats it that cuts a long line off."""
+
+    def shown(word: re.Match[bytes]) -> bytes:
+        return HIDDEN.encode() if word[0] in secret else word[0]
+
+    return Reply(reply.code, [_WORD.sub(shown, line) for line in reply.lines])

@@ -28,7 +28,7 @@ class Unreadable(Exception):
         self.cause = cause
 
 
-def readable(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _readable(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the chunks of a content; a source that fails raises `Unreadable`."""
     try:
         yield from chunks
@@ -80,7 +80,7 @@ class Outgoing:
         """Yield what comes before `last`: small pieces joined, large ones in slices."""
         held = [self._first]
         size = len(self._first)
-        for chunk in readable(self._chunks):
+        for chunk in _readable(self._chunks):
             is_large = len(chunk) > WHOLE
             if not is_large:
                 held.append(chunk)

@@ -175,7 +175,7 @@ class Pipeline:
         if wire.extensions.pipelining and (
             not current.accepted if current.delivery.remaining else backlog.is_prompt
         ):
-            following = await backlog.begin(DATA)
+            following = await backlog.begin(DATA, is_ahead=True)
         try:
             wire.check()
         except WireFault as fault:
@@ -251,13 +251,17 @@ class Pipeline:
         return self._deadline.bounded(patience, *marks)
 
     async def _committed(self, delivery: Delivery) -> None:
-        """Reach the commit point; the wire is closed when it does not let the mail pass."""
+        """Reach the commit point; the wire is closed when it does not let the mail pass.
+
+        It may take a while, so what the server did meanwhile is looked at again: nothing has ended the content yet.
+        """
         assert self._io.commit_point is not None
         try:
             await self._io.commit_point(delivery.parcel)
         except BaseException:
             await self._wire.close(polite=False)
             raise
+        self._wire.check()
         if self._deadline.is_over(delivery):
             raise await self._too_late()
 

@@ -98,10 +98,10 @@ class Transaction:
         if self.judge_mail(replies[at]):
             self.judge_recipients(replies[at + 1 : last])
             self.judge_data(replies[last])
-        elif replies[last].code == 354:
+        else:
             # RFC 2920 3.1: DATA may be accepted though nobody was; only a lone dot ends it
-            self.is_going = True
-            self.is_torn = any(reply.is_positive for reply in replies[at + 1 : last])
+            self.judge_data(replies[last])
+            self.is_torn = self.is_going and any(reply.is_positive for reply in replies[at + 1 : last])
 
     def judge_mail(self, reply: Reply) -> bool:
         """Judge the reply to MAIL; return whether the transaction goes on."""
@@ -136,9 +136,10 @@ class Transaction:
         """Judge the reply to DATA."""
         if reply.code // 100 == 3:
             self.is_going = True
-        elif self.accepted:
-            self.settle(self.accepted, refused(reply, "data"))
-            self.accepted = ()
+            return
+        outcome = refused(reply, "data")
+        self.settle(self.accepted, outcome)
+        self.accepted = ()
 
     def judge_content(self, reply: Reply) -> None:
         """Judge the reply to the content."""
@@ -250,6 +251,5 @@ def _with_dsn(
         out += f"\r\nRCPT TO:<{where}>"
         wishes = dsn.for_recipient(address) if extensions.dsn else ()
         if wishes:
-            kind = "rfc822" if where.isascii() else "utf-8"
-            out += f" NOTIFY={','.join(wishes).upper()} ORCPT={kind};{commands.xtext(where)}"
+            out += f" NOTIFY={','.join(wishes).upper()} ORCPT={commands.original_recipient(where)}"
     return out

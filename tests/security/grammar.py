@@ -12,11 +12,12 @@ _LOCAL = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*
 _DOMAIN = r"(?:[A-Za-z0-9_\-.\u0080-\U0010ffff]+|\[[0-9A-Za-z:.]+\])"
 _PATH = rf"<({_LOCAL}(?:@{_DOMAIN})?)>"
 _XTEXT = r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+"
+_UNITEXT = r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})+"  # RFC 6533 3
 _MAIL = re.compile(
     rf"MAIL FROM:(?:<>|{_PATH})(?: SIZE=[0-9]+)?(?: BODY=8BITMIME)?(?: SMTPUTF8)?(?: REQUIRETLS)?"
     rf"(?: RET=(?:FULL|HDRS))?(?: ENVID=({_XTEXT}))?"
 )
-_RCPT = re.compile(rf"RCPT TO:{_PATH}(?: NOTIFY=[A-Z,]+ ORCPT=(?:rfc822;{_XTEXT}|utf-8;{_XTEXT}))?")
+_RCPT = re.compile(rf"RCPT TO:{_PATH}(?: NOTIFY=[A-Z,]+ ORCPT=(?:rfc822;{_XTEXT}|utf-8;{_UNITEXT}))?")
 _GREETING = re.compile(rf"(?:EHLO|LHLO|HELO) {_DOMAIN}", re.IGNORECASE)
 _AUTH = re.compile(r"AUTH [A-Z0-9\-]+(?: [A-Za-z0-9+/]+={0,2})?")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")

@@ -33,6 +33,7 @@ _FAREWELL = 0.5  # seconds that QUIT may take
 _HIGH_WATER = 262144  # octets that wait in the transport before a streamed content pauses
 _TURN = 1048576  # octets after which other tasks have a turn, though the server takes all
 _ORDINARY = Patience(_FAREWELL)
+_running_loop = asyncio._get_running_loop  # None without one: what is collected may be so anywhere
 
 
 class AsyncioWire(asyncio.BufferedProtocol):
@@ -158,13 +159,13 @@ class AsyncioWire(asyncio.BufferedProtocol):
             not self.is_broken
             and self._fault is None
             and self._pid == os.getpid()
-            and self._loop is asyncio.get_running_loop()
+            and self._loop is _running_loop()
             and not self._transport.is_closing()
         )
 
     async def close(self, *, polite: bool, until: float = inf) -> None:
         """Close; a QUIT that fails changes nothing. A wire of another process or loop is only let go, without QUIT."""
-        if self._pid != os.getpid() or self._loop.is_closed() or self._loop is not asyncio.get_running_loop():
+        if self._pid != os.getpid() or self._loop.is_closed() or self._loop is not _running_loop():
             self.abandon()
             return
         try:
@@ -176,8 +177,8 @@ class AsyncioWire(asyncio.BufferedProtocol):
         finally:
             self.is_broken = True
             self._stop_watching()
-            # Under TLS close() waits for the peer's close_notify, perhaps longer than the loop lives.
-            self._transport.abort() if self.is_tls else self._transport.close()
+            # close() would wait, perhaps for ever: until the peer takes what was written, and under TLS for its close_notify.
+            self._transport.abort()
 
     def abandon(self) -> None:
         """Let go of a wire whose loop or process may not be ours: close the socket at most."""
@@ -241,14 +242,14 @@ class AsyncioWire(asyncio.BufferedProtocol):
                 waiter.set_result(None)  # the last thing done here: the task may go on at once
 
     def _spoke_unasked(self, data: bytes) -> None:
-        """Octets nobody waits for: a 421 is kept as the reason, whatever it is the wire is not used again."""
+        """Octets nobody waits for: replies are kept, as the reason; whatever it is the wire is not used again."""
         replies: list[Reply] = []
         try:
             self._reader.feed(data, replies)
         except WireFault:
             replies = []
         if self._fault is None:
-            self.replies = [reply for reply in replies if reply.code == 421]
+            self.replies = replies
         self._fail(WireFault("closed", "the server spoke unasked"))
 
     def eof_received(self) -> bool:

@@ -21,7 +21,7 @@ from ..patience import late
 from ..replies import ReplyReader, WireFault
 from .aio import AsyncioWire
 from .failures import opening_failure
-from .security import ehlo_name, tls_context
+from .security import ehlo_name, is_looked_up, tls_context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ class _Opener:
         return None if self._tap is None else self._tap.fault
 
     async def connect(self) -> Reply:
+        if not is_looked_up(self._settings):
+            await asyncio.to_thread(ehlo_name, self._settings, None)
         try:
             response = await self.client.connect()
         except aiosmtplib.SMTPConnectResponseError as error:

@@ -63,18 +63,18 @@ class _Client(smtplib.SMTP):
         if settings.is_lmtp:
             self.ehlo_msg = "LHLO"  # RFC 2033 4.1
 
-    def due(self) -> float:
-        """Return the moment when the step that begins now must be done. Raises `WireFault` when there is none left."""
-        now = monotonic()
-        if now >= self.until:
+    def left(self) -> float:
+        """Return the seconds that the step which begins now may take. Raises `WireFault` when there are none."""
+        left = min(self.bounds.timeout, self.until - monotonic())
+        if left <= 0:
             raise WireFault("timeout", late(self.bounds.deadline or 0.0))
-        return min(now + self.bounds.timeout, self.until)
+        return left
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         """Connect within the timeout altogether, however many addresses the host has."""
-        deadline = self.due()
         if self.bounds.socket_path is not None:
-            return _unix_socket(self.bounds.socket_path, deadline - monotonic())
+            return _unix_socket(self.bounds.socket_path, self.left())
+        deadline = monotonic() + self.left()
         failure: OSError | None = None
         for family, kind, protocol, _, where in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
             left = deadline - monotonic()
@@ -103,12 +103,12 @@ class _Client(smtplib.SMTP):
     def send(self, s: Any) -> None:
         """Write within the timeout."""
         if self.sock is not None:
-            self.sock.settimeout(self.due() - monotonic())
+            self.sock.settimeout(self.left())
         super().send(s)
 
     def getreply(self) -> tuple[int, bytes]:
         """Return the next reply, read within the timeout as a whole."""
-        deadline = self.due()
+        deadline = monotonic() + self.left()
         while not self.pending:
             sock = self.sock
             left = deadline - monotonic()
@@ -120,7 +120,7 @@ class _Client(smtplib.SMTP):
                 raise WireFault("closed", "the server closed the connection")
             self.reader.feed(data, self.pending)
         if self.sock is not None:
-            self.sock.settimeout(self.due() - monotonic())  # what follows may be a handshake
+            self.sock.settimeout(self.left())  # what follows may be a handshake
         reply = self.pending.pop(0)
         if self.pending or not self.reader.is_empty:
             raise WireFault("protocol", "the server said more than it was asked")

@@ -42,6 +42,11 @@ def ehlo_name(settings: Settings, address: str | None) -> str:
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
+def is_looked_up(settings: Settings) -> bool:
+    """Return whether `ehlo_name` will answer at once; the first time it asks the resolver, which may take long."""
+    return settings.ehlo is not None or bool(_names)
+
+
 _names: list[str] = []
 
 
@@ -55,7 +60,8 @@ def _fqdn() -> str:
         is_name = (
             len(labels) > 1
             and name.isascii()
-            and all(label and label.replace("-", "").replace("_", "").isalnum() for label in labels)
+            # no "_": that is no letter of a domain (RFC 5321 4.1.2), and Exim refuses such a greeting
+            and all(label and label.replace("-", "").isalnum() for label in labels)
         )
         _names.append(name if is_name and not labels[-1].isdecimal() and labels[0] != "localhost" else "")
     return _names[0]
