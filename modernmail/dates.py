@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LONGEST: Final = 200  # with a comment; it is not folded
 _UNIVERSAL: Final = ("GMT", "UT")  # RFC 5322 4.3: old, harmless, and what web code writes
 
 
@@ -53,7 +54,7 @@ def date_fault(text: str) -> str:
     if words and words[-1][:1] == "(" and words[-1][-1:] == ")" and words[-1][1:-1].isalnum():
         words.pop()
     day_name = words.pop(0) if words and words[0][-1:] == "," else ""
-    if len(words) != 5 or not text.isascii():
+    if len(words) != 5 or not text.isascii() or len(text) > _LONGEST:
         return expected
     day, month, year, clock, zone = words
     times = clock.split(":")

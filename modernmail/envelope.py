@@ -143,6 +143,8 @@ class Envelope(Frozen):
         addresses = Address.many(recipients, "recipients")
         if not addresses:
             raise InvalidMessage("recipients", recipients, "there is nobody to send to")
+        if dsn is not None and not isinstance(dsn, DSN):
+            raise InvalidMessage("dsn", dsn, "must be a DSN, such as DSN(notify='failure')")
         put = object.__setattr__
         put(self, "sender", reverse_path(return_path))
         put(self, "addresses", once(addresses))

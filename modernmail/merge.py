@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from .address import Address
 from .errors import InvalidMessage, InvalidValue
+from .headers import Headers
 from .mime.render import entity
 from .mime.structure import alternative_leaf, arranged, attachment_leaf, text_leaf
 from .snapshot import body_of
@@ -72,6 +73,8 @@ class Merge:
         given: object = rows
         if not hasattr(given, "__iter__") or isinstance(given, (str, bytes)) or hasattr(given, "keys"):
             raise InvalidMessage("rows", rows, "must be an iterable of mappings")
+        if change is not None and not callable(change):
+            raise InvalidMessage("change", change, "must be a function of a copy and its row")
         self._template = message.copy()
         self._rows: Iterator[Row] = iter(rows)
         self._change = change
@@ -108,8 +111,10 @@ class Merge:
         elif "subject" in self._holes:
             copy.subject = self._holes["subject"].filled(row, _as_text)
         if row.get("headers"):
-            for name, value in row["headers"].items():
-                copy.headers.set(name, value)
+            seen: set[str] = set()
+            for name, value in Headers(row["headers"]):
+                (copy.headers.add if name.lower() in seen else copy.headers.set)(name, value)
+                seen.add(name.lower())
         text, html = self._holes.get("text"), self._holes.get("html")
         if text is not None:
             copy.text = text.filled(row, _as_text)

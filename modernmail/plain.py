@@ -163,7 +163,9 @@ def _attachment(data: Mapping[str, Any]) -> Attachment:
     if "head" in data:
         from .foreign.enclosed import enclosed_part
 
-        return enclosed_part(name, f"{data['head']}\r\n".encode() + content, is_message=False)
+        return enclosed_part(
+            name, f"{data['head']}\r\n".encode("utf-8", "replace") + content, is_message=False
+        )
     return Attachment(
         name,
         content,

@@ -167,27 +167,33 @@ class Receipt(Frozen):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Receipt:
-        """Return the receipt that `to_dict` described; its error keeps its kind and its message."""
+        """Return the receipt that `to_dict` described; its error keeps its kind and its message.
+
+        Raises `PayloadRejected` for another version and for what is no receipt.
+        """
         from .envelope import Envelope
 
         if data.get("version") != 1:
             raise errors.PayloadRejected(
                 f"receipt of version {data.get('version')!r}; this release reads version 1"
             )
-        envelope = data["envelope"]
-        timings = data.get("timings", {})
-        return cls(
-            data["message_id"],
-            None if envelope is None else Envelope.from_dict(envelope),
-            {name: Outcome.from_dict(outcome) for name, outcome in data["recipients"].items()},
-            position=data["position"],
-            error=_error(data["error"]),
-            attempts=data["attempts"],
-            notes=tuple(data["notes"]),
-            conversation=tuple(data["conversation"]),
-            seconds=data["seconds"],
-            timings=tuple(timings[phase] for phase in TIMED if phase in timings),
-        )
+        try:
+            envelope = data["envelope"]
+            timings = data.get("timings", {})
+            return cls(
+                data["message_id"],
+                None if envelope is None else Envelope.from_dict(envelope),
+                {name: Outcome.from_dict(outcome) for name, outcome in data["recipients"].items()},
+                position=data["position"],
+                error=_error(data["error"]),
+                attempts=data["attempts"],
+                notes=tuple(data["notes"]),
+                conversation=tuple(data["conversation"]),
+                seconds=data["seconds"],
+                timings=tuple(timings[phase] for phase in TIMED if phase in timings),
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise errors.PayloadRejected(f"this is no receipt: {type(error).__name__}: {error}") from error
 
     def replace(self, **changes: Any) -> Receipt:
         """Return a copy with some of `position`, `error`, `attempts`, `notes`, `recipients` … changed."""

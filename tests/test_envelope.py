@@ -218,3 +218,10 @@ def test_dsn_wishes_that_are_refused(wishes: dict[str, object], told: str) -> No
     """RFC 3461 knows what may be wished for."""
     with pytest.raises((InvalidMessage, InvalidAddress), match=told):
         DSN(**wishes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dsn", [5, {"notify": "never"}, "failure"])
+def test_wishes_of_another_kind_are_refused(dsn: object) -> None:
+    """Where the mail is made, and not when it is sent."""
+    with pytest.raises(InvalidMessage, match=r"^dsn: .*must be a DSN"):
+        Envelope("a@example.com", "b@example.com", dsn=dsn)  # type: ignore[arg-type]

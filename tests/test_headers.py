@@ -288,6 +288,8 @@ def test_dates_as_others_write_them(value: str) -> None:
         ("1 Jan ２０２６ 00:00:00 +0000", "expected a date"),
         ("1 Jan 2026", "expected a date"),
         ("(x)", "expected a date"),
+        ("Thu, 1 Jan 2026 00:00:00 +0000 (" + "a" * 1000 + ")", "expected a date"),
+        ("Thu, 1 Jan 2026" + " " * 1000 + "00:00:00 +0000", "expected a date"),
     ],
 )
 def test_dates_that_are_none(value: str, reason: str) -> None:

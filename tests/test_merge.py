@@ -202,6 +202,7 @@ def test_change_gives_full_control() -> None:
             InvalidHeader,
             "rows[1].headers['Bcc']",
         ),
+        ({"to": "a@example.com", "name": "x", "headers": "X-A: b"}, InvalidHeader, "rows[1].headers"),
         (["no mapping"], InvalidMessage, "rows[1]"),
     ],
 )
@@ -248,6 +249,16 @@ def test_a_sending_goes_on_behind_a_bad_row() -> None:
         assert next(iter(sending)).accepted
         with pytest.raises(InvalidAddress):
             next(iter(sending))
+
+
+def test_a_row_may_have_its_headers_as_pairs() -> None:
+    """As a message may: a name that stands more than once stays so."""
+    pairs = [("X-Tag", "a"), ("X-Tag", "b"), ("X-A", "1")]
+    message = letter(headers={"X-A": "0", "X-Tag": "old"})
+    (copy,) = message.merge([{"to": "a@example.com", "name": "A", "headers": pairs}])
+    assert list(copy.headers) == [("X-A", "1"), ("X-Tag", "a"), ("X-Tag", "b")]
+    with pytest.raises(InvalidMessage, match=r"^change: 5: must be a function"):
+        message.merge([], change=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rows", [None, "text", b"bytes", {"to": "a@example.com"}, 5])

@@ -459,6 +459,19 @@ def test_from_dict_refuses_a_newer_version() -> None:
         ({"dsn": {"unknown": 1}}, "dsn.unknown"),
         ({"body_encoding": "binary"}, "body_encoding"),
         ({"original": "?"}, "original"),
+        (
+            {
+                "attachments": [
+                    {
+                        "head": "Content-Type: multipart/mixed\ud800",
+                        "content": "",
+                        "media_type": "a/b",
+                        "filename": "x",
+                    }
+                ]
+            },
+            "attachments[0].media_type",
+        ),
     ],
 )
 def test_from_dict_checks_like_the_constructor(change: dict[str, Any], argument: str) -> None:

@@ -149,6 +149,9 @@ def test_a_newer_version_is_not_guessed_at() -> None:
     data = Receipt("<1@example.com>", ENVELOPE, OUTCOMES).to_dict()
     with pytest.raises(PayloadRejected, match="version 2"):
         Receipt.from_dict(data | {"version": 2})
+    for broken in ({"version": 1}, data | {"recipients": 5}, data | {"notes": None}):
+        with pytest.raises(PayloadRejected, match="this is no receipt"):
+            Receipt.from_dict(broken)
 
 
 def test_replace_changes_some_of_it() -> None:
