@@ -8,12 +8,9 @@ time to go.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING
-
-from modernmail.errors import QueueUnavailable
 
 from .sqlite.recovery import next_due, wake
 
@@ -23,8 +20,7 @@ if TYPE_CHECKING:
     from .lanes import Lanes
     from .sqlite.job import Job
     from .sqlite.lease import Lease
-
-logger = logging.getLogger("modernmail.tasks")
+    from .trouble import Trouble
 
 POLL = 0.1  # seconds between two looks at an empty queue that other processes may fill
 SORRY = 1.0  # seconds to wait for a queue that is unavailable
@@ -44,12 +40,14 @@ class Door:
         *,
         until_empty: bool,
         stopping: threading.Event,
+        trouble: Trouble,
     ) -> None:
         self._lease = lease
         self._lanes = lanes
         self._queues = queues
         self._until_empty = until_empty
         self._stopping = stopping
+        self._trouble = trouble
         self._changed = threading.Condition()
         self._is_watched = False
 
@@ -98,13 +96,11 @@ class Door:
         try:
             wake(database)
             jobs = self._lease.claim(self._lanes.at_most, queues=self._queues, closed=self._lanes.closed)
+            self._trouble.passed("look for work")
             if jobs or (self._until_empty and not self._lanes.is_busy):
                 return jobs, 0.0
             due = next_due(database)
-        except QueueUnavailable as error:
-            logger.error("worker %s: %s; trying again in %g s", self._lease.worker, error, SORRY)
-            return [], SORRY
-        except Exception:
-            logger.exception("worker %s: trying again in %g s", self._lease.worker, SORRY)
+        except Exception as error:  # noqa: BLE001 - it is told, once
+            self._trouble.tell("look for work", error, SORRY)
             return [], SORRY
         return [], POLL if due is None else max(0.001, min(POLL, due - time.time()))

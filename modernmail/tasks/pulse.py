@@ -10,9 +10,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import MailError
+from modernmail.errors import QueueError, QueueUnavailable
 from modernmail.registry import mailers
 
+from .signals import mail_finished
 from .sqlite.identifier import to_text
 from .sqlite.mail import MailStore
 from .sqlite.recovery import recover
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from .sqlite.backend import SQLiteBackend
     from .sqlite.lease import Lease
+    from .ticket import Ticket
+    from .trouble import Trouble
 
 logger = logging.getLogger("modernmail.tasks")
 
@@ -33,44 +36,73 @@ class Pulse:
     """The regular duties of the worker that has this lease; `report` is told of what was taken back."""
 
     def __init__(
-        self, backend: SQLiteBackend, lease: Lease, report: Callable[[dict[str, Any]], None]
+        self,
+        backend: SQLiteBackend,
+        lease: Lease,
+        report: Callable[[dict[str, Any]], None],
+        trouble: Trouble,
     ) -> None:
         self.backend = backend
         self.lease = lease
         self._report = report
+        self._trouble = trouble
         self._mail = MailStore(backend)
         self._purges_at = time.monotonic() + PURGE
         self._is_lost = False
+        self._renewed_at = time.monotonic()
 
     def beat(self) -> None:
         """Do all that is due; an error of the queue is logged, and the next beat tries again."""
         try:
-            was_lost, self._is_lost = self._is_lost, not self.lease.renew()
-            if self._is_lost and not was_lost:  # once, however long a hand is stuck in what it lost
-                logger.warning("worker %s lost its lease: what it held goes to others", self.lease.worker)
+            self._renew()
             self.recover()
             now = time.monotonic()
             if now >= self._purges_at:
                 gone = self.backend.jobs.purge(time.time() - self.backend.ttl, at_most=AT_ONCE)
                 self._purges_at = now if gone == AT_ONCE else now + PURGE
-        except MailError as error:
-            logger.error("worker %s: %s", self.lease.worker, error)
-        except Exception:
-            # Without the pulse the worker would lose all that it holds.
-            logger.exception("worker %s: a part of its regular duties failed", self.lease.worker)
+            self._trouble.passed("do its regular duties")
+        except Exception as error:  # noqa: BLE001 - without the pulse the worker would lose all that it holds
+            self._trouble.tell("do its regular duties", error, self.lease.heartbeat)
+
+    def _renew(self) -> None:
+        self._renewed_at = time.monotonic()
+        was_lost, self._is_lost = self._is_lost, not self.lease.renew()
+        if self._is_lost and not was_lost:  # once, however long a hand is stuck in what it lost
+            logger.warning("worker %s lost its lease: what it held goes to others", self.lease.worker)
 
     def recover(self) -> None:
-        """Take back what is held under claims that ran out, and resend what is unknown where its mailer says
-        so."""
+        """Take back what is held under claims that ran out; resend what is unknown where its mailer says so, tell of the
+        rest."""
         queued, unknown = recover(self.backend.database)
         if queued or unknown:
             logger.warning("from dead workers: %d jobs queued again, %d mails unknown", queued, len(unknown))
             self._report({"phase": "recovered", "queued": queued, "unknown": len(unknown)})
         for number in unknown:
             ticket = self._mail.ticket(to_text(number))
-            if ticket.phase == "unknown" and _is_resent(ticket.mailer):
-                self._mail.resend(ticket.id)
+            if ticket.phase == "unknown" and not self._is_resent(ticket):
+                self._tell(ticket)
+            if time.monotonic() - self._renewed_at > self.lease.heartbeat:
+                self._renew()  # there may be thousands, and somebody who listens slowly
+
+    def _is_resent(self, ticket: Ticket) -> bool:
+        if not _may_be_resent(ticket.mailer):
+            return False
+        try:
+            self._mail.resend(ticket.id)
+        except QueueUnavailable:
+            raise
+        except QueueError as error:  # who had it was heard of, say, since we looked
+            logger.warning("mail %s is unknown and was not sent again: %s", ticket.id, error)
+            return False
+        return True
+
+    def _tell(self, ticket: Ticket) -> None:
+        mail_finished.send(type(self.backend), ticket)
+        self._report({
+            "id": ticket.id, "name": ticket.message_id, "phase": "unknown", "attempt": ticket.attempts,
+            "mailer": ticket.mailer, "recipients": ticket.counts,
+        })  # fmt: skip
 
 
-def _is_resent(mailer: str) -> bool:
+def _may_be_resent(mailer: str) -> bool:
     return mailer in mailers and mailers[mailer].on_unknown == "resend"

@@ -8,14 +8,23 @@ from __future__ import annotations
 import hmac
 import os
 
-from modernmail.errors import PayloadRejected
+from modernmail.errors import ConfigurationError, PayloadRejected
 
 VARIABLE = "MODERNMAIL_QUEUE_KEY"
+SHORTEST = 16  # bytes
 
 
 def queue_key() -> str | None:
-    """Return the key that jobs are signed with here, None when there is none."""
-    return os.environ.get(VARIABLE) or None
+    """Return the key that jobs are signed with here, None when there is none; `ConfigurationError` when it is too short."""
+    key = os.environ.get(VARIABLE)
+    if not key:
+        return None
+    if (length := len(key.encode("utf-8", "surrogateescape"))) < SHORTEST:
+        raise ConfigurationError(
+            f"{VARIABLE} has {length} bytes, and could be guessed: it must have {SHORTEST} or more; make one with "
+            "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return key
 
 
 def sign(key: str | None, *parts: str | bytes) -> str | None:
@@ -40,4 +49,7 @@ def _signature(key: str, parts: tuple[str | bytes, ...]) -> str:
     # The lengths go in first: no two lists of parts give the same bytes.
     data = [part if isinstance(part, bytes) else part.encode() for part in parts]
     lengths = ",".join(str(len(part)) for part in data).encode()
-    return "1:" + hmac.digest(key.encode(), b"|".join([lengths, *data]), "sha256").hex()
+    return (
+        "1:"
+        + hmac.digest(key.encode("utf-8", "surrogateescape"), b"|".join([lengths, *data]), "sha256").hex()
+    )

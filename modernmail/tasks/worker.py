@@ -33,6 +33,7 @@ from .sqlite.backend import LANE, SQLiteBackend
 from .sqlite.lease import Lease
 from .sqlite.mail import MailStore
 from .taskjob import run
+from .trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,10 +83,13 @@ class Worker:
         self._mailers: dict[str, Mailer] = {}
         self._mail = MailStore(backend)
         self._lanes = Lanes(self._mail.pauses, batch)
+        self._trouble = Trouble(self.id)
         self._door = Door(
-            self.lease, self._lanes, self.queues, until_empty=until_empty, stopping=self._stopping
-        )
-        self._pulse = Pulse(backend, self.lease, self._report)
+            self.lease, self._lanes, self.queues, until_empty=until_empty, stopping=self._stopping,
+            trouble=self._trouble,
+        )  # fmt: skip
+        self._pulse = Pulse(backend, self.lease, self._report, self._trouble)
+        self._signing_key = backend.key  # a key that is none is said here, before anything is claimed
         self._loop = LoopThread()
 
     def run(self) -> None:
@@ -126,6 +130,8 @@ class Worker:
         while jobs := self._door.next():
             try:
                 self._do(jobs)
+            except QueueUnavailable as error:
+                self._trouble.tell("give jobs back", error, self.lease.length)
             except BaseException:
                 logger.exception("worker %s: %d jobs were left to their lease", self.id, len(jobs))
             finally:
@@ -136,7 +142,7 @@ class Worker:
         try:
             self.lease.let_go(token)
         except QueueUnavailable as error:
-            logger.warning("a claim of this worker was left behind, until its time is over: %s", error)
+            self._trouble.tell("let go of a claim", error, self.lease.length)
 
     def _do(self, jobs: list[Job]) -> None:
         if jobs[0].lane != LANE:
@@ -152,7 +158,7 @@ class Worker:
             self.backend.schedule,
             mailer=self._mailer,
             contents=self.backend.jobs,
-            signing_key=self.backend.key,
+            signing_key=self._signing_key,
             store=self._store,
             is_stopping=self._stopping.is_set,
             told=self._tell_mail,
@@ -203,9 +209,10 @@ class Worker:
             try:
                 late = self.lease.finish(marks)
             except QueueUnavailable as error:
-                logger.error("worker %s: cannot store what came of a job: %s; trying again", self.id, error)
+                self._trouble.tell("store what came of a job", error, SORRY)
                 self._aborting.wait(SORRY)
                 continue
+            self._trouble.passed("store what came of a job")
             for mark in late:
                 logger.warning("job %x ended after its lease, and another worker has it: dropped", mark.id)
             return

@@ -149,7 +149,7 @@ def test_signed_jobs_of_a_batch_are_each_as_they_were_given(
     assert chores.done == values
     backend.close()
     chores.done.clear()
-    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "secret")
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "secret key of enough bytes")
     chores.note.enqueue_many((value,) for value in values)
     work(backend, concurrency=1)
     assert chores.done == values

@@ -198,7 +198,7 @@ def test_tasks_can_be_looked_at_whatever_is_wrong_with_them(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that failed, one whose function is gone, one that was tampered with: each is kept with its error."""
-    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "secret")
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "secret key of enough bytes")
     done, failed, gone, changed = (
         chores.add.enqueue(1),
         chores.fail.enqueue(),
@@ -206,7 +206,7 @@ def test_tasks_can_be_looked_at_whatever_is_wrong_with_them(
     )
     backend = tasks.task_backends["default"]
     sql = "UPDATE modernmail_job SET name = 'chores.gone', signature = ? WHERE id = ?"
-    signature = sign("secret", "chores.gone", '{"v":1,"args":["a"],"kwargs":{}}')
+    signature = sign("secret key of enough bytes", "chores.gone", '{"v":1,"args":["a"],"kwargs":{}}')
     backend.database.execute(sql, (signature, int(gone.id, 16)))  # type: ignore[attr-defined]
     sql = "UPDATE modernmail_job SET payload = replace(payload, '\"b\"', '\"c\"') WHERE id = ?"
     backend.database.execute(sql, (int(changed.id, 16),))  # type: ignore[attr-defined]

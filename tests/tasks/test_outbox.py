@@ -34,6 +34,7 @@ from modernmail.tasks.signals import mail_enqueued, mail_finished
 from modernmail.tasks.sqlite import SQLiteBackend
 from modernmail.tasks.sqlite.lease import Lease
 from modernmail.tasks.sqlite.mail import MailStore
+from modernmail.tasks.trouble import Trouble
 from modernmail.tasks.worker import Worker
 from modernmail.testing import Rule, ScriptedSMTPServer
 
@@ -380,7 +381,7 @@ def test_a_tampered_mail_is_refused_and_kept(
     backend: SQLiteBackend, store: MailStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a key, content or envelope changed in the file is not sent; what is sound is."""
-    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "secret")
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "secret key of enough bytes")
     content, envelope, sound = (mail(subject=name).enqueue() for name in ("content", "envelope", "sound"))
     execute = backend.database.execute
     execute("UPDATE modernmail_content SET content = content || 'x' WHERE job = ?", (int(content.id, 16),))
@@ -430,14 +431,14 @@ def test_what_was_refused_here_is_sent_when_the_reason_is_gone(
     backend: SQLiteBackend, store: MailStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker without the right key refuses; with it, a resend sends. What a server refused stays refused."""
-    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "right")
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "right key of enough bytes")
     ticket = mail().enqueue()
-    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "wrong")
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "wrong key of enough bytes")
     backend.close()
     work(backend)
     ticket.refresh()
     assert ticket.status == "rejected"
-    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "right")
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "right key of enough bytes")
     backend.close()
     assert work_until(backend, store.resend(ticket.id)).status == "accepted"
     with ScriptedSMTPServer([Rule("RCPT").reply("550 5.1.1 no such user")]) as server:
@@ -776,7 +777,9 @@ def test_logging_names_no_secret(backend: SQLiteBackend, caplog: pytest.LogCaptu
 
 
 def test_what_a_dead_worker_left_is_resent_where_its_mailer_says_so(backend: SQLiteBackend) -> None:
-    """Unknown after a crash: parked by default, sent again for a mailer with on_unknown="resend"."""
+    """Unknown after a crash: parked and told by default, sent again for a mailer with on_unknown="resend"."""
+    told: list[Ticket] = []
+    mail_finished.connect(receiver := lambda **more: told.append(more["ticket"]))
     modernmail.configure({
         "default": "memory:", "eager": {"url": "memory:", "on_unknown": "resend"},
     })  # fmt: skip
@@ -787,10 +790,16 @@ def test_what_a_dead_worker_left_is_resent_where_its_mailer_says_so(backend: SQL
     backend.database.execute("UPDATE modernmail_lease SET until = 0")
     lines: list[dict[str, Any]] = []
     work(backend, report=lines.append)
+    mail_finished.disconnect(receiver)
     for ticket in (parked, resent):
         ticket.refresh()
     assert (parked.status, resent.status) == ("unknown", "accepted")
     assert lines[0] == {"phase": "recovered", "queued": 0, "unknown": 2}
+    assert lines[1] == {
+        "id": parked.id, "name": parked.message_id, "phase": "unknown", "attempt": 1, "mailer": "default",
+        "recipients": {"unknown": 1},
+    }  # fmt: skip
+    assert [ticket.id for ticket in told] == [parked.id, resent.id]
 
 
 def test_an_outcome_is_stored_while_the_next_mail_is_on_its_way(
@@ -839,7 +848,7 @@ def test_an_outcome_that_fails_pauses_the_mailer_and_sends_nobody_twice(
     with ScriptedSMTPServer(capabilities=["PIPELINING"]) as server:
         use(server)
         work(backend, concurrency=1)
-        Pulse(backend, Lease(backend.database, "w", 30), lambda line: None).recover()
+        Pulse(backend, Lease(backend.database, "w", 30), lambda line: None, Trouble("w")).recover()
         sent = [commit.recipients for commit in server.commits]
     counts = store.counts()
     assert "nobody foresaw it" in caplog.text

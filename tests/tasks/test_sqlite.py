@@ -32,6 +32,7 @@ from modernmail.tasks.sqlite.database import Database
 from modernmail.tasks.sqlite.job import NewJob
 from modernmail.tasks.sqlite.lease import Lease
 from modernmail.tasks.sqlite.recovery import recover
+from modernmail.tasks.trouble import Trouble
 from modernmail.tasks.worker import Worker
 
 if TYPE_CHECKING:
@@ -267,10 +268,10 @@ def test_a_payload_that_cannot_be_read_fails_its_task(backend: SQLiteBackend, pa
 def test_signed_jobs(backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a key, only what was signed with it is run: unsigned, changed and foreign jobs fail."""
     unsigned = chores.note.enqueue("unsigned")
-    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "another")
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "another key of enough bytes")
     backend.close()
     foreign = chores.note.enqueue("foreign")
-    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "secret")
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "secret key of enough bytes")
     backend.close()
     changed = chores.note.enqueue("changed")
     sound = chores.note.enqueue("sound")
@@ -317,7 +318,7 @@ def test_forgetting_keeps_up_with_what_ends(backend: SQLiteBackend, monkeypatch:
     backend.ttl = -60
     chores.add.enqueue_many([(1,)] * 5)
     work(backend)
-    pulse = Pulse(backend, Lease(backend.database, "w", 30), lambda line: None)
+    pulse = Pulse(backend, Lease(backend.database, "w", 30), lambda line: None, Trouble("w"))
     monkeypatch.setattr("modernmail.tasks.pulse.PURGE", 60)
     left = []
     for _ in range(3):
@@ -361,7 +362,7 @@ def die(path: str) -> None:
 def test_a_lost_lease_is_logged_once(backend: SQLiteBackend, caplog: pytest.LogCaptureFixture) -> None:
     """A hand that is stuck in what was lost fills no log: a line for each loss, not for each heartbeat."""
     lease = Lease(backend.database, "w", 30)
-    pulse = Pulse(backend, lease, lambda line: None)
+    pulse = Pulse(backend, lease, lambda line: None, Trouble("w"))
 
     def lose() -> None:
         chores.note.enqueue(1)

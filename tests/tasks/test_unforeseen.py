@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 import sys
 import time
@@ -15,11 +16,13 @@ import pytest
 
 import modernmail
 from modernmail import Message, tasks
-from modernmail.errors import InvalidTask, MailError, QueueUnavailable
+from modernmail.errors import ConfigurationError, InvalidTask, MailError, QueueUnavailable
 from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
+from modernmail.tasks.sqlite.lease import Lease
 from modernmail.tasks.sqlite.mail import MailStore
 from modernmail.tasks.sqlite.pause import Pauses
+from modernmail.tasks.trouble import Trouble
 from modernmail.tasks.worker import Worker
 from modernmail.testing import Rule, ScriptedSMTPServer
 
@@ -355,3 +358,91 @@ def test_a_claim_that_fails_leaves_nothing_to_lose(
     assert worker.lease.renew()
     assert len(worker.lease.claim(lambda _: 1)) == 1
     assert worker.lease.renew()
+
+
+def test_what_cannot_be_resent_keeps_no_other_from_it(backend: SQLiteBackend) -> None:
+    """Of two mails that a dead worker left and whose mailer resends, one has lost its content: the other goes out."""
+    modernmail.configure(
+        {"default": {"url": "memory:", "from_email": "a@example.com", "on_unknown": "resend"}}
+    )
+    gone, sound = mail().enqueue(), mail().enqueue()
+    lease = Lease(backend.database, "it dies", 30)
+    for job in lease.claim(lambda _: 2):
+        assert lease.commit_point(job.id, job.lease or "")
+    backend.database.execute("DELETE FROM modernmail_content WHERE job = ?", (int(gone.id, 16),))
+    backend.database.execute("UPDATE modernmail_lease SET until = 0")
+    work(backend)
+    assert [tasks.get_ticket(ticket.id).status for ticket in (gone, sound)] == ["unknown", "accepted"]
+
+
+@pytest.mark.parametrize("key", ["x", "fifteen bytes!!"])
+def test_a_key_that_could_be_guessed_is_refused(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """The error says how long it is, how long it must be, and how to make one; a worker says it before it takes anything."""
+    ticket = mail().enqueue()
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", key)
+    backend.close()
+    says = rf"MODERNMAIL_QUEUE_KEY has {len(key)} bytes.*16 or more.*secrets\.token_urlsafe\(32\)"
+    for use in (mail().enqueue, lambda: chores.add.enqueue(1), lambda: Worker(backend)):
+        with pytest.raises(ConfigurationError, match=says):
+            use()
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "sixteen bytes!!!")
+    backend.close()
+    mail().enqueue()
+    ticket.refresh()
+    assert ticket.status == "queued"
+
+
+def test_a_full_disk_fills_no_log(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told at once and not at each attempt; when there is space again, that is told once, and all mail goes out."""
+    for module in ("door", "worker"):
+        monkeypatch.setattr(f"modernmail.tasks.{module}.SORRY", 0.001)
+    for _ in range(3):
+        mail().enqueue()
+    real, refused = backend.database.patiently, itertools.count(1)
+
+    def full(step: Any, *arguments: Any) -> Any:
+        if arguments[:1] == ("BEGIN IMMEDIATE",) and next(refused) <= 50:
+            raise QueueUnavailable("the queue is full: the disk has no space left")
+        return real(step, *arguments)
+
+    monkeypatch.setattr(backend.database, "patiently", full)
+    work(backend, concurrency=1)
+    assert MailStore(backend).counts() == {"accepted": 3}
+    lines = [record.getMessage() for record in caplog.records if record.name == "modernmail.tasks"]
+    assert len(lines) == 2
+    assert (
+        "cannot look for work: the queue is full: the disk has no space left; trying again in 0.001 s"
+        in lines[0]
+    )
+    assert "can look for work again" in lines[1]
+
+
+def test_trouble_is_told_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At once, then after one minute, two, four, up to once an hour; another reason at once; the end of it once."""
+    now = 1000.0
+    monkeypatch.setattr("modernmail.tasks.trouble.time.monotonic", lambda: now)
+    trouble = Trouble("w")
+    told = []
+    for _ in range(4 * 3600):
+        before = len(caplog.records)
+        trouble.tell("store", QueueUnavailable("full"), 1)
+        if len(caplog.records) > before:
+            told.append(now - 1000)
+        now += 1
+    assert told == [0, 60, 180, 420, 900, 1860, 3780, 7380, 10980]
+    trouble.tell("store", QueueUnavailable("read-only"), 1)
+    trouble.passed("claim")
+    trouble.passed("store")
+    trouble.passed("store")
+    trouble.tell("store", QueueUnavailable("read-only"), 1)  # coming and going: it is the same one
+    trouble.passed("store")
+    assert [record.getMessage() for record in caplog.records[len(told) :]] == [
+        "worker w cannot store: read-only; trying again in 1 s (said again in 60 s at the earliest)",
+        "worker w can store again, after 0 s",
+    ]
