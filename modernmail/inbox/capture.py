@@ -9,7 +9,6 @@ import asyncio
 import errno
 import ipaddress
 import os
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -182,9 +181,10 @@ class CaptureServer:
 
 def cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
     """Return the error for an address that cannot be had."""
-    # A look-up has numbers of its own; asyncio's text repeats the address.
-    number = None if isinstance(error, socket.gaierror) else error.errno
-    reason = os.strerror(number) if number else error.strerror or str(error)
+    if error.errno and error.errno > 0:
+        reason = os.strerror(error.errno)
+    else:  # a look-up has numbers of its own, and create_server adds the address
+        reason = (error.strerror or str(error)).partition(" (while ")[0]
     advice = "; port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
     return ConfigurationError(f"cannot listen on {host}:{port}: {reason}{advice}")
 
