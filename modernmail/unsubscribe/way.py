@@ -51,7 +51,7 @@ class UnsubscribeWay(Frozen):
         object.__setattr__(self, "mailto", None if mailto is None else _mailto(mailto))
 
     def link_for(self, recipients: Sequence[Address]) -> str:
-        """Return the link for the recipients, who must be one, unless the link is the same for everybody."""
+        """Return the link for the recipients, who are one; none, when the link is the same for everybody."""
         if len(recipients) > 1:
             raise InvalidMessage(
                 "unsubscribe",
