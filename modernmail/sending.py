@@ -1,7 +1,7 @@
 """Many mails on their way: `Sending` and `AsyncSending`, what `send_many` and `asend_many` return; and their `Tally`.
 
 Rules of the file: nothing is sent before somebody takes receipts; leaving the `with` block stops the sending, and what
-was pulled and not sent is in `unsent`; a sending that is dropped half-way gives its connection back.
+was pulled and nobody took the receipt of is in `unsent`; a sending that is dropped half-way gives its connection back.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Sending(_Sending):
     """Mails on their way: iterate over the receipts, or call `finish()`; use it as a context manager to stop early.
 
     `tally` counts what has come so far; `unsent` holds, after an early stop, the receipts of what was taken from the
-    input and not sent.
+    input and not sent, and of what was on its way still.
     """
 
     def __iter__(self) -> Self:
@@ -174,7 +174,7 @@ class AsyncSending(_Sending):
     """Mails on their way under asyncio: `async for` over the receipts, or `await sending.finish()`; `async with` to stop early.
 
     `tally` counts what has come so far; `unsent` holds, after an early stop, the receipts of what was taken from the
-    input and not sent.
+    input and not sent, and of what was on its way still.
     """
 
     _loop: asyncio.AbstractEventLoop | None = None

@@ -13,9 +13,10 @@ from random import Random
 from typing import Any
 
 import pytest
+from arrival import wait_for_news
 from faults.notary import Notary
 
-from modernmail import Mailer, Message
+from modernmail import AsyncSending, Mailer, Message
 from modernmail.errors import DeliveryError
 from modernmail.testing import Rule, ScriptedSMTPServer
 
@@ -165,6 +166,31 @@ def play_all(first: int, count: int) -> None:
 def test_random_schedules_of_cancel_and_timeout() -> None:
     """200 schedules: no reply is another mail's, nothing is called sent that was not, no connection is left."""
     play_all(0, 200)
+
+
+def test_a_reply_that_comes_as_the_task_is_cancelled_is_no_other_mails() -> None:
+    """What came before it pairs as it did, though the task has not heard of its cancellation yet."""
+    script = [Rule("MAIL", nth=2).hold("mail").reply("550 5.7.1 not you")]
+
+    async def run() -> AsyncSending:
+        async with Mailer(server.url(pool=1)) as mailer:
+            sending = mailer.asend_many([message(str(number), Random(1)) for number in range(2)])
+            task = asyncio.create_task(sending.finish())
+            await asyncio.to_thread(server.wait_for_step, "MAIL", nth=2)
+            await asyncio.sleep(0.1)  # the reply to the first content is read
+            server.release("mail")
+            wait_for_news(server.port)
+            asyncio.get_running_loop().call_soon(task.cancel)  # before the loop reads what is there now
+            await asyncio.wait((task,))
+            assert task.cancelled()
+            return sending
+
+    with ScriptedSMTPServer(script) as server:
+        sending = asyncio.run(run())
+        assert len(server.commits) == 1
+    first = next(receipt for receipt in sending.unsent if receipt.position == 0)
+    assert {outcome.status for outcome in first.recipients.values()} == {"accepted"}
+    assert sending.tally.rejected == 0
 
 
 class Interrupted(BaseException):

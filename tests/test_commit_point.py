@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import select
 import socket
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from arrival import wait_for_news
 from faces import faces
 
 from modernmail import Mailer, Message
@@ -21,6 +19,8 @@ from modernmail.testing import Rule, ScriptedSMTPServer
 from modernmail.testing.contract.burst import Burst
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from modernmail import Parcel, Receipt
     from modernmail.runtime import IO
 
@@ -88,18 +88,6 @@ class Hesitant:
             with contextlib.suppress(ConnectionResetError):
                 while data := connection.recv(65536):
                     self.received += len(data)
-
-
-def wait_for_news(port: int) -> None:
-    """Wait until something has come over this process's connection to a port, or its end."""
-    for path in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):  # a folder that is read no more; what listens has no peer
-            if str(path.readlink()).startswith("socket:"):
-                with socket.socket(fileno=os.dup(int(path.name))) as connection:
-                    if connection.getpeername()[1:2] == (port,):
-                        assert select.select([connection], [], [], 10)[0]
-                        return
-    raise AssertionError("there is no connection")
 
 
 def deliver(mailer: Mailer, mails: list[Parcel], io: BlockingIO) -> list[Receipt]:

@@ -430,6 +430,31 @@ def test_a_sending_that_is_left_as_its_loop_ends_leaves_no_connection(leave, poo
     assert [str(one.message) for one in caught if "unclosed" in str(one.message)] == []
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_sending_that_outlives_its_loop_leaves_no_connection() -> None:
+    """The loop was closed in the middle, and its tasks were never ended: what they hold is closed with the sending."""
+
+    async def begin(mailer: Mailer) -> AsyncSending:
+        sending = mailer.asend_many(message(number) for number in range(50))
+        async for _ in sending:
+            await asyncio.to_thread(server.wait_for_step, "BODY", nth=2)
+            await asyncio.to_thread(server.wait_for_step, "BODY", session=2)
+            break
+        return sending
+
+    script = [Rule("BODY", nth=1, session=1).proceed(), Rule("BODY").hold("never")]
+    with ScriptedSMTPServer(script) as server:
+        mailer = Mailer(server.url(pool=2, tls="off"))
+        loop = asyncio.new_event_loop()
+        sending = loop.run_until_complete(begin(mailer))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+        del sending, mailer
+        gc.collect()
+        server.release("never")
+        server.wait_until_idle(5)
+
+
 @faces
 def test_the_reply_to_rset_is_not_the_reply_to_mail(is_async: bool) -> None:
     """A group that begins with RSET and is cut off in the middle: each reply that came is its own recipient's."""
@@ -450,3 +475,88 @@ def test_the_reply_to_rset_is_not_the_reply_to_mail(is_async: bool) -> None:
     assert str(found["nobody@example.com"].reply) == "550 5.1.1 nobody"
     assert found["nobody@example.com"].status == "rejected"
     assert found["zoe@example.com"].status == "accepted"
+
+
+# -- several connections, and a stop in the middle
+
+
+def on_the_way(pool: int) -> tuple[list[Message], list[Rule]]:
+    """Return mails, and a script that answers none of their contents before `pool` of them are there."""
+    return [message(number) for number in range(20)], [Rule("BODY", nth=1).hold("all there").proceed()]
+
+
+@pytest.mark.asyncio
+async def test_who_stops_early_knows_what_became_of_each_mail() -> None:
+    """The mails that are on their way on the other connections end: nothing is unknown, what was taken is told."""
+    messages, script = on_the_way(4)
+    script.insert(0, Rule("BODY", nth=1, session=1).proceed())
+    given: list[str] = []
+    with ScriptedSMTPServer(script) as server:
+        async with Mailer(server.url(pool=4)) as mailer, mailer.asend_many(messages) as sending:
+            async for receipt in sending:
+                given += receipt.accepted
+                for session in (2, 3, 4):
+                    await asyncio.to_thread(server.wait_for_step, "BODY", session=session)
+                asyncio.get_running_loop().call_later(0.05, server.release, "all there")
+                break
+        taken = sorted(commit.recipients[0] for commit in server.commits)
+    assert sending.tally.unknown == 0
+    told = [name for receipt in sending.unsent for name in receipt.accepted]
+    assert sorted(given + told) == taken
+    assert len(taken) >= 4
+
+
+@pytest.mark.asyncio
+async def test_a_login_that_fails_on_one_connection_leaves_the_mails_of_the_others_known() -> None:
+    """It ends the sending; what is on its way elsewhere is not interrupted."""
+    messages, script = on_the_way(3)
+    script += [Rule("AUTH", session=3).hold("two there").reply("535 5.7.8 no")]
+    with ScriptedSMTPServer(script, credentials={"zoe": "secret"}) as server:
+        url = server.url(pool=3, username="zoe", password="secret", tls="off")
+        async with Mailer(url) as mailer:
+            sending = mailer.asend_many(messages)
+            task = asyncio.create_task(sending.finish())
+            for session in (1, 2):
+                await asyncio.to_thread(server.wait_for_step, "BODY", session=session)
+            server.release("two there")
+            await asyncio.to_thread(
+                server.wait_for,
+                lambda server: [session.end for session in server.sessions][2:3] not in ([], [None]),
+            )
+            server.release("all there")
+            with pytest.raises(AuthenticationFailed):
+                await task
+        assert len(server.commits) == 2
+    assert (sending.tally.accepted, sending.tally.unknown) == (2, 0)
+
+
+@pytest.mark.asyncio
+async def test_who_is_cancelled_does_not_wait_for_the_mails_on_their_way() -> None:
+    """A cancellation ends the sending at once, and says that it is not known what became of them."""
+    messages, script = on_the_way(2)
+    with ScriptedSMTPServer(script) as server:
+        async with Mailer(server.url(pool=2, timeout=600)) as mailer:
+            sending = mailer.asend_many(messages)
+            task = asyncio.create_task(sending.finish())
+            for session in (1, 2):
+                await asyncio.to_thread(server.wait_for_step, "BODY", session=session)
+            task.cancel()
+            done, _ = await asyncio.wait((task,), timeout=60)
+            assert done == {task}
+            assert task.cancelled()
+        server.release("all there")
+    assert sending.tally.unknown == 2
+
+
+@pytest.mark.asyncio
+async def test_a_server_that_says_nothing_more_is_waited_for_no_longer_than_the_timeout() -> None:
+    """Who stops early waits for the ordinary timeout at most; then it is unknown what became of the mails."""
+    messages, script = on_the_way(2)
+    script.insert(0, Rule("BODY", nth=1, session=1).proceed())
+    with ScriptedSMTPServer(script) as server:
+        async with Mailer(server.url(pool=2, timeout=0.5)) as mailer, mailer.asend_many(messages) as sending:
+            async for _ in sending:
+                await asyncio.to_thread(server.wait_for_step, "BODY", session=2)
+                break
+        server.release("all there")
+    assert sending.tally.unknown == 1

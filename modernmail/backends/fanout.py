@@ -1,7 +1,9 @@
 """Several streams of receipts as one: how `asend_many` uses several connections.
 
 Rules of the file: each stream is driven by a task of its own and pulls from the shared source; receipts come as they
-complete, and a stream pauses while more of them wait to be taken than there are streams; an exception of one ends all.
+complete, and a stream pauses while more of them wait to be taken than there are streams; an exception of one ends all. Who
+stops early lets each stream end the mail that is on its way, for else it would be unknown what became of it; who is cancelled
+does not wait.
 """
 
 from __future__ import annotations
@@ -18,12 +20,17 @@ if TYPE_CHECKING:
 
 
 class FanOut:
-    """The receipts of several streams, in the order they complete."""
+    """The receipts of several streams, in the order they complete; `close` waits for them so many seconds at most."""
 
-    __slots__ = ("_arrived", "_error", "_ready", "_room", "_running", "_streams", "_tasks")
+    __slots__ = (
+        "_arrived", "_error", "_is_cancelled", "_is_closing", "_patience", "_ready", "_room", "_running", "_streams", "_tasks",
+    )  # fmt: skip
 
-    def __init__(self, streams: Sequence[Receipts]) -> None:
+    def __init__(self, streams: Sequence[Receipts], *, patience: float = 30.0) -> None:
         self._streams = streams
+        self._patience = patience
+        self._is_closing = False
+        self._is_cancelled = False
         self._ready: deque[Receipt] = deque()
         self._tasks: list[asyncio.Task[None]] | None = None
         self._running = 0
@@ -34,10 +41,10 @@ class FanOut:
     async def _drive(self, stream: Receipts) -> None:
         most = len(self._streams)
         try:
-            while (receipt := await stream.next()) is not None:
+            while not self._is_closing and (receipt := await stream.next()) is not None:
                 self._ready.append(receipt)
                 self._wake()
-                if len(self._ready) > most:
+                if len(self._ready) > most and not self._is_closing:
                     room = asyncio.get_running_loop().create_future()
                     self._room.append(room)
                     await room
@@ -64,18 +71,38 @@ class FanOut:
             if not self._running:
                 return None
             self._arrived = asyncio.get_running_loop().create_future()
-            await self._arrived
+            try:
+                await self._arrived
+            except asyncio.CancelledError:
+                self._is_cancelled = True
+                raise
         receipt = self._ready.popleft()
         if self._room and not self._ready:
-            for room in self._room:
-                if not room.done():
-                    room.set_result(None)
-            self._room.clear()
+            self._make_room()
         return receipt
 
+    def _make_room(self) -> None:
+        """Let the streams go on that wait until receipts are taken."""
+        for room in self._room:
+            if not room.done():
+                room.set_result(None)
+        self._room.clear()
+
     async def close(self) -> list[Receipt]:
-        """Cancel what runs and return every receipt not taken."""
-        tasks = [task for task in self._tasks or () if not task.done()]
+        """Let the mails that are on their way end, cancel those that take too long, and return every receipt not taken."""
+        self._is_closing = True
+        self._make_room()
+        # A loop that was closed in the middle runs no task to its end; what is open is closed all the same.
+        tasks = [task for task in self._tasks or () if not task.done() and not task.get_loop().is_closed()]
+        try:
+            if tasks and not self._is_cancelled:
+                await asyncio.wait(tasks, timeout=self._patience)
+        finally:
+            receipts = await self._ended(tasks)
+        return receipts
+
+    async def _ended(self, tasks: list[asyncio.Task[None]]) -> list[Receipt]:
+        """Cancel what still runs and return every receipt not taken."""
         for task in tasks:
             task.cancel()
         if tasks:

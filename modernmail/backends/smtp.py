@@ -39,7 +39,8 @@ class SMTPBackend(Backend):
         if io.is_async and self.settings.pool > 1 and not getattr(parcels, "is_single", False):
             from .fanout import FanOut
 
-            return FanOut([SMTPReceipts(self, parcels, io) for _ in range(self.settings.pool)])
+            streams = [SMTPReceipts(self, parcels, io) for _ in range(self.settings.pool)]
+            return FanOut(streams, patience=self.settings.timeout)
         return SMTPReceipts(self, parcels, io)
 
     async def send(self, parcel: Parcel, io: IO) -> Receipt:

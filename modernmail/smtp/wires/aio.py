@@ -242,13 +242,16 @@ class AsyncioWire(asyncio.BufferedProtocol):
                 waiter.set_result(None)  # the last thing done here: the task may go on at once
 
     def _spoke_unasked(self, data: bytes) -> None:
-        """Octets nobody waits for: replies are kept, as the reason; whatever it is the wire is not used again."""
+        """Octets nobody waits for: replies are kept, as the reason; whatever it is the wire is not used again.
+
+        In an exchange that is being cancelled they pair with nothing, and those that came before stand.
+        """
         replies: list[Reply] = []
         try:
             self._reader.feed(data, replies)
         except WireFault:
             replies = []
-        if self._fault is None:
+        if self._fault is None and self._waiter is None:
             self.replies = replies
         self._fail(WireFault("closed", "the server spoke unasked"))
 
@@ -286,7 +289,10 @@ class AsyncioWire(asyncio.BufferedProtocol):
     def _break(self) -> None:
         self.is_broken = True
         self._stop_watching()
-        self._transport.abort()
+        if self._loop.is_closed():
+            _let_go(self._transport)  # a task of that loop, which nobody ended, is collected
+        else:
+            self._transport.abort()
 
     def _watch(self) -> None:
         """Look at the deadline when it may have come: cheaper than a timer for each reply."""
