@@ -39,9 +39,11 @@ class Ledger:
         self._gap = 0.0  # between an outcome and the next commit point, last time
 
     def commit(self, job: Job) -> bool:
-        """Reach the commit point of a mail; False when it is in other hands, and must not be sent."""
-        if job.id in self._committed:
-            return True  # a further transaction of the same mail: RFC 5321 4.5.3.1.10
+        """Reach the commit point of a mail; False when it is in other hands, and must not be sent.
+
+        A further transaction of the same mail (RFC 5321 4.5.3.1.10), or a further attempt, has a commit point of its own:
+        what came of those before it is known, and counts, also when this one must not be.
+        """
         marks, self._marks = self._marks, []
         if marks:
             self._gap = time.monotonic() - self._heard
@@ -50,7 +52,10 @@ class Ledger:
         except BaseException:
             self._marks = marks + self._marks
             raise
-        (self._committed if is_ours else self._settled).add(job.id)
+        if is_ours:
+            self._committed.add(job.id)
+        elif job.id not in self._committed:
+            self._settled.add(job.id)
         return is_ours
 
     def enter(

@@ -603,6 +603,54 @@ def test_a_late_outcome_overwrites_unknown_until_someone_resends(
     assert (ticket.status, len(server.commits)) == ("accepted", 1)
 
 
+def test_a_late_outcome_leaves_a_mail_that_was_resent_as_it_is(
+    backend: SQLiteBackend, store: MailStore
+) -> None:
+    """Who resends what is unknown accepts a second copy, and gets it: the late outcome does not drop its content."""
+    with ScriptedSMTPServer([Rule("BODY", session=1).hold("go").proceed()]) as server:
+        use(server)
+        ticket = mail().enqueue()
+        worker = Worker(backend, until_empty=True)
+        runner = threading.Thread(target=worker.run)
+        runner.start()
+        server.wait_for_step("BODY")
+        backend.database.execute("UPDATE modernmail_lease SET until = 0")
+        Pulse(backend, Lease(backend.database, "w", 30), lambda line: None, Trouble("w")).recover()
+        worker.stop()
+        store.resend(ticket.id)
+        server.release("go")
+        runner.join()
+        work_until(backend, ticket)
+    assert (ticket.status, len(server.commits)) == ("accepted", 2)
+
+
+def test_a_mail_that_went_to_another_worker_between_two_transactions_goes_no_further(
+    backend: SQLiteBackend,
+) -> None:
+    """The worker stood still for longer than its lease: who has the mail counts as such, the others are left to the next."""
+    people = [f"u{number}@example.com" for number in range(5)]
+    with ScriptedSMTPServer([Rule("DATA", session=1, nth=2).hold("go").proceed()]) as server:
+        use(server, max_recipients=2)
+        ticket = mail(*people).enqueue()
+        worker = Worker(backend, until_empty=True)
+        runner = threading.Thread(target=worker.run)
+        runner.start()
+        server.wait_for_step("DATA", 2)
+        backend.database.execute("UPDATE modernmail_lease SET until = 0")
+        Pulse(backend, Lease(backend.database, "w", 30), lambda line: None, Trouble("w")).recover()
+        ticket.refresh()
+        assert ticket.status == "unknown"
+        worker.stop()
+        server.release("go")
+        runner.join()
+        ticket.refresh()
+        assert [commit.recipients for commit in server.commits] == [tuple(people[:2])]
+        assert list(ticket.recipients.values()) == ["accepted"] * 2 + ["deferred"] * 3
+        work_until(backend, ticket)
+    assert ticket.status == "accepted"
+    assert sorted(name for commit in server.commits for name in commit.recipients) == people
+
+
 def test_mail_held_at_an_earlier_boot_is_unknown(backend: SQLiteBackend) -> None:
     """The mark of its commit point may have gone with the power: it is reported, not sent again; tasks are."""
     import chores
@@ -629,7 +677,7 @@ def test_two_mails_with_one_message_id_are_kept_apart(backend: SQLiteBackend) ->
 
 
 def test_a_mail_to_more_people_than_a_transaction_takes(backend: SQLiteBackend) -> None:
-    """Several transactions serve one mail, with one commit point; all are accepted once."""
+    """Several transactions serve one mail, each with its commit point; all are accepted once."""
     people = [f"u{number}@example.com" for number in range(25)]
     with ScriptedSMTPServer() as server:
         use(server, max_recipients=10)

@@ -41,12 +41,13 @@ _LET_GO = """DELETE FROM modernmail_lease WHERE token = ? AND NOT EXISTS (
     SELECT 1 FROM modernmail_job WHERE id IN (SELECT value FROM json_each(jobs)) AND lease = token)"""
 _GIVE_UP = "UPDATE modernmail_lease SET until = 0 WHERE token = ?"
 _COMMIT_POINT = """UPDATE modernmail_job SET phase = 'content'
-    WHERE id = ? AND lease = ? AND phase = 'leased'
+    WHERE id = ? AND lease = ? AND phase IN ('leased', 'content')
     AND EXISTS (SELECT 1 FROM modernmail_lease WHERE token = ? AND boot = ? AND until > ?)"""
 _MARK = """UPDATE modernmail_job
     SET phase = ?, run_after = ?, finished_at = ?, outcome = ?, lease = NULL, holder = NULL
     WHERE id = ? AND (lease = ? OR (phase = 'unknown' AND holder = ?))"""
-_DROP = "DELETE FROM modernmail_content WHERE job = ?"
+_DROP = """DELETE FROM modernmail_content WHERE job = ?1
+    AND EXISTS (SELECT 1 FROM modernmail_job WHERE id = ?1 AND phase = 'accepted')"""
 _RELEASE = """UPDATE modernmail_job SET phase = 'queued', lease = NULL, attempts = attempts - 1
     WHERE id = ? AND lease = ? AND phase = 'leased'"""
 
@@ -125,7 +126,7 @@ class Lease:
         return jobs
 
     def commit_point(self, number: int, token: str, marks: Sequence[Mark] = ()) -> bool:
-        """Enter phase `content`, storing earlier marks with it; False when the token holds the job no more.
+        """Enter phase `content`, or stay in it, storing earlier marks with it; False when the token holds the job no more.
 
         False means: write no final dot. True means: whatever happens now, nobody sends it again by himself.
         """
@@ -140,7 +141,7 @@ class Lease:
 
     def drop_contents(self, numbers: Iterable[int]) -> None:
         """Forget the contents of mails that are done, many at a time: one by one it would cost as much as a
-        mark."""
+        mark. One that was resent before its outcome came is not done."""
         with self.database.write(durable=False) as connection:
             connection.executemany(_DROP, [(number,) for number in numbers])
 
