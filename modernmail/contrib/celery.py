@@ -15,13 +15,17 @@ timeout.
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError, QueueUnavailable
 from modernmail.tasks.engine import EngineBackend
 from modernmail.tasks.modulepath import resolve
+from modernmail.tasks.trouble import Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from celery import Celery
 
     from modernmail.tasks.schedule import Schedule
@@ -42,6 +46,8 @@ class CeleryBackend(EngineBackend):
     scheme = "celery"
 
     def __init__(self, app: Celery, alias: str = "default", *, schedule: Schedule | None = None) -> None:
+        from celery.exceptions import Reject
+
         super().__init__(alias, schedule=schedule)
         self.app = app
         kind = type(app.backend).__name__
@@ -53,7 +59,10 @@ class CeleryBackend(EngineBackend):
             self.longest_wait = min(self.longest_wait, self.visibility / 2)
 
         def perform(slip: str) -> None:
-            self.perform(slip)
+            try:
+                self.perform(slip)
+            except QueueUnavailable as error:
+                raise Reject(error, requeue=True) from error  # Celery would take any other error for an end
 
         known = app.tasks.get(JOB)
         self._job = known or app.task(
@@ -82,16 +91,25 @@ class CeleryBackend(EngineBackend):
     def keep(self, slip: Slip, connection: Any = None) -> None:
         """Store the record in the app's result backend."""
         if self.supports_get_result:
-            # A state of our own: Celery never replaces what is stored as SUCCESS.
-            self.app.backend.store_result(slip.id, slip.to_text(), "RECORD")
+            with self._explained():
+                # A state of our own: Celery never replaces what is stored as SUCCESS.
+                self.app.backend.store_result(slip.id, slip.to_text(), "RECORD")
 
-    def look_up(self, slip_id: str) -> str | None:
+    def look_up(self, slip_id: str, connection: Any = None) -> str | None:
         """Return the record from the app's result backend."""
         if not self.supports_get_result:
             return None
-        # Celery would remember the first record it saw, and ours change.
-        text = self.app.backend.get_task_meta(slip_id, cache=False).get("result")
+        with self._explained():
+            # Celery would remember the first record it saw, and ours change.
+            text = self.app.backend.get_task_meta(slip_id, cache=False).get("result")
         return text if isinstance(text, str) else None
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # every kind of result backend raises errors of its own
+            raise QueueUnavailable(f"{self}: the result backend cannot be used: {error}") from error
 
     def _watch(self, sender: Any = None, **_: Any) -> None:
         """In a worker on Redis: give back what dead workers held, ten times in each visibility timeout.
@@ -103,9 +121,15 @@ class CeleryBackend(EngineBackend):
 
     def _restore(self) -> None:
         pause = threading.Event()
-        while not pause.wait(min(10.0, self.visibility / 10)):
-            with self.app.connection_for_write() as connection, connection.channel() as channel:
-                channel.qos.restore_visible(num=1000, interval=1)
+        trouble = Trouble(self._worker)
+        seconds = min(10.0, self.visibility / 10)
+        while not pause.wait(seconds):
+            try:
+                with self.app.connection_for_write() as connection, connection.channel() as channel:
+                    channel.qos.restore_visible(num=1000, interval=1)
+                trouble.passed("look for what dead workers held")
+            except Exception as error:  # noqa: BLE001 - Redis is away, say: it is told, and comes back
+                trouble.tell("look for what dead workers held", error, seconds)
 
 
 def from_url(alias: str, url: BackendURL) -> CeleryBackend:

@@ -45,6 +45,9 @@ _TABLE = """CREATE TABLE IF NOT EXISTS modernmail_record (
     at timestamptz NOT NULL DEFAULT now())"""
 _KEEP = """INSERT INTO modernmail_record (id, slip) VALUES (%(id)s, %(slip)s)
     ON CONFLICT (id) DO UPDATE SET slip = excluded.slip, at = now()"""
+_KEEP_FIRST = """INSERT INTO modernmail_record (id, slip) VALUES (%(id)s, %(slip)s)
+    ON CONFLICT (id) DO UPDATE SET slip = excluded.slip, at = now() WHERE modernmail_record.slip = '' RETURNING id"""
+_ADVANCE = "UPDATE modernmail_record SET slip = %(slip)s, at = now() WHERE id = %(id)s AND slip = %(before)s RETURNING id"
 _FIND = "SELECT slip FROM modernmail_record WHERE id = %(id)s"
 _TAKE = """INSERT INTO modernmail_record (id, slip, key, digest) VALUES (%(id)s, '', %(key)s, %(digest)s)
     ON CONFLICT (key) DO NOTHING"""
@@ -101,18 +104,29 @@ class ProcrastinateBackend(EngineBackend):
             )
             try:
                 job.defer(slip=slip.to_text())
-            except AlreadyEnqueued as error:
-                raise IdempotencyConflict(
-                    f"the idempotency key {key!r} is taken by a job in the queue"
-                ) from error
+            except AlreadyEnqueued:
+                # Under a key that this slip has taken, a job with the key is this slip's: it was handed over meanwhile.
+                logger.info("%s: the mail with the idempotency key %r is in the queue already", self, key)
 
     def keep(self, slip: Slip, connection: Any = None) -> None:
         """Write the record."""
         self._run(_KEEP, connection, id=slip.id, slip=slip.to_text())
 
-    def look_up(self, slip_id: str) -> str | None:
+    def advance(self, slip: Slip, before: str | None, connection: Any = None) -> bool:
+        """Write the record if it still is as it was: a worker that was thought dead sends nothing that another has now."""
+        if before is None:
+            return bool(self._run(_KEEP_FIRST, connection, id=slip.id, slip=slip.to_text()))
+        return bool(self._run(_ADVANCE, connection, id=slip.id, slip=slip.to_text(), before=before))
+
+    def submit(self, slip: Slip, *, connection: Any = None, key: str | None = None) -> None:
+        """Hand a slip over, then record it: whoever repeats an enqueue that failed half-way finds no record, and hands it
+        over himself."""
+        self._put(slip, connection=connection, key=key)
+        self.advance(slip, None, connection)  # unless a quick worker has recorded more
+
+    def look_up(self, slip_id: str, connection: Any = None) -> str | None:
         """Read the record."""
-        rows = self._run(_FIND, id=slip_id)
+        rows = self._run(_FIND, connection, id=slip_id)
         return rows[0]["slip"] or None if rows else None
 
     def take_key(self, slip_id: str, key: str, digest: str, connection: Any = None) -> str:
@@ -147,7 +161,7 @@ class ProcrastinateBackend(EngineBackend):
                 cursor = connection.execute(query, arguments)
                 names = [column.name for column in cursor.description or ()]
                 return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
-            if query.startswith("SELECT"):
+            if query.startswith("SELECT") or query.endswith("RETURNING id"):
                 return connector.execute_query_all(query, **arguments)  # type: ignore[no-any-return]
             connector.execute_query(query, **arguments)
             return []

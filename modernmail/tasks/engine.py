@@ -7,7 +7,8 @@ slip.
 Rules of the file: an engine may deliver a slip twice, and after its worker died; so whatever has ended is not
 run again, as far as the record tells. A long wait is made of short ones (`longest_wait`): engines lose or
 double what they hold for long. What cannot be run ends FAILED with its error in the record; it is never
-handed back for ever.
+handed back for ever. No fault of ours, and none of the store of records, lets a slip vanish: it is put off, by a new slip
+with all that is known.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import InvalidTask, MailError, TaskResultDoesNotExist
+from modernmail.errors import InvalidTask, PayloadRejected, TaskResultDoesNotExist
 from modernmail.runtime import run_blocking
 
 from .attempt import attempt, call_here
 from .backend import TaskBackend, new_worker_id
-from .enginemail import mail_slip, perform_mail, ticket_of
+from .enginemail import LONGEST_PAUSE, PAUSE, Taken, give_back, mail_slip, perform_mail, ticket_of
 from .mailjob import digest
 from .schedule import Schedule
 from .signals import mail_enqueued
+from .signature import queue_key
 from .slip import Slip
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class EngineBackend(TaskBackend):
         super().__init__(alias)
         self.schedule = schedule or Schedule()
         self._worker = new_worker_id()
+        queue_key()  # a key that is none is said here, and not to a worker that has a job in hand
 
     def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
         """Hand a slip to the engine, to be delivered after `wait` seconds."""
@@ -60,7 +63,15 @@ class EngineBackend(TaskBackend):
     def keep(self, slip: Slip, connection: Any = None) -> None:
         """Keep the slip's text as its record, in place of an earlier one; nothing where there is no place."""
 
-    def look_up(self, slip_id: str) -> str | None:
+    def advance(self, slip: Slip, before: str | None, connection: Any = None) -> bool:
+        """Keep the slip if its record still is the text `before`, None for none; False when it is another by now.
+
+        Where an engine's records cannot be compared and written in one step, as here, it is kept in any case.
+        """
+        self.keep(slip, connection)
+        return True
+
+    def look_up(self, slip_id: str, connection: Any = None) -> str | None:
         """Return the record with this id; None when there is none, or nowhere to keep one."""
         return None
 
@@ -98,8 +109,11 @@ class EngineBackend(TaskBackend):
             if key is not None:
                 holder = self.take_key(slip.id, key, digest(parcel, options.using).hex(), options.connection)
                 if holder != slip.id:
-                    tickets.append(self.get_ticket(holder))
-                    continue
+                    record = self.recorded(holder, options.connection)
+                    if record is not None:
+                        tickets.append(ticket_of(record, self))
+                        continue
+                    slip.id = holder  # who took the key has not come to hand it over, or died before: it is done for him
             self.submit(slip, connection=options.connection, key=key)
             tickets.append(ticket := ticket_of(slip, self))
             mail_enqueued.send(type(self), ticket)
@@ -124,33 +138,59 @@ class EngineBackend(TaskBackend):
         self.keep(slip, connection)
         self._put(slip, connection=connection, key=key)
 
-    def recorded(self, slip_id: str) -> Slip | None:
+    def recorded(self, slip_id: str, connection: Any = None) -> Slip | None:
         """Return the slip of the record with this id, None when there is none."""
-        text = self.look_up(slip_id)
+        text = self.look_up(slip_id, connection)
         return None if text is None else Slip.from_text(text)
 
     def perform(self, text: str) -> None:
         """Run what the engine delivered: called by its worker. Returns when the slip may be acknowledged."""
         try:
             slip = Slip.from_text(text)
-        except MailError:
+        except PayloadRejected:
             logger.exception("%s delivered a job that is refused; it is not run", self)
             return
         if slip.not_before is not None and slip.not_before > time.time():
             self._put(slip)
             return
-        record = self.recorded(slip.id)
-        if record is not None and record.is_finished:
-            logger.info("%s delivered %s again, which has ended: dropped", self, slip.id)
+        try:
+            self._perform(slip)
+        except PayloadRejected:
+            raise  # its record was changed by others: the engine keeps it as failed
+        except Taken as taken:
+            logger.warning("%s: %s", self, taken)
+            self._put_off(slip, PAUSE)
+        except Exception:
+            # The engine would take it for done. What was found out counts before what could not be recorded.
+            slip.progress["faults"] = faults = slip.progress.get("faults", 0) + 1
+            wait = min(PAUSE * 2.0 ** min(faults - 1, 10), LONGEST_PAUSE)
+            logger.exception("%s: %s %s is put off for %.0f s", self, slip.kind, slip.id, wait)
+            give_back(slip)
+            self._put_off(slip, wait)
+
+    def _perform(self, slip: Slip) -> None:
+        text = self.look_up(slip.id)
+        record = None if text is None else Slip.from_text(text)
+        if record is not None:
+            if record.is_finished:
+                logger.info("%s delivered %s again, which has ended: dropped", self, slip.id)
+                return
+            if record.progress and record.progress.get("faults", 0) >= slip.progress.get("faults", 0):
+                slip.progress = record.progress
+        if slip.is_finished:  # only its record could not be written
+            self.keep(slip)
             return
-        if record is not None and record.progress:
-            slip.progress = record.progress
-        delay = self._perform_task(slip) if slip.kind == "task" else perform_mail(self, slip)
+        delay = self._perform_task(slip) if slip.kind == "task" else perform_mail(self, slip, text)
         if delay is not None:
             slip.not_before = time.time() + delay
-            self.submit(slip)
+            self.keep(slip)
+            self._put(slip)
         else:
             self.keep(slip)
+
+    def _put_off(self, slip: Slip, wait: float) -> None:
+        slip.not_before = max(slip.not_before or 0.0, time.time() + wait)
+        self._put(slip)
 
     def _perform_task(self, slip: Slip) -> float | None:
         try:

@@ -19,6 +19,7 @@ from modernmail.errors import (
     ConfigurationError,
     InvalidValue,
     PayloadRejected,
+    QueueError,
     SecurityFailed,
 )
 from modernmail.feed import Feed
@@ -43,7 +44,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modernmail.tasks")
 
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 60.0, 3600.0
+PAUSE, LONGEST_PAUSE = (
+    60.0,
+    3600.0,
+)  # seconds that a mail waits for a mailer, or a store of records, that is at fault
+
+
+class Taken(QueueError):
+    """Another worker has the mail: nothing is sent here."""
 
 
 def mail_slip(parcel: Parcel, options: MailOptions) -> Slip:
@@ -85,8 +93,18 @@ def ticket_of(slip: Slip, backend: EngineBackend) -> Ticket:
     )
 
 
-def perform_mail(backend: EngineBackend, slip: Slip) -> float | None:
-    """Send a mail once; leave its state in the slip, and return the seconds until the next attempt, or None."""
+def give_back(slip: Slip) -> None:
+    """Take back an attempt in which nothing was sent."""
+    if slip.kind == "mail" and slip.progress["phase"] == "leased":
+        slip.progress["phase"] = "waiting"
+        slip.progress["attempts"] -= 1
+
+
+def perform_mail(backend: EngineBackend, slip: Slip, record: str | None) -> float | None:
+    """Send a mail once; leave its state in the slip, and return the seconds until the next attempt, or None.
+
+    `record` is the text of its record, as it was found. Raises `Taken` when it is another by now.
+    """
     now = time.time()
     progress = slip.progress
     recipients: list[str] = slip.payload["parcel"]["envelope"]["recipients"]
@@ -108,15 +126,16 @@ def perform_mail(backend: EngineBackend, slip: Slip) -> float | None:
         return _ended(backend, slip, Verdict(phase_of(recipients, state), state))
     progress["attempts"] += 1
     progress["phase"] = "leased"
-    backend.keep(slip)
+    if not backend.advance(slip, record):
+        give_back(slip)
+        raise Taken(f"mail {slip.id} is in another worker's hands")
     try:
         parcel = Parcel.from_dict(slip.payload["parcel"]).narrowed(pending(recipients, progress["state"]))
         receipt = _sent(backend, slip, parcel)
     except (AuthenticationFailed, SecurityFailed, ConfigurationError) as error:
-        progress["attempts"] -= 1
-        progress["phase"] = "waiting"
+        give_back(slip)
         progress["pauses"] = progress.get("pauses", 0) + 1
-        wait: float = min(_SHORTEST_PAUSE * 2 ** (progress["pauses"] - 1), _LONGEST_PAUSE)
+        wait: float = min(PAUSE * 2.0 ** min(progress["pauses"] - 1, 10), LONGEST_PAUSE)
         reason = f"{type(error).__name__}: {error}"
         logger.error("mailer %r cannot send, its mail waits for %.0f s: %s", slip.name, wait, reason)
         return wait
@@ -139,10 +158,20 @@ def perform_mail(backend: EngineBackend, slip: Slip) -> float | None:
 
 
 def _sent(backend: EngineBackend, slip: Slip, parcel: Parcel) -> Receipt:
+    held = slip.to_text()
+
     async def commit(_: Parcel) -> None:
-        if slip.progress["phase"] != "content":
-            slip.progress["phase"] = "content"
-            backend.keep(slip)
+        if slip.progress["phase"] == "content":
+            return
+        slip.progress["phase"] = "content"
+        is_ours = False
+        try:
+            is_ours = backend.advance(slip, held)
+        finally:
+            if not is_ours:
+                slip.progress["phase"] = "leased"
+        if not is_ours:
+            raise Taken(f"mail {slip.id} went to another worker before it was sent; nothing was sent")
 
     mailer = mailers[slip.name]
     flow = flow_of(mailer, mailer._effective(), Feed((parcel,)), BlockingIO(commit), is_single=True)

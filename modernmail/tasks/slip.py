@@ -102,6 +102,7 @@ class Slip:
             return None if moment is None else moment.timestamp()
 
         self.progress = {
+            **self.progress,
             "status": result.status.value,
             "started_at": seconds(result.started_at),
             "last_attempted_at": seconds(result.last_attempted_at),

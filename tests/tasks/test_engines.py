@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import chores
 import pytest
@@ -359,6 +359,84 @@ def test_a_broker_that_cannot_be_reached(engine: Engine, monkeypatch: pytest.Mon
         monkeypatch.setattr(where, "apply_async" if engine.name == "celery" else "enqueue", fail)
     with pytest.raises(QueueUnavailable, match="the task backend 'default'"):
         chores.add.enqueue(1)
+
+
+def test_a_store_of_results_that_cannot_be_reached(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To enqueue and to look a result up fail with QueueUnavailable; a job in a worker's hands is put off, not lost."""
+    if engine.name == "procrastinate":
+        pytest.skip("records and jobs are in one database")
+    backend: Any = engine.backend
+    result = chores.add.enqueue(1)
+    text = backend.look_up(result.id)
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("an error of its own")
+
+    with monkeypatch.context() as patch:
+        store, names = (backend.app.backend, ("store_result", "get_task_meta")) if engine.name == "celery" else (
+            backend._results, ("store_result", "get_result"))  # fmt: skip
+        for name in names:
+            patch.setattr(store, name, fail)
+        for call in (lambda: chores.add.enqueue(1), result.refresh):
+            with pytest.raises(
+                QueueUnavailable, match=r"the task backend 'default'.*the result backend cannot be used"
+            ):
+                call()
+        put: list[Slip] = []
+        patch.setattr(backend, "put", lambda slip, **_: put.append(slip))
+        backend.perform(text)
+    (slip,) = put
+    assert slip.id == result.id
+    assert 55 < (slip.not_before or 0) - time.time() <= 60
+
+
+def test_a_key_taken_half_way(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever took a key and failed, or died, before the mail was handed over: who repeats the enqueue hands it over, once."""
+    engine = Engine("procrastinate-postgres", postgres_url, "")
+    engine.module.app.open()
+    engine.module.app.schema_manager.apply_schema()
+    backend: Any = engine.backend
+
+    def jobs() -> list[str]:
+        rows = engine.module.app.connector.get_sync_connector().execute_query_all(
+            "SELECT args->>'slip' AS slip FROM procrastinate_jobs WHERE task_name = 'modernmail.perform'"
+        )
+        return [Slip.from_text(row["slip"]).id for row in rows]
+
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    for step in ("put", "advance"):
+        with monkeypatch.context() as patch:
+
+            def fail(*_: object, **__: object) -> None:
+                raise QueueUnavailable("the connection is gone")
+
+            patch.setattr(backend, step, fail)
+            with pytest.raises(QueueUnavailable, match="the connection is gone"):
+                mail(subject=step).enqueue(idempotency_key=step)
+        ticket = mail(subject=step).enqueue(idempotency_key=step)
+        assert mail(subject=step).enqueue(idempotency_key=step).id == ticket.id
+        assert jobs().count(ticket.id) == 1
+        assert refreshed(ticket).status == "queued"
+    assert len(jobs()) == 2
+    modernmail.configure({})
+    engine.close()
+
+
+def test_records_of_postgres_change_hands_once(postgres_url: str) -> None:
+    """A worker writes its step only on the record that it has seen; a first record never replaces a later one."""
+    engine = Engine("procrastinate-postgres", postgres_url, "")
+    engine.module.app.open()
+    engine.module.app.schema_manager.apply_schema()
+    backend: Any = engine.backend
+    slip = Slip("abc", "mail", "default", {}, progress={"phase": "queued"})
+    assert backend.advance(slip, None)
+    seen = backend.look_up("abc")
+    assert not backend.advance(slip, None)
+    for phase, is_first in (("leased", True), ("other", False)):
+        slip.progress = {"phase": phase}
+        assert backend.advance(slip, seen) is is_first
+    assert Slip.from_text(backend.look_up("abc")).progress == {"phase": "leased"}
+    engine.close()
 
 
 def test_other_queues_are_the_engines_own(engine: Engine) -> None:

@@ -1,0 +1,230 @@
+"""Foreign engines and the faults around them: a store of records that is down, deliveries that come twice, layers that fail.
+
+The engine here is a list, and its store of records a dictionary, so that each can fail at a known step.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import chores
+import pytest
+
+import modernmail
+from modernmail import Message, tasks
+from modernmail.errors import ConfigurationError, QueueUnavailable
+from modernmail.layers.layer import Layer
+from modernmail.registry import mailers
+from modernmail.tasks import Schedule
+from modernmail.tasks.engine import EngineBackend
+from modernmail.testing import Rule, ScriptedSMTPServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modernmail.parcel import Parcel
+    from modernmail.receipt import Receipt
+    from modernmail.runtime import IO
+    from modernmail.tasks.slip import Slip
+
+
+class Shelf(EngineBackend):
+    """An engine that is a list; `fails_at` are the numbers of the writes of records that fail."""
+
+    supports_get_result = True
+
+    def __init__(self) -> None:
+        super().__init__(schedule=Schedule.from_text("0", patience=1000))
+        self.jobs: list[str] = []
+        self.waits: list[float] = []
+        self.records: dict[str, str] = {}
+        self.writes = 0
+        self.fails_at: set[int] = set()
+
+    def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
+        """Add a slip to the list."""
+        self.jobs.append(slip.to_text())
+        self.waits.append(wait)
+
+    def keep(self, slip: Slip, connection: Any = None) -> None:
+        """Write the record, or fail."""
+        self.writes += 1
+        if self.writes in self.fails_at:
+            raise QueueUnavailable("the result backend cannot be used")
+        self.records[slip.id] = slip.to_text()
+
+    def advance(self, slip: Slip, before: str | None, connection: Any = None) -> bool:
+        """Write the record if it is what it was."""
+        if self.records.get(slip.id) != before:
+            return False
+        self.keep(slip, connection)
+        return True
+
+    def look_up(self, slip_id: str, connection: Any = None) -> str | None:
+        """Read the record."""
+        return self.records.get(slip_id)
+
+    def deliver(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Deliver what is on the list, and what is put there meanwhile, each when its time has come."""
+        later = time.time()
+        deadline = 20
+        while self.jobs and (deadline := deadline - 1):
+            later += 3600
+            monkeypatch.setattr("modernmail.tasks.engine.time.time", lambda now=later: now)
+            self.perform(self.jobs.pop(0))
+        monkeypatch.undo()
+        assert deadline
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    """The default backend, and a mailer in memory."""
+    shelf = Shelf()
+    tasks.configure(shelf)
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    yield shelf
+    modernmail.configure({})
+
+
+def mail() -> Message:
+    """Return a message to two people."""
+    return Message("Hello", "Text", to=["a@example.com", "b@example.com"])
+
+
+def outbox() -> list[Any]:
+    """What the memory mailer has delivered."""
+    return mailers["default"].backend.outbox  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize("at", [2, 3, 4])
+def test_a_mail_outlives_a_store_of_records_that_fails(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Before the attempt, at the commit point or when it is over: the mail is neither lost nor sent twice."""
+    ticket = mail().enqueue()
+    shelf.fails_at = {at}
+    shelf.deliver(monkeypatch)
+    ticket.refresh()
+    assert (ticket.status, len(outbox())) == ("accepted", 1)
+    assert ticket.attempts == 1
+    assert shelf.waits == [0, pytest.approx(60, abs=1)]
+
+
+def test_what_was_sent_is_known_though_it_could_not_be_recorded(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two recipients one is deferred, and the record of that fails: the next attempt goes to that one alone."""
+    with ScriptedSMTPServer([Rule("RCPT", contains="b@", session=1).reply("450 4.2.1 later")]) as server:
+        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
+        ticket = mail().enqueue()
+        shelf.fails_at = {4}
+        shelf.perform(shelf.jobs.pop(0))
+        mailers["default"].close()
+        shelf.deliver(monkeypatch)
+        ticket.refresh()
+        mailers["default"].close()
+    assert ticket.counts == {"accepted": 2}
+    assert [commit.recipients for commit in server.commits] == [("a@example.com",), ("b@example.com",)]
+
+
+@pytest.mark.parametrize(("at", "runs"), [(2, 1), (3, 1)])
+def test_a_task_outlives_a_store_of_records_that_fails(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, at: int, runs: int
+) -> None:
+    """Before it runs or when it has ended: it runs once, and its result is found."""
+    result = chores.note.enqueue("x")
+    shelf.fails_at = {at}
+    shelf.deliver(monkeypatch)
+    result.refresh()
+    assert (result.status, chores.done) == ("SUCCESSFUL", ["x"] * runs)
+
+
+class Broken(Layer):
+    """A layer that fails before a mail is sent, or after."""
+
+    def __init__(self, when: str) -> None:
+        self.when = when
+
+    async def before(self, parcel: Parcel, io: IO) -> Parcel:
+        """Fail once, when it is to be before."""
+        when, self.when = self.when, "" if self.when == "before" else self.when
+        if when == "before":
+            raise ZeroDivisionError("by somebody")
+        return parcel
+
+    async def after(self, parcel: Parcel, receipt: Receipt, io: IO) -> Receipt:
+        """Fail once, when it is to be after."""
+        when, self.when = self.when, ""
+        if when == "after":
+            raise ZeroDivisionError("by somebody")
+        return receipt
+
+
+@pytest.mark.parametrize(("when", "status", "sent"), [("before", "accepted", 1), ("after", "unknown", 1)])
+def test_a_fault_that_nobody_foresaw_lets_no_mail_vanish(
+    shelf: Shelf,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    when: str,
+    status: str,
+    sent: int,
+) -> None:
+    """Before it was sent it is tried again later; after, it is unknown; the log has the traceback."""
+    modernmail.configure({
+        "default": {"url": "memory:", "from_email": "shop@example.com", "layers": [Broken(when)]}
+    })  # fmt: skip
+    ticket = mail().enqueue()
+    shelf.deliver(monkeypatch)
+    ticket.refresh()
+    assert (ticket.status, len(outbox())) == (status, sent)
+    assert "is put off for 60 s" in caplog.text
+    assert "ZeroDivisionError: by somebody" in caplog.text
+
+
+def test_a_worker_that_was_thought_dead_sends_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the commit point the record is another worker's: no final dot is written, and the mail is sent once."""
+    ticket = mail().enqueue()
+    real = shelf.advance
+
+    def stalled(slip: Slip, before: str | None, connection: Any = None) -> bool:
+        if slip.progress["phase"] == "content":
+            monkeypatch.setattr(shelf, "advance", real)
+            shelf.perform(shelf.jobs[0])  # its engine gave the job to another, who sends it
+        return real(slip, before, connection)
+
+    monkeypatch.setattr(shelf, "advance", stalled)
+    shelf.perform(shelf.jobs[0])
+    ticket.refresh()
+    assert (ticket.status, ticket.attempts, len(outbox())) == ("accepted", 2, 1)
+    del shelf.jobs[0]
+    shelf.deliver(monkeypatch)
+    assert len(outbox()) == 1
+
+
+def test_two_workers_that_begin_at_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One has the mail; the other looks again later, and finds it done."""
+    ticket = mail().enqueue()
+    (text,) = shelf.jobs
+    real, found = shelf.look_up, []
+
+    def both_look(slip_id: str, connection: Any = None) -> str | None:
+        record = real(slip_id)
+        if not found:
+            found.append(record)
+            shelf.perform(text)
+        return record
+
+    monkeypatch.setattr(shelf, "look_up", both_look)
+    shelf.perform(text)
+    assert len(shelf.jobs) == 2
+    shelf.deliver(monkeypatch)
+    ticket.refresh()
+    assert (ticket.status, len(outbox())) == ("accepted", 1)
+
+
+def test_a_short_key_is_refused_where_the_engine_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not to a worker that has a job in hand."""
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "short")
+    with pytest.raises(ConfigurationError, match="has 5 bytes"):
+        Shelf()
