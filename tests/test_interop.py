@@ -96,6 +96,16 @@ def test_the_policy_of_the_caller_is_honoured(policy: Any) -> None:
     assert type(given["To"]).__name__ == type(read["To"]).__name__
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_mail_of_others_without_mime_fields(policy: Any) -> None:
+    """What has no Content-Type has none as an object either, and its MIME-Version stays what it was."""
+    octets = b"From: a@example.com\r\nMime-Version: 1.0 (x)\r\n\r\nhi\r\n"
+    message = Message.from_bytes(octets).as_email_message(policy=policy)
+    assert message.keys() == ["From", "Date", "Message-ID", "Mime-Version"]
+    assert str(message["MIME-Version"]).startswith("1.0")
+    assert message.get_payload().splitlines() == ["hi"]
+
+
 def test_it_behaves_like_any_email_message() -> None:
     """Header objects, content managers, iteration, strings and copies work as in the standard library."""
     given = full().as_email_message()

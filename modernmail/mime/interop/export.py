@@ -61,7 +61,9 @@ def _part(
             policy = WIRE_UTF8  # somebody else's mail, which may hold anything
         return BytesParser(_class=kind, policy=policy).parsebytes(octets)
     part = kind(policy=policy)
-    _set(part, [*fields, *_FIELD_END.split(node.head[:-2])], policy)
+    # What somebody else wrote may have no field of its own.
+    own = _FIELD_END.split(node.head.removesuffix("\r\n")) if node.head else []
+    _set(part, [*fields, *own], policy)
     part._payload = part._in_wire_form = data.decode("ascii", "surrogateescape")
     return part
 
