@@ -127,6 +127,12 @@ class Attachment(Frozen):
         return source if isinstance(source, bytes) else source.read()
 
     @property
+    def head(self) -> bytes:
+        """The first octets of the content, by which a kind of file is known."""
+        source = self.pinned()
+        return source[:64] if isinstance(source, bytes) else next(source.blocks(64), b"")
+
+    @property
     def is_embedded(self) -> bool:
         """Whether the HTML shows it by `cid:`, rather than a reader listing it."""
         return self.disposition == "inline" and self.content_id is not None
@@ -141,6 +147,16 @@ class Attachment(Frozen):
         """Return the content, or the file as it is at this moment."""
         source = self._source
         return FileSource(source.path) if isinstance(source, FileSource) else source
+
+    def called(self, media_type: str) -> Attachment:
+        """Return the same part under another media type; the content is neither read nor changed."""
+        other = Attachment.__new__(Attachment)
+        put = object.__setattr__
+        for slot in Attachment.__slots__:
+            put(other, slot, getattr(self, slot))
+        put(other, "_type", MediaType(media_type))
+        put(other, "cache", None)
+        return other
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Attachment):

@@ -194,13 +194,11 @@ _IMAGES: Final = (
 )
 
 
-def sniffed_image(content: bytes) -> str:
-    """Return the media type that an image's first octets tell."""
+def sniffed_image(content: bytes) -> str | None:
+    """Return the media type that an image's first octets tell, None for what is no image that we know."""
     for head, media_type in _IMAGES:
         if content.startswith(head):
             return media_type
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
-    raise InvalidAttachment(
-        "media_type", None, "cannot be guessed from the content: pass it, such as 'image/png'"
-    )
+    return None

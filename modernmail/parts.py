@@ -11,7 +11,7 @@ from __future__ import annotations
 from .attachment import Attachment
 from .characters import text_of
 from .errors import InvalidAttachment, InvalidMessage, InvalidValue
-from .media_type import MediaType, sniffed_image
+from .media_type import OCTETS, MediaType, sniffed_image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,14 +132,19 @@ class Parts:
     ) -> Self:
         """Embed a part that the HTML shows by `cid:`; return the message.
 
-        The media type follows from the file name, and without one from the first octets of an image. Raises
+        The media type follows from the file name, and where that says nothing from the first octets of an image. Raises
         `InvalidAttachment` when it cannot be told, and when the message has a part of this content-id already.
         """
         if filename is None and hasattr(content, "name") and hasattr(content, "__fspath__"):
             filename = content.name
-        if media_type is None and filename is None and isinstance(content, bytes):
-            media_type = sniffed_image(content)
         part = Attachment(filename, content, media_type, disposition="inline", content_id=cid)
+        if media_type is None and part.kind.essence == OCTETS:
+            known = sniffed_image(part.head)
+            if known is not None:
+                part = part.called(known)
+            elif filename is None:
+                reason = "cannot be guessed from the content: pass it, such as 'image/png'"
+                raise InvalidAttachment("media_type", None, reason)
         self._add(part, "cid")
         return self
 

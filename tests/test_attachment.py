@@ -134,6 +134,25 @@ def test_paths_are_opened_by_path_arguments_only(tmp_path: Path) -> None:
     assert (embedded.filename, embedded.media_type) == ("logo.png", "image/png")
 
 
+@pytest.mark.parametrize("size", [0, 2 << 20])
+def test_an_embedded_image_is_known_by_its_first_octets(tmp_path: Path, size: int) -> None:
+    """Whatever holds it: octets, a file object, a path or a name whose ending says nothing."""
+    octets = PNG + b"x" * size
+    path = tmp_path / "logo"
+    path.write_bytes(octets)
+    message = mail(html="<img src=cid:a>").embed("a", octets).embed("b", bytearray(octets))
+    message.embed("c", io.BytesIO(octets)).embed("d", path).embed("e", octets, filename="logo.of-ours")
+    with path.open("rb") as file:
+        message.embed("f", file)
+    assert [(part.media_type, part.content == octets) for part in message.attachments] == [
+        ("image/png", True)
+    ] * 6
+    message.embed("g", b"???", filename="a.bin").embed("h", octets, "application/octet-stream")
+    assert [part.media_type for part in message.attachments[6:]] == ["application/octet-stream"] * 2
+    with pytest.raises(InvalidAttachment, match=r"^media_type: None: cannot be guessed"):
+        message.embed("i", io.BytesIO(b"???"))
+
+
 def test_files_that_cannot_be_read_are_refused_at_once(tmp_path: Path) -> None:
     """A missing file, a folder, and a path that is none are errors where they are given."""
     for path, reason in (
