@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
+from modernmail.errors import QueueError, QueueUnavailable
 from modernmail.tasks.recipients import STATUSES
 from modernmail.tasks.sqlite.mail import MailStore
 
@@ -165,7 +166,16 @@ def _each(
     if not ids and status is None:
         raise click.UsageError("say which: one or more ids, as `modernmail outbox list` shows them")
     for mail_id in ids:
-        change(mail_id)
+        try:
+            change(mail_id)
+        except QueueUnavailable:
+            raise
+        except QueueError as error:
+            if status is None:
+                raise
+            # A worker was quicker, since they were listed: the others are still to be done.
+            click.echo(f"{mail_id} left as it is: {error}", err=True)
+            continue
         click.echo(f"{mail_id} {word}")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
+from modernmail.errors import QueueError, QueueUnavailable
 from modernmail.tasks.sqlite.taskstore import STATUSES, TaskStore
 
 from .stored import about_a_queue, with_store
@@ -70,7 +71,16 @@ def retry(store: TaskStore, task_ids: tuple[str, ...], everything: bool) -> None
     if not ids and not everything:
         raise click.UsageError("say which: one or more ids, as `modernmail tasks list` shows them")
     for task_id in ids:
-        store.retry(task_id)
+        try:
+            store.retry(task_id)
+        except QueueUnavailable:
+            raise
+        except QueueError as error:
+            if not everything:
+                raise
+            # Somebody else has tried it again, since they were listed.
+            click.echo(f"{task_id} left as it is: {error}", err=True)
+            continue
         click.echo(f"{task_id} queued")
 
 

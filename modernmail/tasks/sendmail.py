@@ -51,7 +51,7 @@ class SendMail:
         reply_to: Mailboxes = (),
         attachments: Iterable[AttachmentLike] = (),
         headers: Headers = None,
-        using: str = "default",
+        using: str | None = None,
     ) -> Ticket:
         """Queue one mail and return its ticket; the arguments are those of `modernmail.send_mail`."""
         mail = _mail(
@@ -66,7 +66,7 @@ class SendMail:
             attachments,
             headers,
         )
-        return enqueue(mail, **{"using": using, **self.settings})
+        return enqueue(mail, **self._options(using))
 
     async def aenqueue(
         self,
@@ -81,7 +81,7 @@ class SendMail:
         reply_to: Mailboxes = (),
         attachments: Iterable[AttachmentLike] = (),
         headers: Headers = None,
-        using: str = "default",
+        using: str | None = None,
     ) -> Ticket:
         """Queue one mail without blocking the event loop, and return its ticket."""
         mail = _mail(
@@ -96,7 +96,11 @@ class SendMail:
             attachments,
             headers,
         )
-        return await aenqueue(mail, **{"using": using, **self.settings})
+        return await aenqueue(mail, **self._options(using))
+
+    def _options(self, using: str | None) -> dict[str, Any]:
+        """Return the settings; a mailer that is named here counts before the one named in `using()`."""
+        return self.settings if using is None else {**self.settings, "using": using}
 
 
 def _mail(

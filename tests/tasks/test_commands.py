@@ -21,6 +21,8 @@ from modernmail import Message, tasks
 from modernmail.cli.app import app
 from modernmail.errors import ConfigurationError, QueueError, TaskResultDoesNotExist
 from modernmail.tasks.signature import sign
+from modernmail.tasks.sqlite.mail import MailStore
+from modernmail.tasks.sqlite.taskstore import TaskStore
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -247,6 +249,47 @@ def test_a_failed_task_is_tried_again_when_somebody_says_so(
     run("worker", "--until-empty")
     assert run("tasks", "retry", "--all").output.endswith("queued\n")
     assert CliRunner().invoke(app, ["tasks", "retry"]).exit_code == 2
+
+
+def test_all_means_all_that_is_still_there(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that takes one of them meanwhile leaves the others to be done; who is named by hand is an error."""
+    with ScriptedSMTPServer([Rule("RCPT").reply("450 4.2.1 later")]) as server:
+        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
+        tickets = [mail().enqueue() for _ in range(3)]
+        run("worker", "--until-empty")
+        modernmail.mailers["default"].close()
+    failed = [chores.fail.enqueue() for _ in range(3)]
+    run("worker", "--until-empty")
+    backend: Any = tasks.task_backends["default"]
+    taken = [int(each.id, 16) for each in (tickets[0], failed[0])]
+
+    def meanwhile(method: Any) -> Any:
+        def call(store: Any, number: str) -> Any:
+            for each in taken:
+                backend.database.execute(
+                    "UPDATE modernmail_job SET phase = 'leased', lease = 'x' WHERE id = ?", (each,)
+                )
+            return method(store, number)
+
+        return call
+
+    monkeypatch.setattr(MailStore, "retry", meanwhile(MailStore.retry))
+    monkeypatch.setattr(TaskStore, "retry", meanwhile(TaskStore.retry))
+    for command, first, others, word in (
+        ("outbox", tickets[0], tickets[1:], "nobody in it is waiting"),
+        ("tasks", failed[0], failed[1:], "only a failed one"),
+    ):
+        backend.database.execute(
+            "UPDATE modernmail_job SET phase = ? WHERE id = ?",
+            ("waiting" if command == "outbox" else "failed", int(first.id, 16)),
+        )
+        backend.database.execute("UPDATE modernmail_job SET lease = NULL")
+        done = run(command, "retry", "--all")
+        assert [line.split()[0] for line in done.stdout.splitlines()] == [each.id for each in others]
+        assert f"{first.id} left as it is" in done.stderr
+        assert word in done.stderr
+        with pytest.raises(QueueError, match=word):
+            run(command, "retry", first.id)
 
 
 def test_retry_discard_and_resend_decide(url: str) -> None:

@@ -794,6 +794,12 @@ def test_send_mail_is_queued_like_a_task(backend: SQLiteBackend) -> None:
         return await tasks.send_mail.aenqueue("Subject", "Hello", "me@example.com", ["you@example.com"])
 
     other = asyncio.run(main())
+    modernmail.configure(
+        {"default": {"url": "memory:", "from_email": "shop@example.com"}, "a": "memory:", "b": "memory:"}
+    )
+    mailed = ("Subject", "Hello", "me@example.com", ["you@example.com"])
+    set_up = tasks.send_mail.using(using="a")
+    assert [set_up.enqueue(*mailed).mailer, set_up.enqueue(*mailed, using="b").mailer] == ["a", "b"]
     work(backend)
     ticket.refresh()
     other.refresh()
