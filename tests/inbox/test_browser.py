@@ -190,6 +190,8 @@ def test_search_as_you_type(browser: Any, inbox: InboxServer) -> None:
     assert page.url.endswith("/?q=to%3Azoe+has%3Aattachment")
     page.fill("#search", "colour:red")
     page.wait_for_selector("text=colour: unknown; there are from")
+    page.fill("#search", "before:yesterday")
+    page.wait_for_selector("text=yesterday: a date is written 2026-11-03")
     page.fill("#search", "")
     until(page, "document.querySelectorAll('.item').length === 8")
     page.click("a.tag >> text=signup")
@@ -245,6 +247,50 @@ def test_download_and_delete(browser: Any, inbox: InboxServer) -> None:
     page.click("text=Delete all")
     page.wait_for_selector("text=Nothing here yet")
     assert len(inbox.store) == 0
+
+
+def test_a_mail_that_takes_its_time_is_chosen_at_once(browser: Any, inbox: InboxServer) -> None:
+    """The item that was clicked is marked while its mail is on its way, also when the list is made anew meanwhile."""
+    found = fill(inbox)
+    page = open_page(browser, inbox)
+    held: list[Any] = []
+    page.route(f"**/messages/{found}", lambda route: held.append(route))
+    page.click("text=Your invoice 42")
+    until(page, "document.querySelector('#message[aria-busy=true]') !== null")
+    add(inbox, Message("One more", "x", to=["a@example.com"]))
+    page.wait_for_selector(".item >> text=One more")
+    assert page.locator(".item.selected").get_attribute("data-id") == found
+    held.pop().continue_()
+    page.wait_for_selector("h1 >> text=Your invoice 42")
+    assert page.locator("#message[aria-busy]").count() == 0
+    assert page.locator(".item.selected").get_attribute("data-id") == found
+
+
+def test_delete_held_down_deletes_one(browser: Any, inbox: InboxServer) -> None:
+    """A key that repeats itself deletes no second mail."""
+    found = fill(inbox)
+    page = open_page(browser, inbox, f"/messages/{found}")
+    page.keyboard.down("Delete")
+    page.wait_for_selector("h1 >> text=Welcome, Tom")
+    page.keyboard.down("Delete")
+    page.keyboard.up("Delete")
+    page.keyboard.press("2")
+    page.wait_for_selector(".view-headers")
+    assert len(inbox.store) == 7
+
+
+def test_copy_without_a_clipboard(browser: Any, inbox: InboxServer) -> None:
+    """Where the browser gives a page no clipboard, over plain http, the text is copied all the same."""
+    found = fill(inbox)
+    page = open_page(browser, inbox)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{inbox.url}/messages/{found}?view=links")
+    page.evaluate(
+        "window.kept = navigator.clipboard; Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+    )
+    page.click("[aria-label='Copy the link 1']")
+    page.wait_for_selector("text=Copied")
+    assert page.evaluate("kept.readText()") == "https://shop.example/pay/42"
 
 
 def test_links_open_elsewhere(browser: Any, inbox: InboxServer) -> None:
@@ -383,6 +429,7 @@ def test_unread_by_key_and_links_to_copy(browser: Any, inbox: InboxServer) -> No
     page.keyboard.press("u")
     until(page, "document.querySelector('.pill').textContent === '4 unread'")
     assert inbox.store.summary(found).unseen
+    assert page.locator(f'.item[data-id="{found}"].unread').count() == 1
 
 
 def test_on_a_phone(browser: Any, inbox: InboxServer) -> None:

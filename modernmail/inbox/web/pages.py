@@ -151,7 +151,7 @@ class Pages:
             values["found"] = self.store.find(query, limit=PAGE, start=start)
             values["count"] = self.store.count(query)
         except InvalidSearch as error:
-            values["problem"] = f"{error.value} {error.reason}."
+            values["problem"] = f"{str(error.value).rstrip(':')}: {error.reason}."
         except OSError as error:
             values["problem"] = f"The inbox cannot search for words now: {error.strerror or error}."
         values["last"] = self.store.last

@@ -12,6 +12,7 @@ const stage = { width: "full", dark: false };
 let asked = 0;
 let listed = 0;
 let late = false; // the list is behind, since a menu in it is open
+let coming = null; // the mail that was asked for and is not there yet
 
 // -- pieces of pages
 
@@ -23,18 +24,23 @@ async function piece(url, name) {
 
 async function show(url, { push = true } = {}) {
   const turn = ++asked;
+  coming = /^\/messages\/([^/?]+)/.exec(url)?.[1] ?? null;
+  select(chosen());
+  message.setAttribute("aria-busy", "true"); // a large mail takes a second
   try {
     const html = await piece(url, "message");
     if (turn !== asked) return;
     message.innerHTML = html;
   } catch {
-    location.assign(url);
+    if (turn === asked) location.assign(url);
     return;
   }
+  coming = null;
+  message.removeAttribute("aria-busy");
   if (push) history.pushState({}, "", url);
   document.body.classList.add("has-mail");
   message.scrollTop = 0;
-  select(opened());
+  select(chosen(), { isRead: true });
   dress();
   reveal();
   title();
@@ -59,18 +65,19 @@ async function refreshList() {
   list.innerHTML = html;
   list.scrollTop = top;
   if (known.size) for (const item of items()) if (!known.has(item.dataset.id)) item.classList.add("fresh");
-  select(opened(), false);
+  select(chosen(), { follow: false });
   if (focused) list.querySelector(`[data-id="${CSS.escape(focused)}"] a`)?.focus({ preventScroll: true });
 }
 
 function items() { return [...list.querySelectorAll(".item")]; }
 function opened() { return message.querySelector(".mail")?.dataset.id ?? null; }
+function chosen() { return coming ?? opened(); }
 
-function select(id, follow = true) {
+function select(id, { follow = true, isRead = false } = {}) {
   for (const item of items()) {
     const is = item.dataset.id === id;
     item.classList.toggle("selected", is);
-    if (is) item.classList.remove("unread");
+    if (is && isRead) item.classList.remove("unread");
     const link = item.querySelector("a");
     if (is) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
@@ -148,7 +155,12 @@ function leave() {
 }
 
 async function copy(button) {
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  const text = document.getElementById(button.dataset.copy);
+  if (navigator.clipboard) await navigator.clipboard.writeText(text.textContent);
+  else { // no secure context: an inbox that is shared under a name, over plain http
+    getSelection().selectAllChildren(text);
+    if (!document.execCommand("copy")) return; // it is selected, at least
+  }
   const said = button.textContent;
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = said; }, 1200);
@@ -214,7 +226,7 @@ document.addEventListener("keydown", (event) => {
   const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
   if (step && !(event.key.startsWith("Arrow") && message.contains(event.target))) {
     const all = items();
-    const id = document.activeElement.closest?.(".item")?.dataset.id ?? opened();
+    const id = document.activeElement.closest?.(".item")?.dataset.id ?? chosen();
     const at = all.findIndex((item) => item.dataset.id === id);
     const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
     event.preventDefault();
@@ -238,7 +250,7 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "u") {
     message.querySelector('form[action$="/unread"]')?.requestSubmit();
   } else if (event.key === "Delete" || event.key === "#") {
-    message.querySelector('form[action$="/delete"]')?.requestSubmit();
+    if (!event.repeat) message.querySelector('form[action$="/delete"]')?.requestSubmit();
   } else if (/^[1-9]$/.test(event.key)) {
     message.querySelectorAll(".tabs a")[Number(event.key) - 1]?.click();
   }
@@ -320,5 +332,5 @@ if (tabs) {
 } else listen(); // no secure context: an inbox that is shared under a name, over plain http
 
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
-select(opened());
+select(chosen(), { isRead: true });
 reveal();
