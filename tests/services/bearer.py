@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .process import LOOPBACK, Log, Process
+from . import dovecot_configuration as configuration
+from .process import Log, Process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,36 +16,24 @@ if TYPE_CHECKING:
     from typing import Self
 
 _CONFIGURATION = """
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = /dev/stderr
-auth_verbose = yes
-listen = {address}
 protocols =
-default_login_user = dovenull
-default_internal_user = dovecot
 auth_mechanisms = xoauth2 oauthbearer
-auth_failure_delay = 0
 ssl = no
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {folder}/oauth2.conf
-}}
-userdb {{
+"""
+_USERS_2_3 = """
+userdb {
   driver = static
   args = uid=nobody gid=nogroup home=/nowhere
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service auth {{
-  unix_listener {auth_socket} {{
-    mode = 0666
-  }}
-}}
+}
+"""
+_USERS_2_4 = """
+userdb static {
+  fields {
+    uid = nobody
+    gid = nogroup
+    home = /nowhere
+  }
+}
 """
 _OAUTH2 = """
 tokeninfo_url = {url}?access_token=
@@ -60,10 +49,14 @@ class BearerSASL:
         self.auth_socket = folder / "auth"
         self.log = Log(folder / "log")
         self._configuration = folder / "dovecot.conf"
-        self._configuration.write_text(
-            _CONFIGURATION.format(folder=folder, address=LOOPBACK, auth_socket=self.auth_socket).lstrip("\n")
+        files = configuration.files(
+            folder,
+            auth_socket=self.auth_socket,
+            oauth2=_OAUTH2.format(url=tokeninfo_url),
+            more=_CONFIGURATION + configuration.in_language(of_2_3=_USERS_2_3, of_2_4=_USERS_2_4),
         )
-        (folder / "oauth2.conf").write_text(_OAUTH2.format(url=tokeninfo_url))
+        for name, text in files.items():
+            (folder / name).write_text(text)
 
     def __enter__(self) -> Self:
         self._process = Process("Dovecot (SASL)", ["dovecot", "-F", "-c", self._configuration], self.log)

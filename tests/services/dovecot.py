@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from . import dovecot_configuration as configuration
 from .maildir import Maildirs
-from .process import LOOPBACK, Log, Process, free_port, listens, service_folder
+from .process import Log, Process, free_port, listens, service_folder
 from .programs import require
 
 if TYPE_CHECKING:
@@ -39,82 +40,6 @@ PASSWORDS = {
 }
 CROWD = tuple(f"person{number}@example.com" for number in range(20))  # receive mail, and may not log in
 
-_NO_ROOM = "userdb_quota_rule=*:bytes=1"
-_CONFIGURATION = """
-base_dir = {folder}/run
-state_dir = {folder}/state
-log_path = /dev/stderr
-log_timestamp = "%Y-%m-%d %H:%M:%S "
-auth_verbose = yes
-listen = {address}
-hostname = lmtp.example.com
-default_login_user = dovenull
-default_internal_user = dovecot
-first_valid_uid = 1
-mail_location = maildir:~/Maildir
-mail_plugins = quota
-protocols = imap lmtp
-auth_username_format =
-auth_username_chars =
-auth_mechanisms = plain login cram-md5 xoauth2 oauthbearer
-disable_plaintext_auth = no
-auth_failure_delay = 0
-ssl = yes
-ssl_cert = <{certificate.chain_file}
-ssl_key = <{certificate.key_file}
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {folder}/oauth2.conf
-}}
-passdb {{
-  driver = passwd-file
-  mechanisms = plain login cram-md5
-  args = username_format=%u {folder}/users
-}}
-userdb {{
-  driver = passwd-file
-  args = username_format=%u {folder}/users
-}}
-plugin {{
-  quota = maildir:User quota
-  quota_grace = 0
-}}
-namespace inbox {{
-  inbox = yes
-}}
-service imap-login {{
-  inet_listener imap {{
-    port = {imap_port}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-service lmtp {{
-  inet_listener lmtp {{
-    port = {lmtp_port}
-  }}
-  unix_listener {lmtp_socket} {{
-    mode = 0666
-  }}
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service auth {{
-  unix_listener {auth_socket} {{
-    mode = 0666
-  }}
-}}
-"""
-
-_OAUTH2 = """
-introspection_mode = local
-local_validation_key_dict = fs:posix:prefix={folder}/keys/
-"""
 _KEY = b"the key of an issuer of tokens in tests"
 
 
@@ -139,26 +64,27 @@ class Dovecot:
         (folder / "users").write_text(
             "".join(
                 f"{user}:{{PLAIN.b64}}{b64encode(password.encode()).decode()}:{nobody}:{nogroup}::{self._homes[user]}::"
-                f"{_NO_ROOM if user == FULL else ''}\n"
+                f"{configuration.full_mailbox() if user == FULL else ''}\n"
                 for user, password in PASSWORDS.items()
             )
             + "".join(f"{user}:!:{nobody}:{nogroup}::{self._homes[user]}::\n" for user in CROWD),
             encoding="utf-8",
         )
         self._own(nobody, nogroup)
-        (folder / "dovecot.conf").write_text(
-            _CONFIGURATION.format(
-                folder=folder,
-                address=LOOPBACK,
-                certificate=certificate,
+        files = configuration.files(
+            folder,
+            auth_socket=self.auth_socket,
+            oauth2=configuration.local_tokens(folder / "keys"),
+            more=configuration.delivery(
                 lmtp_port=self.lmtp_port,
                 lmtp_socket=self.lmtp_socket,
                 imap_port=self.imap_port,
-                auth_socket=self.auth_socket,
-            ).lstrip("\n")
+                certificate=certificate,
+                users=folder / "users",
+            ),
         )
-
-        (folder / "oauth2.conf").write_text(_OAUTH2.format(folder=folder).lstrip("\n"))
+        for name, text in files.items():
+            (folder / name).write_text(text)
         key = folder / "keys/default/HS256/default"
         key.parent.mkdir(parents=True)
         key.write_bytes(b64encode(_KEY))

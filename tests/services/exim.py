@@ -18,7 +18,7 @@ from .maildir import Maildirs
 from .mailserver import MailServer
 from .namespace import in_namespace, private_id
 from .process import LOOPBACK, Log, Process, free_port, listens, service_folder
-from .programs import UNPACKED, require
+from .programs import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
     from .certificates import Certificate, CertificateAuthority
 
-INSTALL = (
-    "apt-get install libidn12; apt-get download exim4-daemon-light; "
-    f"dpkg -x exim4-daemon-light_*.deb {UNPACKED}"
-)
+INSTALL = ".ci/services, as root (the package itself conflicts with Postfix)"
 
 _CONFIGURATION = """
 exim_path = {exim}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 PROGRAM = UNPACKED / "usr/sbin/smtpd"  # not from PATH: Postfix has a program of this name
-INSTALL = f"apt-get install libevent-2.1-7; apt-get download opensmtpd; dpkg -x opensmtpd_*.deb {UNPACKED}"
+INSTALL = ".ci/services, as root (the package itself conflicts with Postfix)"
 USERS = ["opensmtpd", "opensmtpq", "vmail"]
 
 _CONFIGURATION = """
