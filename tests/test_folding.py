@@ -32,10 +32,11 @@ def field(octets: bytes, name: str) -> str:
 
 
 def check_lines(text: str) -> None:
-    """Assert that each line has at most 78 characters, or holds one piece that nothing may fold."""
+    """Assert that each line has at most 78 characters, or holds one piece that nothing may fold; 76 with an encoded-word."""
     for at, line in enumerate(text.split("\r\n")):
         inside = line.partition(": ")[2] if not at else line[1:]
         assert len(line) <= 78 or " " not in inside.strip(), line
+        assert len(line) <= 76 or _WORD.search(line) is None, line  # RFC 2047 2
         assert len(line.encode()) <= 998
         assert line.strip()
 

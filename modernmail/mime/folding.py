@@ -5,8 +5,8 @@ The renderer calls one function per kind of field; each returns the whole field,
 parameters and for fields that the author added are in `mailboxes`, `parameters` and `field`.
 
 Rules of the file: values are checked already (`Headers`, `Address`): here they are only laid out. A line has at most 78
-characters where a legal fold exists and never more than 998. Text is encoded as a whole or not at all: what looks like
-an encoded-word is encoded again, so that it arrives literally. Structured values are never encoded-words.
+characters where a legal fold exists, 76 with an encoded-word in it, and never more than 998. Text is encoded as a whole or not at
+all: what looks like an encoded-word is encoded again, so that it arrives literally. Structured values are never encoded-words.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 WIDTH = 78  # RFC 5322 2.1.1, without the line end
+CODED_WIDTH = 76  # RFC 2047 2: of a line that holds an encoded-word
 _HARD = 998
 _LONG_WORD = 900  # a word beyond this could not stand behind every field name within 998
 _MIN_WORD = 24  # less room than this on a line is not worth beginning an encoded-word in
@@ -54,12 +55,12 @@ def _has_long_run(value: str) -> bool:
     return is_blank
 
 
-def folded(text: str, column: int) -> str:
+def folded(text: str, column: int, width: int = WIDTH) -> str:
     """Return ASCII text folded before white space, beginning at `column`; a word longer than a line keeps its own."""
     lines = []
     at, end = 0, len(text)
-    while column + end - at > WIDTH:
-        cut = _last_blank(text, at, at + WIDTH - column)
+    while column + end - at > width:
+        cut = _last_blank(text, at, at + width - column)
         if cut <= at:
             # Nothing fits. A fold right behind the colon would be legal, but many readers keep its blank.
             cut = 0 if column and text[0] in " \t" and at == 0 else _next_blank(text, at)
@@ -106,15 +107,14 @@ def _text_field(name: str, value: str) -> str:
     if before:
         out += folded(before, column) + " "
         column = len(out) - out.rfind("\n") - 1
-    if column > WIDTH - _MIN_WORD:
+    if column > CODED_WIDTH - _MIN_WORD:
         out = out.rstrip(" ") + "\r\n "
         column = 1
-    coded = encoded_words(" ".join(words[first : last + 1]), WIDTH - column)
+    coded = encoded_words(" ".join(words[first : last + 1]), CODED_WIDTH - column)
     out += "\r\n ".join(coded)
     if after:
         column = len(out) - out.rfind("\n") - 1
-        tail = folded(f" {after}", column)
-        out += tail
+        out += folded(f" {after}", column, CODED_WIDTH)
     return out + "\r\n"
 
 

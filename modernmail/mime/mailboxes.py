@@ -9,7 +9,7 @@ or not at all, and an addr-spec never.
 from __future__ import annotations
 
 from ..address import set_cache
-from .folding import WIDTH, folded
+from .folding import CODED_WIDTH, WIDTH, folded
 from .words import encoded_words
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def mailboxes(name: str, addresses: Sequence[Address], *, utf8: bool = False) ->
         text = addresses[0].cache
         if text is None or utf8:
             text = mailbox(addresses[0], utf8=utf8)
-        if len(name) + 2 + len(text) <= WIDTH:
+        if len(name) + 2 + len(text) <= CODED_WIDTH:
             return f"{name}: {text}\r\n"
     return listed(name, [mailbox(address, utf8=utf8) for address in addresses])
 
@@ -42,10 +42,11 @@ def listed(name: str, items: list[str]) -> str:
     out = [name, ":"]
     column = len(name) + 1
     last = len(items) - 1
+    width = CODED_WIDTH if "=?" in "".join(items) else WIDTH
     for at, item in enumerate(items):
         text = item if at == last else item + ","
         size = len(text) + 1
-        if column + size <= WIDTH:
+        if column + size <= width:
             out.append(" ")
             out.append(text)
             column += size
@@ -56,12 +57,12 @@ def listed(name: str, items: list[str]) -> str:
         else:
             out.append(" ")
             column += 1
-        if column + size - 1 > WIDTH:
-            folded = _folded_item(text, column)
-            if not at and column + len(folded.partition("\r")[0]) > WIDTH:
+        if column + size - 1 > width:
+            folded = _folded_item(text, column, width)
+            if not at and column + len(folded.partition("\r")[0]) > width:
                 # Legal, and the last resort: some readers take a field for empty whose first line is.
                 out[-1], column = "\r\n ", 1
-                folded = _folded_item(text, column)
+                folded = _folded_item(text, column, width)
             text = folded
         out.append(text)
         column = len(text) - text.rfind("\n") - 1 + (column if "\n" not in text else 0)
@@ -69,20 +70,20 @@ def listed(name: str, items: list[str]) -> str:
     return "".join(out)
 
 
-def _folded_item(text: str, column: int) -> str:
+def _folded_item(text: str, column: int, width: int) -> str:
     """Return a mailbox folded at blanks: between words, in quotes or encoded, and before the addr-spec."""
-    if column + len(text) <= WIDTH:
+    if column + len(text) <= width:
         return text
     if text.startswith('"'):
         close = text.rfind('" <') + 1
         if close <= 0:  # a quoted local part, no name: there is nowhere to fold
             return text
         words = text[:close]
-        return f"{words if '  ' in words else folded(words, column)}\r\n{text[close:]}"
+        return f"{words if '  ' in words else folded(words, column, width)}\r\n{text[close:]}"
     if " " not in text or "@" in text.partition(" ")[0]:
         return text
     phrase, blank, spec = text.partition(" <")
-    return folded(phrase, column) + f"\r\n{blank}{spec}"
+    return folded(phrase, column, width) + f"\r\n{blank}{spec}"
 
 
 _PHRASE_SAFE = str.maketrans(
