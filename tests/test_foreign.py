@@ -204,6 +204,25 @@ def test_fields_go_out_as_they_stood() -> None:
     assert b"Received: from b by c" in message.copy(from_email="n@example.com").as_bytes()
 
 
+def test_new_resent_fields_stand_in_front() -> None:
+    """Together, and before an older set and the trace of the first delivery (RFC 5322 3.6.6); the rest is as it was."""
+    octets = (
+        b"Resent-From: b@example.com\r\nReceived: from a by b\r\nFrom: a@example.com\r\nTo: b@example.com\r\n"
+        b"Date: Thu, 5 Nov 2026 09:07:03 +0000\r\nMessage-ID: <1@example.com>\r\nMIME-Version: 1.0\r\n\r\ntext\r\n"
+    )
+    message = Message.from_bytes(octets)
+    for name, value in (
+        ("Resent-From", "c@example.com"),
+        ("X-New", "z"),
+        ("Resent-To", "d@example.com"),
+        ("Resent-Date", "Fri, 06 Nov 2026 09:07:03 +0000"),
+    ):
+        message.headers.add(name, value)
+    front = b"Resent-From: c@example.com\r\nResent-To: d@example.com\r\nResent-Date: Fri, 06 Nov 2026 09:07:03 +0000\r\n"
+    assert message.as_bytes() == front + octets.replace(b"MIME", b"X-New: z\r\nMIME")
+    assert Message.from_bytes(message.as_bytes()).as_bytes() == message.as_bytes()
+
+
 @pytest.mark.parametrize("name", [b"Bcc", b"bcc", b"BCC", b"Resent-Bcc", b"rESENT-bCC"])
 def test_blind_copies_move_to_the_envelope(name: bytes) -> None:
     """Bcc and Resent-Bcc, in any letter case, become recipients and never a header field."""

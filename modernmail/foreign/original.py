@@ -155,14 +155,18 @@ class Original:
         if not any(name.lower() in ("to", "cc") for name in names) and not self._had_no_recipients(same):
             names.append("To")
             out.append("To: undisclosed-recipients:;\r\n")
+        # RFC 5322 3.6.6: a new set of Resent fields stands together, before all that was there
+        resent: tuple[list[str], list[str]] = ([], [])
         for entry in headers:
             if left[entry]:
                 left[entry] -= 1
-                names.append(entry[0])
-                out.append(field(*entry))
-                if entry[0].lower() == "message-id":
+                low = entry[0].lower()
+                where, what = resent if low.startswith("resent-") else (names, out)
+                where.append(entry[0])
+                what.append(field(*entry))
+                if low == "message-id":
                     message_id = entry[1]
-        return names, out, message_id
+        return resent[0] + names, resent[1] + out, message_id
 
 
 def _add(
