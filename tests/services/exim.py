@@ -15,7 +15,7 @@ import pytest
 
 from .dovecot import PASSWORDS
 from .maildir import Maildirs
-from .mailserver import MailServer
+from .mailserver import MailServer, holds_files
 from .namespace import in_namespace, private_id
 from .process import LOOPBACK, Log, Process, free_port, listens, service_folder
 from .programs import require
@@ -164,7 +164,7 @@ class Exim(MailServer):
 
     def has_queued(self) -> bool:
         """Whether anything that was taken is not delivered yet."""
-        return any(self._spool.glob("input/**/*-H"))
+        return holds_files(self._spool / "input", ending="-H")
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from .process import LOOPBACK, wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .maildir import Delivered, Maildirs
     from .process import Log
+
+
+def holds_files(*folders: Path, ending: str = "") -> bool:
+    """Whether a file whose name ends so is below any of the folders, looked at in this order; they may go meanwhile."""
+    return any(
+        name.endswith(ending) for folder in folders for _, _, names in os.walk(folder) for name in names
+    )
 
 
 class MailServer:

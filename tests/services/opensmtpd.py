@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .maildir import Maildirs
-from .mailserver import MailServer
+from .mailserver import MailServer, holds_files
 from .namespace import in_namespace, private_id
 from .process import LOOPBACK, Log, Process, free_port, listens, service_folder
 from .programs import UNPACKED, missing
@@ -79,8 +79,7 @@ class OpenSMTPD(MailServer):
 
     def has_queued(self) -> bool:
         """Whether anything that was taken is not delivered yet."""
-        folders = (self._spool / "smtpd" / name for name in ("incoming", "queue"))
-        return any(path.is_file() for folder in folders for path in folder.rglob("*"))
+        return holds_files(*(self._spool / "smtpd" / name for name in ("incoming", "queue")))
 
 
 @pytest.fixture(scope="session")

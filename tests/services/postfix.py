@@ -17,7 +17,7 @@ import pytest
 
 from . import postfix_configuration as configuration
 from .maildir import Maildirs
-from .mailserver import MailServer
+from .mailserver import MailServer, holds_files
 from .process import Log, ServiceFailed, end, free_port, listens, service_folder, wait_until
 from .programs import require
 
@@ -119,11 +119,7 @@ class Postfix(MailServer):
 
     def has_queued(self) -> bool:
         """Whether anything that was taken is not delivered yet."""
-        return any(
-            path.is_file()
-            for name in ("maildrop", "incoming", "active", "deferred")
-            for path in (self._queue / name).rglob("*")
-        )
+        return holds_files(*(self._queue / name for name in ("maildrop", "incoming", "active", "deferred")))
 
 
 @pytest.fixture(scope="session")
