@@ -8,6 +8,7 @@ import pytest
 from faces import faces, send_each
 from services.dovecot import PASSWORDS
 from services.postfix import MECHANISMS
+from services.process import wait_until
 
 from modernmail import Mailer, Message
 from modernmail.errors import AuthenticationFailed
@@ -53,8 +54,8 @@ def test_the_right_secret_lets_in(
     url = url_of(postfix_tls, mechanism, certificate_authority)
     send_each(Mailer(url, username=user, **secret), letters(), is_async=is_async)
     assert len(postfix_tls.delivered()) == 1
-    log = postfix_tls.log.since_mark()
-    assert f"sasl_method={mechanism}, sasl_username={user if user.isascii() else 'zo'}" in log
+    noted = f"sasl_method={mechanism}, sasl_username={user if user.isascii() else 'zo'}"
+    wait_until(lambda: noted in postfix_tls.log.since_mark(), f"Postfix has noted {noted}")
 
 
 @faces
