@@ -25,6 +25,24 @@ if TYPE_CHECKING:
     Settle: TypeAlias = Callable[[Transaction, list[Reply]], None]
 
 
+class Lost:
+    """What was under way when a wire broke around a content.
+
+    `current` is the mail whose content it is, `following` the one that was to open with it; `replies` are what had come to
+    both.
+    """
+
+    __slots__ = ("current", "fault", "following", "replies")
+
+    def __init__(
+        self, current: Transaction, following: Transaction | None, fault: WireFault, replies: list[Reply]
+    ) -> None:
+        self.current = current
+        self.following = following
+        self.fault = fault
+        self.replies = replies
+
+
 class Breakage:
     """The ends of the transactions of a broken wire; `settle` judges replies to a content, as its protocol has them."""
 
@@ -54,70 +72,58 @@ class Breakage:
         transaction.lost(f"interrupted before {before}")
         self._backlog.give_up(transaction.delivery, "interrupted before it was sent")
 
-    def before_content(self, current: Transaction, following: Transaction | None) -> None:
+    def before_content(self, lost: Lost) -> None:
         """It broke before anything of the content was written: both can begin anew elsewhere."""
-        self._strand(following)
-        if current.accepted:
-            self._backlog.strand(current.delivery, current.accepted)
+        self._strand(lost)
+        if lost.current.accepted:
+            self._backlog.strand(lost.current.delivery, lost.current.accepted)
 
-    def in_content(
-        self,
-        current: Transaction,
-        following: Transaction | None,
-        fault: WireFault,
-        replies: list[Reply],
-        settle: Settle,
-    ) -> None:
-        """It broke while the content was written or its reply awaited; these replies had come."""
-        self._strand(following)  # first: what is left of this mail comes before it
+    def in_content(self, lost: Lost, settle: Settle) -> None:
+        """It broke while the content was written or its reply awaited."""
+        current, replies = lost.current, lost.replies
+        self._strand(lost)  # first: what is left of this mail comes before it
         if current.is_sent and replies:
             settle(current, replies)
         elif replies and replies[0].code >= 400:
             settle(current, replies[:1])  # the server did not wait for the end
         elif current.accepted:
-            current.lost(_reason(fault, current, replies))
+            current.lost(_reason(lost))
             current.hear_end(replies)
-            current.delivery.conversation = current.transcript(fault.reason)
-            self._backlog.give_up(current.delivery, fault.reason)
+            current.delivery.conversation = current.transcript(lost.fault.reason)
+            self._backlog.give_up(current.delivery, lost.fault.reason)
 
-    def unreadable(
-        self, current: Transaction, following: Transaction | None, fault: WireFault, error: Exception
-    ) -> None:
+    def unreadable(self, lost: Lost, error: Exception) -> None:
         """The content could not be read to its end: no dot was written, and the wire is closed."""
+        delivery = lost.current.delivery
         refusal = ContentRefused(f"the content could not be read: {error}")
         refusal.__cause__ = error
-        current.delivery.error = refusal
-        current.lost(f"the content could not be read: {error}")
-        self._backlog.give_up(current.delivery, fault.reason)
-        self._strand(following)
+        delivery.error = refusal
+        lost.current.lost(f"the content could not be read: {error}")
+        self._backlog.give_up(delivery, lost.fault.reason)
+        self._strand(lost)
 
-    def cut(
-        self,
-        current: Transaction,
-        following: Transaction | None,
-        fault: WireFault,
-        replies: list[Reply],
-        settle: Settle,
-    ) -> None:
+    def cut(self, lost: Lost, settle: Settle) -> None:
         """Cancelled or worse while the content was on its way: nothing is begun anew."""
-        if current.is_sent and replies:
-            settle(current, replies)
+        current, following, reason = lost.current, lost.following, lost.fault.reason
+        if current.is_sent and lost.replies:
+            settle(current, lost.replies)
         elif current.accepted:
-            current.lost(fault.reason)
-            self._backlog.give_up(current.delivery, fault.reason)
+            current.lost(reason)
+            self._backlog.give_up(current.delivery, reason)
         if following is not None:
             following.lost("interrupted before it was sent")
-            self._backlog.give_up(following.delivery, fault.reason)
+            self._backlog.give_up(following.delivery, reason)
 
-    def _strand(self, following: Transaction | None) -> None:
+    def _strand(self, lost: Lost) -> None:
         """Put back the mail that was to open together with a content."""
-        if following is not None:
-            self._backlog.strand(following.delivery, following.addresses)
+        if lost.following is not None:
+            self._backlog.strand(lost.following.delivery, lost.following.addresses)
 
 
-def _reason(fault: WireFault, current: Transaction, replies: list[Reply]) -> str:
-    if current.is_sent:
-        return f"{fault.reason} after the content was sent, before the reply to it"
-    if replies:
-        return f"the server answered {replies[0]} before the content was complete"
-    return f"{fault.reason} before the content was complete"
+def _reason(lost: Lost) -> str:
+    reason = lost.fault.reason
+    if lost.current.is_sent:
+        return f"{reason} after the content was sent, before the reply to it"
+    if lost.replies:
+        return f"the server answered {lost.replies[0]} before the content was complete"
+    return f"{reason} before the content was complete"

@@ -106,7 +106,7 @@ class ChunkedPipeline(Pipeline):
         except WireFault as fault:
             self._failed(batch, fault)
         except Unreadable as error:
-            self._breakage.unreadable(first, None, self._breaks(WireFault("closed", UNREADABLE)), error.cause)
+            self._breakage.unreadable(self._lost(first, None, WireFault("closed", UNREADABLE)), error.cause)
         except BaseException as error:
             self._failed(batch, WireFault("closed", f"{type(error).__name__} before the replies"))
             raise

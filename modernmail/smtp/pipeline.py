@@ -10,7 +10,7 @@ when pulling it does not hold back the one before.
 from __future__ import annotations
 
 from .backlog import Backlog
-from .breakage import Breakage
+from .breakage import Breakage, Lost
 from .deadline import Deadline
 from .group import speak
 from .outgoing import WHOLE, Outgoing, Unreadable
@@ -116,11 +116,15 @@ class Pipeline:
         reason = "not sent" if self.fault is None else self.fault.reason
         return self._backlog.rescue(is_old=is_old, reason=reason, reply=last)
 
-    def _breaks(self, fault: WireFault) -> WireFault:
+    def _breaks(self, fault: WireFault) -> None:
         """The wire is not used again."""
         self.fault = fault
         self._current = None
-        return fault
+
+    def _lost(self, current: Transaction, following: Transaction | None, fault: WireFault) -> Lost:
+        """The wire broke around a content and is not used again: return what was under way."""
+        self._breaks(fault)
+        return Lost(current, following, fault, self._wire.replies)
 
     # -- the group that opens a transaction --------------------------------------------------------------------
 
@@ -179,24 +183,22 @@ class Pipeline:
         try:
             wire.check()
         except WireFault as fault:
-            self._breaks(fault)
-            self._breakage.before_content(current, following)
+            self._breakage.before_content(self._lost(current, following, fault))
             return
         own = len(current.accepted) if self.answers_each else 1
         try:
             replies = await self._write(current, following, own)
         except WireFault as fault:
-            self._breaks(fault)
-            self._breakage.in_content(current, following, fault, wire.replies, self._settle_content)
+            self._breakage.in_content(self._lost(current, following, fault), self._settle_content)
             return
         except Unreadable as error:
             self._breakage.unreadable(
-                current, following, self._breaks(WireFault("closed", UNREADABLE)), error.cause
+                self._lost(current, following, WireFault("closed", UNREADABLE)), error.cause
             )
             return
         except BaseException as error:
             broken = WireFault("closed", f"{type(error).__name__} before the reply to the content")
-            self._breakage.cut(current, following, self._breaks(broken), wire.replies, self._settle_content)
+            self._breakage.cut(self._lost(current, following, broken), self._settle_content)
             raise
         self._current = None
         self._settle_content(current, replies)
