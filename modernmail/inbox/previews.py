@@ -18,6 +18,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,7 @@ class PreviewMailer:
 
     def __init__(self, *modules: str, from_email: str = "preview@example.com") -> None:
         self._modules = modules
+        self._lock = threading.Lock()  # one thread reads the modules anew while no other looks into them
         self._mailer = Mailer("null:", from_email=from_email)
         if not self.previews:
             raise ConfigurationError(
@@ -88,9 +90,10 @@ class PreviewMailer:
         The same name and values give the same id. Raises `LookupError` for an unknown name, and whatever the
         function raises.
         """
-        for module in self._loaded():
-            importlib.reload(module)
-        function = self._functions()[name]
+        with self._lock:
+            for module in self._loaded():
+                importlib.reload(module)
+            function = self._public()[name]
         given = values or {}
         chosen = {
             parameter.name: parameter.value(given[parameter.name])
@@ -118,6 +121,10 @@ class PreviewMailer:
         return list(found.values())
 
     def _functions(self) -> dict[str, Callable[..., Any]]:
+        with self._lock:
+            return self._public()
+
+    def _public(self) -> dict[str, Callable[..., Any]]:
         return {
             f"{module.__name__}.{name}": function
             for module in self._loaded()

@@ -86,8 +86,7 @@ class InboxServer:
     async def start(self) -> None:
         """Listen on both ports, on the running loop."""
         try:
-            from .web.app import Inbox, create_app
-            from .web.serving import Web
+            from .web import app, serving  # noqa: F401  # asked for here, so that nothing listens yet
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 f"the inbox needs {error.name}: pip install 'modernmail[inbox]'"
@@ -98,6 +97,17 @@ class InboxServer:
         except BaseException:
             listening.close()
             raise
+        try:
+            await self._serve(listening)
+        except BaseException:
+            await self.capture.aclose()
+            listening.close()
+            raise
+
+    async def _serve(self, listening: socket.socket) -> None:
+        from .web.app import Inbox, create_app
+        from .web.serving import Web
+
         self.port = listening.getsockname()[1]
         self._inbox = Inbox(
             self.store,
@@ -109,7 +119,17 @@ class InboxServer:
         app = create_app(self._inbox, hostnames=self._hostnames, credentials=self._credentials)
         self._web = Web(app)
         self._task = asyncio.create_task(self._web.serve(sockets=[listening]))
-        await self._web.ready.wait()
+        ready = asyncio.create_task(self._web.ready.wait())
+        try:
+            await asyncio.wait((self._task, ready), return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():  # it ended instead of listening
+                await self._task
+                raise ConfigurationError(f"no page could be served on {self.url}")
+        except BaseException:
+            ready.cancel()
+            self._task.cancel()
+            self._task = None
+            raise
 
     async def aclose(self) -> None:
         """End both servers and every connection."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from modernmail.errors import MailNotFound
 
+from .search import term
 from .summary import Summary, summarise
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class Store:
                 raise _told(error) from error
             self._after_change(surplus)
         return _numbered(words.summary, seq)
+
+    def replace(self, mail: CapturedMail) -> Summary:
+        """Keep `mail` in the place of the one with its id, if there is one: nobody sees neither of them."""
+        with self._lock:
+            self.delete(term("id", mail.id))
+            return self.add(mail)
 
     def delete(self, query: str = "") -> int:
         """Forget what `query` finds (everything, when it is empty) and return how many that were."""

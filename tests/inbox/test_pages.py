@@ -388,6 +388,25 @@ def test_taken_ports_are_named() -> None:
     assert threading.active_count() == before
 
 
+def test_a_page_that_cannot_be_served_is_an_error_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the web server dies of in its start is raised, instead of a wait for ever; both ports are free again."""
+    from modernmail.inbox.web.serving import Web
+
+    async def fail(self: Web, sockets: object = None) -> None:
+        raise RuntimeError("no start today")
+
+    before = threading.active_count()
+    with InboxServer.threaded() as server:
+        ports = {"http_port": server.port, "smtp_port": server.capture.port}
+    with monkeypatch.context() as patch:
+        patch.setattr(Web, "startup", fail)
+        with pytest.raises(RuntimeError, match="no start today"):
+            InboxServer.threaded(**ports).__enter__()
+    assert threading.active_count() == before
+    with InboxServer.threaded(**ports) as server:
+        assert Client(server).get("/").status == 200
+
+
 def test_a_host_that_is_none_is_told_as_the_look_up_did() -> None:
     """A name that cannot be looked up is told in the look-up's words: its numbers are not the system's."""
     with pytest.raises(ConfigurationError, match=r"cannot listen on nowhere\.invalid:0: \D+$") as caught:

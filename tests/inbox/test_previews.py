@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,16 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield "shop_previews"
     for name in [name for name in sys.modules if name.startswith("shop_previews")]:
         del sys.modules[name]
+
+
+def test_a_preview_opened_in_many_tabs_at_once(module: str) -> None:
+    """Every tab gets the mail: none sees the module half read, or the mail of another tab on its way."""
+    with InboxServer.threaded(previews=Previews(PreviewMailer(module))) as server:
+        with ThreadPoolExecutor(8) as tabs:
+            answers = list(tabs.map(lambda _: Client(server).get(f"/previews/{module}.welcome"), range(40)))
+        assert {answer.status for answer in answers} == {200}
+        assert all("The preview failed" not in answer.text for answer in answers)
+        assert len(server.store) == 1
 
 
 def test_previews_are_found(module: str) -> None:

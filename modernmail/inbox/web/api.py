@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from modernmail.inbox.mail import CapturedMail
     from modernmail.inbox.summary import Summary
+    from modernmail.reading import Part
 
     from .app import Inbox
 
@@ -112,10 +113,8 @@ class API:
     async def part(self, request: Request) -> Response:
         """The decoded bytes of one part."""
         _, mail = await self._found(request)
-        part = read(mail.content).part(request.path_params["path"].removeprefix("0"))
-        if part is None:
-            raise HTTPException(404, f"no part {request.path_params['path']!r} in this mail")
-        return file_response(part.content, part.media_type, part.filename or f"part-{part.path or 1}")
+        part, content = await part_of(mail, request.path_params["path"])
+        return file_response(content, part.media_type, name_of(part))
 
     async def lint(self, request: Request) -> Response:
         """The findings of the checks."""
@@ -161,6 +160,24 @@ async def fetch(inbox: Inbox, mail_id: str) -> tuple[Summary, CapturedMail]:
         return summary, await asyncio.to_thread(inbox.store.get, mail_id)
     except MailNotFound as error:
         raise HTTPException(404, str(error)) from error
+
+
+async def part_of(mail: CapturedMail, path: str) -> tuple[Part, bytes]:
+    """Return the part at `path` (0: the mail itself) and its bytes, or raise the 404."""
+
+    def find() -> tuple[Part, bytes] | None:
+        part = read(mail.content).part(path.removeprefix("0"))
+        return None if part is None else (part, part.content)
+
+    found = await asyncio.to_thread(find)  # a large mail takes a while, and others wait on the loop
+    if found is None:
+        raise HTTPException(404, f"no part {path!r} in this mail")
+    return found
+
+
+def name_of(part: Part) -> str:
+    """Return the name to save a part under."""
+    return part.filename or f"part-{part.path or 1}"
 
 
 async def asked(question: Callable[[], T]) -> T:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from modernmail.reading import read
 
-from .api import fetch
+from .api import fetch, name_of, part_of
 from .blocked import BlockedReports
 from .files import file_response
 from .preview import policy, preview
@@ -71,16 +70,11 @@ class MailContent:
     async def part(self, request: Request) -> Response:
         """A part: images to look at (with `?show=1`), everything else as a file to save."""
         _, mail = await fetch(self.inbox, request.path_params["id"])
-        part = (await asyncio.to_thread(read, mail.content)).part(
-            request.path_params["path"].removeprefix("0")
-        )
-        if part is None:
-            raise HTTPException(404, "no such part")
+        part, content = await part_of(mail, request.path_params["path"])
         request.scope["csp"].policy = _NOTHING
-        content = await asyncio.to_thread(lambda: part.content)
         if request.query_params.get("show") == "1" and part.media_type in SHOWN_AS_IMAGE:
             return Response(content, media_type=part.media_type)
-        return file_response(content, part.media_type, part.filename or f"part-{part.path or 1}")
+        return file_response(content, part.media_type, name_of(part))
 
     def _tell_blocked(self, mail_id: str) -> None:
         self.inbox.watch.tell(f"blocked {mail_id}")

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from modernmail.inbox.search import term
 from modernmail.reading import read
 
-from .api import asked, fetch, number
+from .api import asked, fetch, name_of, number, part_of
 from .files import file_response
 from .mailpit_shapes import message_shape, summary_shape
 
@@ -139,7 +139,7 @@ class Mailpit:
         """The header fields by name."""
         _, mail = await self._found(request)
         fields: dict[str, list[str]] = {}
-        for field in read(mail.content).fields:
+        for field in (await asyncio.to_thread(read, mail.content)).fields:
             fields.setdefault("-".join(word.capitalize() for word in field.name.split("-")), []).append(
                 field.value
             )
@@ -153,22 +153,20 @@ class Mailpit:
     async def part(self, request: Request) -> Response:
         """A part by its number."""
         _, mail = await self._found(request)
-        part = read(mail.content).part(request.path_params["part"].removeprefix("0"))
-        if part is None:
-            raise HTTPException(404, "no such part")
-        return file_response(part.content, part.media_type, part.filename or f"part-{part.path or 1}")
+        part, content = await part_of(mail, request.path_params["part"])
+        return file_response(content, part.media_type, name_of(part))
 
     async def html(self, request: Request) -> Response:
         """The HTML, under the policy of the preview."""
         _, mail = await self._found(request)
-        if read(mail.content).html is None:
+        if await asyncio.to_thread(lambda: read(mail.content).html) is None:
             raise HTTPException(404, "this message has no HTML part")
         return RedirectResponse(f"/messages/{mail.id}/html", 307)
 
     async def text(self, request: Request) -> Response:
         """The text."""
         _, mail = await self._found(request)
-        return PlainTextResponse(read(mail.content).text or "")
+        return PlainTextResponse(await asyncio.to_thread(lambda: read(mail.content).text) or "")
 
     async def view(self, request: Request) -> Response:
         """The page of a message."""

@@ -10,8 +10,6 @@ from urllib.parse import urlencode
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from modernmail.inbox.search import term
-
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -55,7 +53,5 @@ class Previews:
         except Exception:  # noqa: BLE001 - a fault of the user's function, shown to the user
             values["trace"] = traceback.format_exc()
             return await pages.page(request, None, values)
-        store = pages.store
-        await asyncio.to_thread(store.delete, term("id", mail.id))
-        summary = await asyncio.to_thread(store.add, mail)
+        summary = await asyncio.to_thread(pages.store.replace, mail)
         return await pages.page(request, pages.opened(summary, mail), values)
