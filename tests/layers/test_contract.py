@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from backends.everyone import BACKENDS as EVERY_BACKEND
 from backends.everyone import Everyone
 
 import modernmail
-from modernmail.backends.backend import Backend
+from modernmail.backends.backend import Backend, accepted
 from modernmail.backends.file import FileBackend
 from modernmail.backends.memory import MemoryBackend
 from modernmail.backends.url import _BUILT_IN, COMPOSITES, backend_from_url
@@ -30,7 +31,7 @@ from modernmail.layers import (
     SQLiteSuppressions,
     Suppress,
 )
-from modernmail.testing import check_layer
+from modernmail.testing import check_backend, check_layer
 from modernmail.testing.contract import BACKEND_RULES, LAYER_RULES
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from services.redis import Redis
+
+    from modernmail.parcel import Parcel
+    from modernmail.receipt import Receipt
+    from modernmail.runtime import IO
 
 LAYERS: dict[str, Callable[[], Layer]] = {
     "nothing": Layer,
@@ -140,3 +145,51 @@ def test_none_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 ABSTRACT = {"Several"}
+
+
+class Napping(Backend):
+    """Waits by asyncio alone."""
+
+    async def send(self, parcel: Parcel, io: IO) -> Receipt:
+        """Wait, then accept."""
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        return accepted(parcel, "after a nap")
+
+
+class Faulty(Backend):
+    """Raises what is no error of mail."""
+
+    async def send(self, parcel: Parcel, io: IO) -> Receipt:
+        """Fail."""
+        raise KeyError("a fault of its own")
+
+
+class Silent(Backend):
+    """Gives no receipt."""
+
+    async def send(self, parcel: Parcel, io: IO) -> Receipt:
+        """Say nothing."""
+        return None  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (
+            Napping,
+            "it waits in a sync program, where no event loop runs: wait by `io` alone\nthe rule, sync: ",
+        ),
+        (
+            Faulty,
+            "KeyError: 'a fault of its own'\nthe rule, sync: Each parcel that is pulled has one receipt",
+        ),
+        (Silent, "\nthe rule, sync: Each parcel that is pulled has one receipt"),
+        (Backend, "NotImplementedError: Backend must write send() or deliver()\nthe rule, sync: "),
+    ],
+)
+def test_a_broken_backend_is_told_the_rule(broken: Callable[[], Backend], said: str) -> None:
+    """Whatever a backend does instead is an `AssertionError` that names the rule and the mode."""
+    with pytest.raises(AssertionError) as caught:
+        check_backend(broken)
+    assert said in str(caught.value)

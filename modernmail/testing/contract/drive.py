@@ -88,8 +88,8 @@ def run(
     try:
         return run_blocking(work(_Blocking(clock, commit_point)))
     except RuntimeError as error:
-        if "suspended" not in str(error):
+        if "suspended" not in str(error) and "no running event loop" not in str(error):
             raise
         raise AssertionError(
-            "it suspended in a sync program, where no event loop runs: wait by `io` alone"
+            "it waits in a sync program, where no event loop runs: wait by `io` alone"
         ) from error
