@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ import modernmail
 from modernmail import Mailer, Message, asend_mail, send_mail
 from modernmail.cli.__main__ import main
 from modernmail.cli.samples import document
-from modernmail.errors import RecipientsRefused
+from modernmail.errors import RecipientsRefused, SecurityFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +142,17 @@ def test_with_tls_and_a_password(postfix_tls: Postfix, certificate_authority: Ce
         asyncio.run(asend(url))
     subjects = sorted(str(mail.message()["Subject"]) for mail in postfix_tls.delivered())
     assert subjects == ["async", "async", "sync", "sync"]
+
+
+def test_required_tls(postfix_tls: Postfix, certificate_authority: CertificateAuthority) -> None:
+    """RFC 8689: Postfix 3.11 offers REQUIRETLS over TLS and takes the mail; an older one does not, and gets none."""
+    url = f"smtp://localhost:{postfix_tls.port}?tls=required&ca={certificate_authority.ca_file}"
+    message = Message("x", "x", from_email="shop@example.com", to=TO).require_tls()
+    with Mailer(url) as mailer:
+        is_offered = "REQUIRETLS" in mailer.verify()["extensions"]
+        with nullcontext() if is_offered else pytest.raises(SecurityFailed, match="REQUIRETLS"):
+            mailer.send(message)
+    assert len(postfix_tls.delivered()) == is_offered
 
 
 def test_many_mails_over_one_connection(postfix: Postfix) -> None:

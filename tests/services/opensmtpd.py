@@ -1,7 +1,8 @@
 """OpenSMTPD, the honest old server: no PIPELINING, CHUNKING or SMTPUTF8, and DATA ends at a bare `LF.LF` too.
 
 Takes any mail for example.com, .net and .org; `refused…` gets a 550, like any foreign domain. It speaks plain
-SMTP only: the TLS of Debian's 6.8 does not work with OpenSSL 3 ("missing private key"), and AUTH needs TLS.
+SMTP only: the TLS of Debian 12's 6.8 does not work with OpenSSL 3 ("missing private key"; 7.6 and later do), and AUTH
+needs TLS.
 What comes from loopback it takes for a submission: it removes Bcc, completes addresses that have no domain,
 and adds Date and Message-ID where they are missing.
 """
