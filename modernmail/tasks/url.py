@@ -44,7 +44,7 @@ class BackendURL:
         self.rest, _, query = rest.partition("?")
         self._options: dict[str, str] = {}
         self._known: list[str] = []
-        for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=50):
+        for name, value in parse_qsl(query, keep_blank_values=True):
             if name in self._options:
                 raise ConfigurationError(f"{self.scheme}: the option {name!r} is given twice")
             self._options[name] = value

@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import QueueUnavailable
+from modernmail.errors import InvalidValue, QueueUnavailable
 from modernmail.registry import mailers
 
 from .backend import new_worker_id
@@ -71,6 +71,13 @@ class Worker:
         until_empty: bool = False,
         report: Report | None = None,
     ) -> None:
+        for name, number in (("concurrency", concurrency), ("batch", batch)):
+            if type(number) is not int or number < 1:
+                raise InvalidValue(name, number, "must be a whole number from 1")
+        if isinstance(queues, str):
+            raise InvalidValue(
+                "queues", queues, f"must be several names, such as [{queues!r}], or None for all queues"
+            )
         self.backend = backend
         self.queues = None if queues is None else tuple(queues)
         self.concurrency = concurrency

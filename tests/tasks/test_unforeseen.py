@@ -16,7 +16,7 @@ import pytest
 
 import modernmail
 from modernmail import Message, tasks
-from modernmail.errors import ConfigurationError, InvalidTask, MailError, QueueUnavailable
+from modernmail.errors import ConfigurationError, InvalidTask, InvalidValue, MailError, QueueUnavailable
 from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
 from modernmail.tasks.sqlite.lease import Lease
@@ -446,3 +446,13 @@ def test_trouble_is_told_less_and_less_often(
         "worker w cannot store: read-only; trying again in 1 s (said again in 60 s at the earliest)",
         "worker w can store again, after 0 s",
     ]
+
+
+@pytest.mark.parametrize(
+    "options", [{"concurrency": 0}, {"batch": 0}, {"concurrency": True}, {"queues": "default"}]
+)
+def test_a_worker_that_would_do_nothing_is_refused(backend: SQLiteBackend, options: dict[str, Any]) -> None:
+    """No hands, or the letters of a name for queues: the error names argument and value, and what would be right."""
+    ((name, value),) = options.items()
+    with pytest.raises(InvalidValue, match=f"{name}: {value!r}: must be"):
+        Worker(backend, **options)

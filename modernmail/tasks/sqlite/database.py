@@ -41,7 +41,7 @@ _SAYS = {
     sqlite3.SQLITE_PERM: "may not be used: check the permissions of the file and its folder",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened: check that its folder exists and may be written",
     sqlite3.SQLITE_FULL: "is full: the disk has no space left",
-    sqlite3.SQLITE_IOERR: "cannot be read or written",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: is the disk full, or at fault?",
     sqlite3.SQLITE_CORRUPT: "is corrupt",
     sqlite3.SQLITE_NOTADB: "is not a SQLite database",
 }

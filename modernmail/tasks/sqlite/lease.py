@@ -46,8 +46,8 @@ _COMMIT_POINT = """UPDATE modernmail_job SET phase = 'content'
 _MARK = """UPDATE modernmail_job
     SET phase = ?, run_after = ?, finished_at = ?, outcome = ?, lease = NULL, holder = NULL
     WHERE id = ? AND (lease = ? OR (phase = 'unknown' AND holder = ?))"""
-_DROP = """DELETE FROM modernmail_content WHERE job = ?1
-    AND EXISTS (SELECT 1 FROM modernmail_job WHERE id = ?1 AND phase = 'accepted')"""
+_DROP = """DELETE FROM modernmail_content WHERE job = ?
+    AND EXISTS (SELECT 1 FROM modernmail_job WHERE id = modernmail_content.job AND phase = 'accepted')"""
 _RELEASE = """UPDATE modernmail_job SET phase = 'queued', lease = NULL, attempts = attempts - 1
     WHERE id = ? AND lease = ? AND phase = 'leased'"""
 
