@@ -59,8 +59,8 @@ def uris_fault(text: str) -> str:
         return "a URI is ASCII: percent-encode the other characters"
     if any(len(item) > _LONGEST for item in uri_items(text)):
         return f"a URI, with the comments beside it, over {_LONGEST} characters fits no line"
-    if text.partition("(")[0].strip(_BLANKS) == "NO":  # RFC 2369 3.4: a list that takes no mail
-        return ""
+    if text[:2] == "NO":  # RFC 2369 3.4: a list that takes no mail, with comments that say why
+        return "" if _past_comments(text, 2) == len(text) else "NO stands alone, or with a comment behind it"
     position = 0
     while True:
         position = _past_comments(text, position)
@@ -115,9 +115,19 @@ def list_id_fault(text: str) -> str:
         return "what looks like an encoded-word cannot stand before a list-id"
     if not opening or inside[-1:] != ">" or len(inside.split()) != 1 or len(inside) < 2:
         return "a list-id is written <name.example.com>, with or without words before it"
-    if max(map(len, text.split())) > _LONGEST or " " * _LONGEST in text.replace("\t", " "):
-        return f"a word, or white space, over {_LONGEST} characters fits no line"
+    if _longest_piece(text) > _LONGEST:
+        return f"a word, with the white space before it, over {_LONGEST} characters fits no line"
     return ""
+
+
+def _longest_piece(text: str) -> int:
+    """Return the length of the longest word with the white space before it: what no fold can part."""
+    longest = size = 0
+    for word in text.replace("\t", " ").split(" "):
+        size += 1 + len(word)
+        if word:
+            longest, size = max(longest, size), 0
+    return longest
 
 
 def one_click_fault(text: str) -> str:
