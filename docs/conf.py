@@ -27,7 +27,7 @@ html_theme = "furo"
 html_title = f"modernmail {release}"
 html_copy_source = False
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["pages.css"]
 
 
 QUOTED = re.compile(r"``[^`]+``|`[^`]+`(?P<ending>\w)?")
