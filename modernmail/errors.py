@@ -73,12 +73,33 @@ class InvalidValue(MailError, ValueError):
         self.value = value
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[InvalidValue], tuple[str, object, str]]:
-        return type(self), (self.argument, self.value, self.reason)
+    def __reduce__(self) -> tuple[object, ...]:
+        # To another process goes what any process can read; an open file or a function goes as the words for it.
+        value = self.value if _is_plain(self.value) else shown(self.value)
+        return _rebuilt, (type(self), self.args, self.argument, value, self.reason)
+
+    def __copy__(self) -> InvalidValue:
+        return type(self)(self.argument, self.value, self.reason)
 
     def within(self, argument: str) -> InvalidValue:
         """Return the same error, naming the argument that the caller wrote."""
         return type(self)(argument, self.value, self.reason)
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    return value is None or type(value) in (str, bytes, int, float, bool)
+
+
+def _rebuilt(
+    kind: type[InvalidValue], words: tuple[str], argument: str, value: object, reason: str
+) -> InvalidValue:
+    error = kind.__new__(kind, *words)
+    error.argument, error.value, error.reason = argument, value, reason
+    return error
 
 
 class InvalidAddress(InvalidValue):

@@ -52,6 +52,20 @@ def test_every_error_can_be_copied_and_pickled(kind: type[MailError]) -> None:
         assert vars(again) == vars(error)
 
 
+@pytest.mark.parametrize(
+    "value", [len, lambda: 1, (character for character in "x"), object(), [object()], {"a": open}]
+)
+def test_a_value_that_cannot_cross_goes_as_words(value: object) -> None:
+    """What a file or a function was passed for is told in another process too, in the same words."""
+    error = errors.InvalidMessage("message", value, "must be a Message")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.argument, again.reason) == (str(error), "message", "must be a Message")
+    assert again.value == errors.shown(value)
+    assert copy.copy(error).value is value
+    plain = errors.InvalidMessage("to", [("a", 1, None), {"b": b"c"}], "is wrong")
+    assert vars(pickle.loads(pickle.dumps(plain))) == vars(plain)
+
+
 def test_an_invalid_value_says_which_and_why() -> None:
     """Argument, value, reason; the argument can be renamed to what the caller wrote."""
     error = errors.InvalidAddress("address", "a@", "the domain is missing")
