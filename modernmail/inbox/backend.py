@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,34 @@ if TYPE_CHECKING:
 
 
 class InboxBackend(Backend):
-    """Puts each mail into `store`, envelope and bytes as they would go over SMTP."""
+    """Puts each mail into `store`, envelope and bytes as they would go over SMTP.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    A store that was given is its giver's to close; that of a folder is closed with the mailer, and opened again when it
+    is used again.
+    """
+
+    def __init__(self, store: Store | Path) -> None:
+        self._folder = store if isinstance(store, Path) else None
+        self._opened: Store | None = DiskStore(store) if isinstance(store, Path) else store
+        self._lock = threading.Lock()
+
+    @property
+    def store(self) -> Store:
+        """Where the mails are."""
+        with self._lock:
+            if self._opened is None:
+                assert self._folder is not None
+                self._opened = DiskStore(self._folder)
+            return self._opened
+
+    async def close(self, io: IO) -> None:
+        """Close the store of a folder."""
+        if self._folder is None:
+            return
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            await io.run(opened.close)
 
     async def send(self, parcel: Parcel, io: IO) -> Receipt:
         """Keep the mail; the receipt's outcome names its id."""
@@ -39,14 +64,14 @@ class InboxBackend(Backend):
             await io.commit_point(parcel)
         mail = captured(parcel)
         try:
-            await io.run(self.store.add, mail)
+            await io.run(lambda: self.store.add(mail))
         except (OSError, sqlite3.Error) as error:  # the latter when another program holds the index
             raise ConnectFailed(f"the inbox cannot keep the mail: {error}", is_transient=True) from error
         return accepted(parcel, f"in the inbox as {mail.id}")
 
     async def verify(self, io: IO) -> dict[str, Any]:
         """Return how many mails the inbox holds."""
-        return {"mails": await io.run(self.store.count)}
+        return {"mails": await io.run(lambda: self.store.count())}
 
 
 def captured(parcel: Parcel) -> CapturedMail:
@@ -70,4 +95,4 @@ def from_url(url: BackendURL) -> InboxBackend:
     """Return the backend for `inbox:` or `inbox:///folder`."""
     url.refuse_host()
     url.refuse_options()
-    return InboxBackend(DiskStore(Path(url.path) if url.path.strip("/") else default_folder()))
+    return InboxBackend(Path(url.path) if url.path.strip("/") else default_folder())

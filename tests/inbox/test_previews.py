@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +22,6 @@ from modernmail.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MODULE = '''
 """Previews of the shop."""
@@ -199,6 +200,23 @@ def test_the_backend_puts_mail_into_the_inbox(tmp_path: Path, is_async: bool) ->
         assert mail.id in str(receipt.recipients["b@example.com"].reason)
         assert mailer.verify() == {"mails": 1}
         mailer.backend.store.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+def test_a_closed_mailer_holds_no_file_and_may_be_used_again(tmp_path: Path) -> None:
+    """Closing the mailer of `inbox:///folder` lets go of the index; the next mail opens it again."""
+
+    def held() -> int:
+        names = (os.readlink(link) for link in Path("/proc/self/fd").iterdir() if os.path.lexists(link))
+        return sum(name.startswith(str(tmp_path)) for name in names)
+
+    mailer = Mailer(f"inbox://{tmp_path}", from_email="a@example.com")
+    for count in (1, 2):
+        with mailer:
+            mailer.send(Message("x", "y", to=["b@example.com"]))
+            assert mailer.verify() == {"mails": count}
+            assert held() > 0
+        assert held() == 0
 
 
 def test_a_full_inbox_is_a_transient_failure() -> None:
