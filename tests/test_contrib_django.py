@@ -13,7 +13,7 @@ from django.test.utils import override_settings
 
 import modernmail
 from modernmail.contrib.django import EmailBackend
-from modernmail.errors import ConfigurationError, InvalidAddress, RecipientsRefused
+from modernmail.errors import ConfigurationError, InvalidAddress, InvalidMessage, RecipientsRefused
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -103,6 +103,21 @@ def test_a_refusal_is_raised_after_the_rest_was_sent() -> None:
         with pytest.raises(RecipientsRefused, match="no such user"):
             connection().send_messages(mails)
         assert connection(fail_silently=True).send_messages(mails) == 1
+
+
+def test_a_mail_that_django_cannot_compose_costs_the_others_nothing(outbox: Outbox) -> None:
+    """A line end in a subject, or an unknown encoding, is Django's own error, raised after the rest was sent."""
+    broken = mail.EmailMessage("bad\nBcc: evil@example.net", "x", "me@example.com", ["zoe@example.com"])
+    strange = mail.EmailMessage("strange", "é", "me@example.com", ["zoe@example.com"])
+    strange.encoding = "no-such-encoding"
+    good = mail.EmailMessage("good", "x", "me@example.com", ["zoe@example.com"])
+    with pytest.raises(ValueError, match=r"linefeed|newline") as caught:
+        connection().send_messages([broken, good])
+    assert not isinstance(caught.value, InvalidMessage)
+    with pytest.raises(LookupError, match="no-such-encoding"):
+        connection().send_messages([strange, good])
+    assert connection(fail_silently=True).send_messages([broken, strange, good]) == 1
+    assert [got.subject for got in outbox] == ["good"] * 3
 
 
 def test_another_mailer_by_name(outbox: Outbox) -> None:

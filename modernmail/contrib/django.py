@@ -14,7 +14,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from modernmail import Envelope, mailers
 from modernmail.address import Address
-from modernmail.errors import ConfigurationError, MailError
+from modernmail.errors import ConfigurationError, InvalidMessage, MailError
 from modernmail.message import Message
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class EmailBackend(BaseEmailBackend):  # type: ignore[misc]  # Django has no typ
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Send all of them over one connection; return how many somebody was accepted of.
 
-        When a mail was accepted for nobody, its error is raised after all were tried, unless `fail_silently`.
+        When a mail was accepted for nobody, its error is raised after all were tried, unless `fail_silently`; of one that
+        Django cannot compose, Django's own error.
         """
         if not email_messages:
             return 0
@@ -71,8 +72,16 @@ class EmailBackend(BaseEmailBackend):  # type: ignore[misc]  # Django has no typ
         except MailError as error:
             failure = error
         if failure is not None and not self.fail_silently:
-            raise failure
+            raise failure.djangos if isinstance(failure, _NotComposed) else failure
         return sent
+
+
+class _NotComposed(InvalidMessage):
+    """Django could not compose a mail: `djangos` is its own error, which its callers know."""
+
+    def __init__(self, djangos: Exception) -> None:
+        super().__init__("message", None, str(djangos))
+        self.djangos = djangos
 
 
 def _parcels(mailer: Mailer, messages: Sequence[EmailMessage]) -> Iterator[Parcel | MailError]:
@@ -85,6 +94,14 @@ def _parcels(mailer: Mailer, messages: Sequence[EmailMessage]) -> Iterator[Parce
                 Address.of(str(message.from_email), "from_email").addr_spec,
                 [Address.of(str(recipient), "recipients") for recipient in recipients],
             )
-            yield mailer.parcel(Message.from_email_message(message.message()), envelope)
+            try:
+                composed = message.message()
+            except (
+                LookupError,
+                TypeError,
+                ValueError,
+            ) as error:  # a line end in a header, an unknown encoding
+                raise _NotComposed(error) from error
+            yield mailer.parcel(Message.from_email_message(composed), envelope)
         except MailError as error:
             yield error
