@@ -48,8 +48,11 @@ class Reply(Frozen):
             return None
         word = self.lines[-1].partition(b" ")[0]
         parts = word.split(b".")
-        if len(parts) != 3 or not all(part.isdigit() and len(part) <= 3 for part in parts):
+        if len(parts) != 3:
             return None
+        for part in parts:  # a generator would take longer than all of it
+            if not part.isdigit() or len(part) > 3:
+                return None
         # RFC 2034 4: the class must agree with the first digit of the reply code
         return word.decode("ascii") if int(parts[0]) == self.code // 100 else None
 
