@@ -3,13 +3,13 @@
 The renderer calls `mailboxes`; who has the items of such a field already calls `listed`.
 
 Rules of the file: addresses are right, since they are `Address` values: here they are only laid out. A name is encoded as a whole
-or not at all, and an addr-spec never.
+or not at all, and an addr-spec never; lines are folded as those with an encoded-word, since nearly every field may hold one.
 """
 
 from __future__ import annotations
 
 from ..address import set_cache
-from .folding import CODED_WIDTH, WIDTH, folded
+from .folding import CODED_WIDTH, folded
 from .words import encoded_words
 
 TYPE_CHECKING = False
@@ -42,11 +42,10 @@ def listed(name: str, items: list[str]) -> str:
     out = [name, ":"]
     column = len(name) + 1
     last = len(items) - 1
-    width = CODED_WIDTH if "=?" in "".join(items) else WIDTH
     for at, item in enumerate(items):
         text = item if at == last else item + ","
         size = len(text) + 1
-        if column + size <= width:
+        if column + size <= CODED_WIDTH:
             out.append(" ")
             out.append(text)
             column += size
@@ -57,12 +56,12 @@ def listed(name: str, items: list[str]) -> str:
         else:
             out.append(" ")
             column += 1
-        if column + size - 1 > width:
-            folded = _folded_item(text, column, width)
-            if not at and column + len(folded.partition("\r")[0]) > width:
+        if column + size - 1 > CODED_WIDTH:
+            folded = _folded_item(text, column)
+            if not at and column + len(folded.partition("\r")[0]) > CODED_WIDTH:
                 # Legal, and the last resort: some readers take a field for empty whose first line is.
                 out[-1], column = "\r\n ", 1
-                folded = _folded_item(text, column, width)
+                folded = _folded_item(text, column)
             text = folded
         out.append(text)
         column = len(text) - text.rfind("\n") - 1 + (column if "\n" not in text else 0)
@@ -70,20 +69,20 @@ def listed(name: str, items: list[str]) -> str:
     return "".join(out)
 
 
-def _folded_item(text: str, column: int, width: int) -> str:
+def _folded_item(text: str, column: int) -> str:
     """Return a mailbox folded at blanks: between words, in quotes or encoded, and before the addr-spec."""
-    if column + len(text) <= width:
+    if column + len(text) <= CODED_WIDTH:
         return text
     if text.startswith('"'):
         close = text.rfind('" <') + 1
         if close <= 0:  # a quoted local part, no name: there is nowhere to fold
             return text
         words = text[:close]
-        return f"{words if '  ' in words else folded(words, column, width)}\r\n{text[close:]}"
+        return f"{words if '  ' in words else folded(words, column, CODED_WIDTH)}\r\n{text[close:]}"
     if " " not in text or "@" in text.partition(" ")[0]:
         return text
     phrase, blank, spec = text.partition(" <")
-    return folded(phrase, column, width) + f"\r\n{blank}{spec}"
+    return folded(phrase, column, CODED_WIDTH) + f"\r\n{blank}{spec}"
 
 
 _PHRASE_SAFE = str.maketrans(
