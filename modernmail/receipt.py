@@ -9,6 +9,7 @@ looks, because most receipts of a large sending are only counted.
 from __future__ import annotations
 
 from . import errors
+from .error_values import described, error_of
 from .frozen import Frozen, thawed
 from .outcome import STATUSES, Outcome, accepted_by
 from .outcome import _outcome as _outcome
@@ -157,7 +158,7 @@ class Receipt(Frozen):
             "envelope": None if self.envelope is None else self.envelope.to_dict(),
             "recipients": {name: outcome.to_dict() for name, outcome in self._mapping().items()},
             "position": self.position,
-            "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
+            "error": None if error is None else described(error),
             "attempts": self.attempts,
             "notes": list(self.notes),
             "conversation": list(self.conversation),
@@ -167,7 +168,7 @@ class Receipt(Frozen):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Receipt:
-        """Return the receipt that `to_dict` described; its error keeps its kind and its message.
+        """Return the receipt that `to_dict` described; its error keeps its kind, its message, its reply and `is_transient`.
 
         Raises `PayloadRejected` for another version and for what is no receipt.
         """
@@ -185,7 +186,7 @@ class Receipt(Frozen):
                 None if envelope is None else Envelope.from_dict(envelope),
                 {name: Outcome.from_dict(outcome) for name, outcome in data["recipients"].items()},
                 position=data["position"],
-                error=_error(data["error"]),
+                error=None if data["error"] is None else error_of(data["error"], tuple(data["conversation"])),
                 attempts=data["attempts"],
                 notes=tuple(data["notes"]),
                 conversation=tuple(data["conversation"]),
@@ -249,16 +250,3 @@ def receipt_for_all(
     receipt.__class__ = Receipt
     frozen: Receipt = receipt
     return frozen
-
-
-def _error(data: Mapping[str, str] | None) -> MailError | None:
-    if data is None:
-        return None
-    kind = getattr(errors, data["type"], errors.MailError)
-    if isinstance(kind, type) and issubclass(kind, errors.InvalidValue):
-        error: MailError = kind.__new__(kind)
-        Exception.__init__(error, data["message"])
-        return error
-    if not (isinstance(kind, type) and issubclass(kind, errors.MailError)):
-        kind = errors.MailError
-    return kind(data["message"])

@@ -104,10 +104,10 @@ def test_addresses_in_other_scripts(pipelining: list[str], face: str) -> None:
     with ScriptedSMTPServer(capabilities=pipelining) as server:
         assert send(server.url(), domain, face)[1] is None
         assert commands(server, "RCPT") == ["RCPT TO:<you@xn--bcher-kva.example>"]
-    for mail in (
-        letter(to=["zoë@bücher.example"]),
-        letter(from_email="zoë@example.com"),
-        letter(reply_to="zoë@example.com"),
+    for mail, who in (
+        (letter(to=["zoë@bücher.example"]), "zoë@bücher.example"),
+        (letter(from_email="zoë@example.com"), "zoë@example.com"),
+        (letter(reply_to="zoë@example.com"), "an address in the header"),
     ):
         with ScriptedSMTPServer(capabilities=["SMTPUTF8", "8BITMIME", *pipelining]) as server:
             assert send(server.url(), mail, face)[1] is None
@@ -117,7 +117,7 @@ def test_addresses_in_other_scripts(pipelining: list[str], face: str) -> None:
         with ScriptedSMTPServer(capabilities=pipelining) as server:
             receipt, error = send(server.url(), mail, face)
             assert isinstance(error, ContentRefused)
-            assert "SMTPUTF8" in str(error)
+            assert str(error) == f"{who} needs SMTPUTF8 and the server does not offer it"
             assert receipt.count("rejected") == 1
             assert commands(server) == []
 

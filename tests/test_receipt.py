@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from modernmail import Envelope, Outcome, Receipt, Reply
 from modernmail.errors import (
     ContentRefused,
+    DeliveryError,
     InvalidMessage,
     MailError,
     OutcomeUnknown,
@@ -41,7 +42,14 @@ outcomes = st.builds(
     phase=st.sampled_from(["connect", "mail", "rcpt", "data", "content", "done", "local"]),
 )
 errors = st.sampled_from(
-    [None, MailError("x"), RecipientsRefused("no"), OutcomeUnknown("?"), InvalidMessage("to", [], "nobody")]
+    [
+        None,
+        MailError("x"),
+        RecipientsRefused("no"),
+        RecipientsRefused("no", reply=Reply(450, ["4.2.1 later"]), is_transient=True),
+        OutcomeUnknown("?"),
+        InvalidMessage("to", [], "nobody"),
+    ]
 )
 
 
@@ -118,12 +126,16 @@ def test_recipients_are_read_only() -> None:
 
 @given(receipts())
 def test_it_survives_json_and_pickle(receipt: Receipt) -> None:
-    """`to_dict`, JSON, `from_dict`: an equal receipt, whose error has its kind and its words."""
+    """`to_dict`, JSON, `from_dict`: an equal receipt, whose error has its kind, its words, its reply and its promise."""
     again = Receipt.from_dict(json.loads(json.dumps(receipt.to_dict())))
     assert again == receipt
     assert again.recipients == receipt.recipients
     assert type(again.error) is type(receipt.error)
     assert str(again.error) == str(receipt.error)
+    for name in ("is_transient", "reply"):
+        assert getattr(again.error, name, None) == getattr(receipt.error, name, None)
+    if isinstance(again.error, DeliveryError):
+        assert again.error.conversation == receipt.conversation
     assert again.to_dict() == receipt.to_dict()
     assert pickle.loads(pickle.dumps(receipt)) == receipt
     assert copy.deepcopy(receipt) == receipt

@@ -177,7 +177,7 @@ def local_refusal(
     elif content.is_8bit and not extensions.eightbitmime:
         why = "the content is 8bit and the server does not offer 8BITMIME: body_encoding='quoted-printable' needs none"
     elif not extensions.smtputf8 and parcel.needs_smtputf8:
-        why = "an address needs SMTPUTF8 and the server does not offer it"
+        why = f"{_beyond_ascii(parcel)} needs SMTPUTF8 and the server does not offer it"
     elif parcel.envelope.require_tls and not (extensions.requiretls and is_verified):
         why = (
             "TLS is required to the last hop (REQUIRETLS) and the server does not offer it over verified TLS"
@@ -186,6 +186,15 @@ def local_refusal(
     else:
         return None
     return "rejected", ContentRefused(why), why
+
+
+def _beyond_ascii(parcel: Parcel) -> str:
+    """Return the address that only SMTPUTF8 can carry (RFC 6531)."""
+    envelope = parcel.envelope
+    for address in (envelope.sender, *envelope.addresses):
+        if address is not None and not address.local.isascii():
+            return address.addr_spec
+    return "an address in the header"
 
 
 def session_fault(reply: Reply) -> DeliveryError | None:
