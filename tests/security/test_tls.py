@@ -137,6 +137,18 @@ def test_a_certificate_that_is_wrong(certificate: str, tls: str, face: str) -> N
 
 
 @pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_handshake_that_is_cut_off(tls: str, face: str) -> None:
+    """A server that restarts, perhaps: nothing is said in clear, and it is a connection that failed, to be tried again."""
+    rules = [Rule("TLS").close()]
+    with ScriptedSMTPServer(rules, tls=tls) as server, Relay(server.port) as relay:
+        scheme, option = ("smtps", "") if tls == "implicit" else ("smtp", "tls=required&")
+        error = send(Mailer(f"{scheme}://{LOGIN}127.0.0.1:{relay.port}?{option}ca={server.ca_file}"), face)
+    judge(relay, error, is_transient=True, kind=ConnectFailed)
+    assert str(error) == f"127.0.0.1:{relay.port}: the server closed the connection"
+
+
+@pytest.mark.parametrize("face", FACES)
 def test_the_name_that_counts_is_the_one_in_the_url(face: str) -> None:
     """A certificate for `localhost`, 127.0.0.1 and ::1 is no proof for another address of the same machine."""
     with (

@@ -36,11 +36,14 @@ def _mapped(error: Exception, settings: Settings, library: type[Exception]) -> E
         return error
     where = settings.where
     system: OSError | None = None  # what the system said, beneath what a library made of it
+    is_cut_off = False  # in a handshake too: a server that restarts says nothing about its TLS
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, ssl.SSLEOFError) or (isinstance(cause, ConnectionError) and cause.errno is None):
+            is_cut_off = True
+        elif isinstance(cause, ssl.SSLError):
             return SecurityFailed(f"TLS with {where} failed: {_tls_text(cause, settings)}")
-        if isinstance(cause, OSError) and cause.errno is not None:
+        elif isinstance(cause, OSError) and cause.errno is not None:
             system = cause
         cause = cause.__cause__
     if isinstance(error, WireFault):
@@ -48,6 +51,8 @@ def _mapped(error: Exception, settings: Settings, library: type[Exception]) -> E
     if isinstance(error, TimeoutError):
         silence = f"no answer within {settings.timeout:g} s{_behind_silence(settings)}"
         return ConnectFailed(f"{where}: {silence}", is_transient=True)
+    if is_cut_off and system is None:
+        return ConnectFailed(f"{where}: the server closed the connection", is_transient=True)
     if getattr(error, "code", None) == _NO_REPLY:
         said = str(getattr(error, "message", "")).removeprefix("Malformed SMTP response line: ").strip()
         return ConnectFailed(f"{where}: not an SMTP reply: {said[:_SHOWN]!r}")
