@@ -46,13 +46,9 @@ class Failover(Backend):
 
     async def send(self, parcel: Parcel, io: IO) -> Receipt:
         """Deliver one parcel."""
-        from .single import Single
+        from .single import send_single
 
-        receipts = self.deliver(Single(parcel), io)
-        receipt = await receipts.next()
-        await receipts.next()
-        assert receipt is not None
-        return receipt
+        return await send_single(self, parcel, io)
 
     async def verify(self, io: IO) -> dict[str, Any]:
         """Verify each member; return what each says. Raises the last one's error, which names all, when none could."""

@@ -1,10 +1,16 @@
-"""A source of one parcel: what `send` makes of the stream contract."""
+"""A source of one parcel, and `send_single`: what `send` makes of the stream contract.
+
+Rules of the file: whatever interrupts it, the stream is closed, so that no connection stays with it.
+"""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..parcel import Parcel
+    from ..receipt import Receipt
+    from ..runtime import IO
+    from .backend import Backend
 
 
 class Single:
@@ -22,3 +28,18 @@ class Single:
         """Return the parcel, once."""
         parcel, self._parcel = self._parcel, None
         return parcel
+
+
+async def send_single(backend: Backend, parcel: Parcel, io: IO) -> Receipt:
+    """Return the receipt of one parcel by the stream of a backend; an exception has it as `.receipt`, when there is one."""
+    receipts = backend.deliver(Single(parcel), io)
+    receipt: Receipt | None = None
+    try:
+        receipt = await receipts.next()
+        await receipts.next()
+    except BaseException as error:
+        left = await io.to_the_end(receipts.close())
+        error.receipt = receipt or (left[0] if left else None)  # type: ignore[attr-defined]
+        raise
+    assert receipt is not None
+    return receipt

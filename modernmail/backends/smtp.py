@@ -45,19 +45,9 @@ class SMTPBackend(Backend):
 
     async def send(self, parcel: Parcel, io: IO) -> Receipt:
         """Deliver one parcel."""
-        from .single import Single
+        from .single import send_single
 
-        receipts = self.deliver(Single(parcel), io)
-        receipt: Receipt | None = None
-        try:
-            receipt = await receipts.next()
-            await receipts.next()
-        except BaseException as error:
-            left = await io.to_the_end(receipts.close())
-            error.receipt = receipt or (left[0] if left else None)  # type: ignore[attr-defined]
-            raise
-        assert receipt is not None
-        return receipt
+        return await send_single(self, parcel, io)
 
     async def _open_async(self, until: float = inf) -> Wire:
         from ..smtp.wires.aio_opening import open_asyncio

@@ -28,6 +28,7 @@ from modernmail.errors import (
     RecipientsRefused,
 )
 from modernmail.layers import Retry
+from modernmail.runtime import AsyncioIO
 from modernmail.testing import Rule, ScriptedSMTPServer
 from modernmail.testing.contract import BACKEND_RULES
 
@@ -495,3 +496,22 @@ def test_nothing_is_lost_or_doubled_at_random(kind: type[Failover], is_async: bo
     tally = check(receipts, [server.taken for server in servers], len(letters))
     assert min(tally.values()) > 0
     assert len(tally) == 4
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("url", ["{}", "failover({})", "roundrobin({})"])
+async def test_one_mail_that_is_cancelled_leaves_its_connection_to_nobody(url: str) -> None:
+    """`send` of a backend tells what became of the mail, and the next one does not wait for its place."""
+    with ScriptedSMTPServer([Rule("BODY", nth=1, session=1).hold("go").proceed()]) as server:
+        backend, io = backend_from_url(url.format(server.url(pool=1))), AsyncioIO()
+        parcel = Mailer("null:").parcel(message(ANN))
+        task = asyncio.create_task(backend.send(parcel, io))
+        await asyncio.to_thread(server.wait_for_step, "BODY")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await task
+        server.release("go")
+        assert cancelled.value.receipt.count("unknown") == 1  # type: ignore[attr-defined]
+        async with asyncio.timeout(30):
+            assert (await backend.send(parcel, io)).is_complete
+        await backend.close(io)
