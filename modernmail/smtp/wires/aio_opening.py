@@ -18,8 +18,9 @@ from ...errors import DeliveryError, SecurityFailed
 from ...receipt import Reply
 from ..opening import open_session
 from ..patience import late
-from ..replies import ReplyReader, WireFault
+from ..replies import WireFault
 from .aio import AsyncioWire
+from .aio_tap import Tap, TappedClient
 from .failures import opening_failure
 from .security import ehlo_name, is_looked_up, tls_context
 
@@ -32,56 +33,6 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
-class _Tap(asyncio.Protocol):
-    """Listens to what comes in before TLS and passes it on: more than one reply to a command is an attack.
-
-    What is no reply, or too long for one, ends the connection: aiosmtplib would go on keeping it.
-    """
-
-    def __init__(self, inner: asyncio.Protocol, transport: asyncio.BaseTransport) -> None:
-        self.inner = inner
-        self.transport = transport
-        self.reader = ReplyReader()
-        self.replies: list[Reply] = []
-        self.fault: WireFault | None = None
-
-    def data_received(self, data: bytes) -> None:
-        if self.fault is not None:
-            return
-        try:
-            self.reader.feed(data, self.replies)
-        except WireFault as fault:
-            self.fault = fault
-            self.transport.abort()  # type: ignore[attr-defined]
-        else:
-            self.inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self.inner.eof_received()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.inner.connection_lost(error)
-
-    def pause_writing(self) -> None:
-        self.inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self.inner.resume_writing()
-
-    def is_at(self, count: int) -> bool:
-        """Return whether exactly this many replies came, and nothing besides."""
-        return self.fault is None and len(self.replies) == count and self.reader.is_empty
-
-
-class _Client(aiosmtplib.SMTP):
-    """aiosmtplib, which drops the connection at once when it closes: a farewell under TLS may outlive the loop."""
-
-    def close(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()  # type: ignore[attr-defined]
-        super().close()
-
-
 class _Opener:
     """aiosmtplib behind the contract of `open_session`."""
 
@@ -92,7 +43,7 @@ class _Opener:
         where: dict[str, Any] = {"hostname": settings.host, "port": settings.port}
         if settings.socket_path is not None:
             where = {"socket_path": settings.socket_path}
-        self.client = _Client(
+        self.client = TappedClient(
             **where,
             timeout=settings.timeout,
             use_tls=self.is_tls,
@@ -101,8 +52,12 @@ class _Opener:
             local_hostname=settings.ehlo or "localhost",
         )
         self.said: list[str] = []
-        self._tap: _Tap | None = None
-        self._asked = 0
+        self._tls_tap: Tap | None = None
+        self._asked = 1  # the greeting
+
+    @property
+    def _tap(self) -> Tap | None:
+        return self._tls_tap or self.client.tap
 
     @property
     def fault(self) -> WireFault | None:
@@ -116,16 +71,12 @@ class _Opener:
             response = await self.client.connect()
         except aiosmtplib.SMTPConnectResponseError as error:
             return _reply(error.code, error.message)
-        protocol = self.client.protocol
+        self.check()
         transport = self.client.transport
-        if protocol is None or transport is None:
+        if transport is None:
             raise WireFault("closed", "the server closed the connection")
-        if getattr(protocol, "_buffer", b""):
-            raise WireFault("protocol", "the server said more than it was asked")
         sockname = None if self._settings.socket_path else transport.get_extra_info("sockname")
         self.client.local_hostname = ehlo_name(self._settings, sockname[0] if sockname else None)
-        self._tap = _Tap(protocol, transport)
-        transport.set_protocol(self._tap)
         return _reply(response.code, response.message)
 
     async def _said(self, response: aiosmtplib.SMTPResponse) -> Reply:
@@ -176,8 +127,9 @@ class _Opener:
         protocol, transport = self.client.protocol, self.client.transport
         if protocol is None or transport is None:
             raise WireFault("closed", "the server closed the connection")
-        self._tap, self._asked = _Tap(protocol, transport), 0
-        transport.set_protocol(self._tap)
+        self._tls_tap, self._asked = Tap(protocol), 0
+        self._tls_tap.transport = transport  # type: ignore[assignment]
+        transport.set_protocol(self._tls_tap)
         self.is_tls = True
 
     async def command(self, line: str) -> Reply:

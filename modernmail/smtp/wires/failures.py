@@ -53,16 +53,9 @@ def _mapped(error: Exception, settings: Settings, library: type[Exception]) -> E
         return ConnectFailed(f"{where}: {silence}", is_transient=True)
     if is_cut_off and system is None:
         return ConnectFailed(f"{where}: the server closed the connection", is_transient=True)
-    if getattr(error, "code", None) == _NO_REPLY:
-        said = str(getattr(error, "message", "")).removeprefix("Malformed SMTP response line: ").strip()
-        return ConnectFailed(f"{where}: not an SMTP reply: {said[:_SHOWN]!r}")
     if isinstance(error, (OSError, library)):
         return ConnectFailed(f"{where}: {_system_text(system or error)}", is_transient=True)
     return error
-
-
-_NO_REPLY = -1  # what aiosmtplib takes for the code of a line that has none
-_SHOWN = 60
 
 
 def _system_text(error: Exception) -> str:

@@ -1,0 +1,120 @@
+"""Listening to what comes in while aiosmtplib opens a connection: `Tap`, and the client that is listened to.
+
+`aio_opening.py` uses both.
+
+Rules of the file: nothing that comes in is missed, from the first octet; what is no reply ends the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiosmtplib
+
+from ..replies import ReplyReader, WireFault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+    from ...receipt import Reply
+
+
+class Tap(asyncio.Protocol):
+    """Listens to what comes in, from the first octet, and passes it on: more than one reply to a command is an attack.
+
+    What is no reply, or too long for one, ends the connection: aiosmtplib would go on keeping it, or pass over it.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, inner: asyncio.Protocol) -> None:
+        self.inner = inner
+        self.reader = ReplyReader()
+        self.replies: list[Reply] = []
+        self.fault: WireFault | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is there."""
+        self.transport = transport  # type: ignore[assignment]
+        self.inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read replies, and let the library read them."""
+        if self.fault is not None:
+            return
+        try:
+            self.reader.feed(data, self.replies)
+        except WireFault as fault:
+            self.fault = fault
+            self.transport.abort()
+        else:
+            self.inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """The server closed its side."""
+        return self.inner.eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        self.inner.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """The transport holds enough."""
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The transport has room."""
+        self.inner.resume_writing()
+
+    def is_at(self, count: int) -> bool:
+        """Return whether exactly this many replies came, and nothing besides."""
+        return self.fault is None and len(self.replies) == count and self.reader.is_empty
+
+
+class _TappingLoop:
+    """The loop as aiosmtplib sees it: to the protocol of a connection a tap is added before anything comes in."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.tap: Tap | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def create_connection(self, made: Callable[[], asyncio.Protocol], **where: Any) -> Awaitable[Any]:
+        return self._loop.create_connection(lambda: self._tapped(made()), **where)
+
+    def create_unix_connection(self, made: Callable[[], asyncio.Protocol], **where: Any) -> Awaitable[Any]:
+        return self._loop.create_unix_connection(lambda: self._tapped(made()), **where)
+
+    def _tapped(self, protocol: asyncio.Protocol) -> Tap:
+        self.tap = Tap(protocol)
+        return self.tap
+
+
+class TappedClient(aiosmtplib.SMTP):
+    """aiosmtplib, which is listened to, and drops the connection at once: a farewell under TLS may outlive the loop."""
+
+    _tapping: _TappingLoop | None = None
+
+    @property
+    def loop(self) -> Any:
+        """The loop; it makes connections that are listened to."""
+        return self._tapping
+
+    @loop.setter
+    def loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._tapping = None if loop is None else _TappingLoop(loop)
+
+    @property
+    def tap(self) -> Tap | None:
+        """What listens to the connection."""
+        return None if self._tapping is None else self._tapping.tap
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self.transport is not None:
+            self.transport.abort()  # type: ignore[attr-defined]
+        super().close()
