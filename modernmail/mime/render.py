@@ -167,7 +167,7 @@ def _check_folded(fields: str, starts: list[str]) -> None:
     found = [line.partition(":")[0] for line in lines if line[:1] not in _NO_NAME]
     if found != names or lines[-1] or fields.count("\n") != ends or fields.count("\r") != ends:
         raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(names)}")
-    if max([len(line.encode()) for line in lines]) > _LONGEST:
+    if max(map(len, lines if fields.isascii() else [line.encode() for line in lines])) > _LONGEST:
         raise InvalidHeader("headers", fields, f"hold a line of more than {_LONGEST} octets")
 
 
