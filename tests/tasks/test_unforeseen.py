@@ -322,6 +322,24 @@ def test_a_connection_without_a_transaction_stores_the_whole_mail_at_once(backen
         assert MailStore(backend).content(ticket.id) is not None
 
 
+@pytest.mark.parametrize(
+    "rows", [sqlite3.Row, lambda cursor, row: {"first": row[0]}, lambda cursor, row: row[0]]
+)
+def test_a_connection_reads_rows_as_its_owner_likes(backend: SQLiteBackend, rows: Any) -> None:
+    """Row and text factories are the caller's business: the mail is stored, its key is kept, and they are as they were."""
+    own = sqlite3.connect(backend.database.path)
+    own.row_factory, own.text_factory = rows, bytes
+    tickets = [mail().enqueue(connection=own, idempotency_key="k") for _ in range(2)]
+    results = chores.add.using(connection=own).enqueue_many([(1,), (2,)])
+    own.commit()
+    assert (own.row_factory, own.text_factory) == (rows, bytes)
+    own.close()
+    work(backend)
+    assert tickets[0].id == tickets[1].id
+    assert tasks.get_ticket(tickets[0].id).status == "accepted"
+    assert [chores.add.get_result(result.id).return_value for result in results] == [3, 4]
+
+
 def test_who_goes_on_after_an_error_commits_no_half_mail(backend: SQLiteBackend) -> None:
     """In the caller's transaction an enqueue that fails takes back what is its own, and nothing else."""
     own = sqlite3.connect(backend.database.path)

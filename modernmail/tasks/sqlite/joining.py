@@ -25,6 +25,8 @@ def joined(database: Database, connection: sqlite3.Connection) -> Iterator[None]
     """Check that a connection of the caller's can carry jobs of this queue, and explain its errors."""
     if not isinstance(connection, sqlite3.Connection):
         raise InvalidTask("connection", connection, "must be an open sqlite3.Connection")
+    rows, texts = connection.row_factory, connection.text_factory
+    connection.row_factory, connection.text_factory = None, str  # ours read rows as they come
     try:
         if not database.is_open_on(connection):
             raise InvalidTask(
@@ -38,6 +40,8 @@ def joined(database: Database, connection: sqlite3.Connection) -> Iterator[None]
         raise
     except sqlite3.Error as error:
         raise database.explained(error, waited=False) from error
+    finally:
+        connection.row_factory, connection.text_factory = rows, texts
 
 
 @contextmanager
