@@ -161,6 +161,8 @@ class EngineBackend(TaskBackend):
             logger.warning("%s: %s", self, taken)
             self._put_off(slip, PAUSE)
         except Exception:
+            if time.time() - slip.enqueued_at > self.schedule.patience:
+                raise  # it is never put off for ever: the engine keeps it as failed
             # The engine would take it for done. What was found out counts before what could not be recorded.
             slip.progress["faults"] = faults = slip.progress.get("faults", 0) + 1
             wait = min(PAUSE * 2.0 ** min(faults - 1, 10), LONGEST_PAUSE)

@@ -18,6 +18,7 @@ from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
 from modernmail.tasks import Schedule
 from modernmail.tasks.engine import EngineBackend
+from modernmail.tasks.slip import Slip
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from modernmail.parcel import Parcel
     from modernmail.receipt import Receipt
     from modernmail.runtime import IO
-    from modernmail.tasks.slip import Slip
 
 
 class Shelf(EngineBackend):
@@ -35,7 +35,7 @@ class Shelf(EngineBackend):
     supports_get_result = True
 
     def __init__(self) -> None:
-        super().__init__(schedule=Schedule.from_text("0", patience=1000))
+        super().__init__(schedule=Schedule.from_text("0", patience=100_000))
         self.jobs: list[str] = []
         self.waits: list[float] = []
         self.records: dict[str, str] = {}
@@ -180,6 +180,29 @@ def test_a_fault_that_nobody_foresaw_lets_no_mail_vanish(
     assert (ticket.status, len(outbox())) == (status, sent)
     assert "is put off for 60 s" in caplog.text
     assert "ZeroDivisionError: by somebody" in caplog.text
+
+
+def test_nothing_is_put_off_for_ever(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A job that nobody can make sense of is put off less and less often, and in the end the engine has it as failed."""
+    ticket = mail().enqueue()
+    slip = Slip.from_text(shelf.jobs.pop())
+    slip.payload = {}
+    shelf.records.clear()
+    shelf.put(slip, wait=0)
+    now = time.time()
+    monkeypatch.setattr("modernmail.tasks.engine.time.time", lambda: now)
+    for _ in range(200):
+        text = shelf.jobs.pop()
+        now = Slip.from_text(text).not_before or now
+        try:
+            shelf.perform(text)
+        except KeyError:
+            break
+    assert ticket.id in caplog.text
+    assert 20 < len(shelf.waits) < 50
+    assert shelf.jobs == []
 
 
 def test_a_worker_that_was_thought_dead_sends_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
