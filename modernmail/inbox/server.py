@@ -86,7 +86,8 @@ class InboxServer:
     async def start(self) -> None:
         """Listen on both ports, on the running loop."""
         try:
-            from .web import app, serving  # noqa: F401  # asked for here, so that nothing listens yet
+            from .web.app import create_app  # noqa: F401  # asked for here, so that nothing listens yet
+            from .web.serving import Web  # noqa: F401
         except ModuleNotFoundError as error:
             raise ConfigurationError(
                 f"the inbox needs {error.name}: pip install 'modernmail[inbox]'"
