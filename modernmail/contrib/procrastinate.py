@@ -151,11 +151,17 @@ class ProcrastinateBackend(EngineBackend):
             await manager.retry_job(job)
 
     def _run(self, query: str, connection: Any = None, **arguments: Any) -> list[dict[str, Any]]:
+        from procrastinate.exceptions import ConnectorException
+
         with self._explained(connection):
             connector: Any = self.app.connector.get_sync_connector()
             if not self._has_table:
                 with self._lock:
-                    connector.execute_query(_TABLE)
+                    # IF NOT EXISTS fails when another makes the table at the same moment; said again, it is there.
+                    try:
+                        connector.execute_query(_TABLE)
+                    except ConnectorException:
+                        connector.execute_query(_TABLE)
                     self._has_table = True
             if connection is not None:
                 cursor = connection.execute(query, arguments)

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from kombu import pools
 
 import modernmail
 from modernmail import Message, tasks
+from modernmail.contrib.procrastinate import ProcrastinateBackend
 from modernmail.errors import (
     ConfigurationError,
     IdempotencyConflict,
@@ -419,6 +421,20 @@ def test_a_key_taken_half_way(postgres_url: str, monkeypatch: pytest.MonkeyPatch
         assert refreshed(ticket).status == "queued"
     assert len(jobs()) == 2
     modernmail.configure({})
+    engine.close()
+
+
+def test_the_table_of_records_is_made_once(postgres_url: str) -> None:
+    """Programs that first use a new database at the same time do not fail over each other's table."""
+    engine = Engine("procrastinate-postgres", postgres_url, "")
+    engine.module.app.open()
+    engine.module.app.schema_manager.apply_schema()
+    connector = engine.module.app.connector.get_sync_connector()
+    for _ in range(20):
+        connector.execute_query("DROP TABLE IF EXISTS modernmail_record")
+        others = [ProcrastinateBackend(engine.module.app, str(number)) for number in range(4)]
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(lambda other: other.look_up("nothing"), others)) == [None] * 4
     engine.close()
 
 
