@@ -13,7 +13,7 @@ from collections import deque
 from heapq import heappop, heappush
 from time import monotonic
 
-from .backends.backend import deferred
+from .backends.backend import deferred, unknown
 from .errors import DeliveryError, InvalidValue, MailError
 from .feed import END, LATER
 from .insight.subscribers import teller_of
@@ -392,8 +392,13 @@ class Flow:
             receipts.append(self._ahead)
             self._ahead = None
         if self._receipts is not None:
-            stream, self._receipts = self._receipts, None
-            for receipt in await stream.close():
+            found = await self._receipts.close()
+            self._receipts = None
+            # An exception of a signal's may come just when a receipt is made: it is lost, and the mail may be sent.
+            lost = self._pending.keys() - {receipt.position for receipt in found}
+            why = "interrupted before its receipt was there"
+            found += [unknown(self._pending[position], why, position) for position in sorted(lost)]
+            for receipt in found:
                 parcel = self._pending.pop(receipt.position, None)
                 job = None if self._jobs is None else self._jobs.get(receipt.position)
                 receipts.append(receipt if parcel is None or job is None else self._merged(job, receipt))

@@ -110,8 +110,13 @@ class _Sending:
     async def _stop(self) -> None:
         if self._is_over:
             return
-        self._is_begun = self._is_over = True
-        self.unsent = tuple(await self._flow.to_the_end())
+        self._is_begun = True
+        try:
+            self._is_over = True
+            self.unsent = tuple(await self._flow.to_the_end())
+        except BaseException:
+            self._is_over = False  # interrupted: whoever closes it again, or drops it, ends what is left
+            raise
         for receipt in self.unsent:
             if not self.tally.add(receipt) or self._logs_all:
                 log_receipt(receipt, self._flow.hosts)

@@ -119,14 +119,7 @@ class OneByOne:
         except InvalidValue as error:
             receipt = unreadable(parcel, error)
         except BaseException as error:
-            why = f"{type(error).__name__} while it was sent"
-            self._pulled = Receipt(
-                parcel.message_id,
-                parcel.envelope,
-                Outcome("unknown", reason=why, phase="content"),
-                position=position,
-                error=OutcomeUnknown(f"it is not known whether the mail was accepted: {why}"),
-            )
+            self._pulled = unknown(parcel, f"{type(error).__name__} while it was sent", position)
             raise
         return receipt if receipt.position == position else receipt.replace(position=position)
 
@@ -139,6 +132,13 @@ class OneByOne:
 def deferred(parcel: Parcel, error: MailError, position: int = 0) -> Receipt:
     """Return the receipt of a parcel that was not sent: everybody is deferred, and `error` says why."""
     outcome = Outcome("deferred", reply=getattr(error, "reply", None), reason=str(error), phase="connect")
+    return Receipt(parcel.message_id, parcel.envelope, outcome, position=position, error=error)
+
+
+def unknown(parcel: Parcel, why: str, position: int = 0) -> Receipt:
+    """Return the receipt of a parcel that may have been accepted, and nobody can tell because of this."""
+    outcome = Outcome("unknown", reason=why, phase="content")
+    error = OutcomeUnknown(f"it is not known whether the mail was accepted: {why}")
     return Receipt(parcel.message_id, parcel.envelope, outcome, position=position, error=error)
 
 

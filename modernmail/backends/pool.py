@@ -53,15 +53,17 @@ def choose(
     return "wait", None, stale
 
 
+_LOOK = 1.0  # seconds after which one who waits looks for himself whether something is free
+
+
 class _Turn:
-    """One who waits: served when a wire, or the place to open one, is handed over."""
+    """One who waits: served as soon as his holder has a place."""
 
-    __slots__ = ("is_served", "signal", "wire")
+    __slots__ = ("holder", "signal")
 
-    def __init__(self, signal: Signal) -> None:
+    def __init__(self, holder: object, signal: Signal) -> None:
+        self.holder = holder
         self.signal = signal
-        self.is_served = False
-        self.wire: Wire | None = None
 
 
 class Pool:
@@ -81,109 +83,120 @@ class Pool:
     def _begin(self) -> None:
         # Reentrant: a sending that is dropped while the collector runs gives its wire back at that very moment.
         self._lock = RLock()
-        self._places = 0  # taken by wires in use, and by those that are being opened
-        self._used: set[Wire] = set()
-        self._retired: set[Wire] = set()  # of those, the ones that the pool was closed over
+        # Who has a place, and the wire that he has there, None while he opens one. An entry is a place: no exception of
+        # a signal's can come between the count and what is counted.
+        self._held: dict[object, Wire | None] = {}
+        self._retired: set[Wire] = set()  # of those wires, the ones that the pool was closed over
         self._waiting: deque[_Turn] = deque()
         self._streams: WeakSet[Stream] = WeakSet()
         self.drainers: list[Signal] = []  # to be set when a stream has ended a turn
 
     # -- taking a wire, and giving it back ---------------------------------------------------------------------
 
-    async def acquire(self, io: IO, until: float = inf) -> Wire | None:
+    async def acquire(self, io: IO, until: float = inf, holder: object = None) -> Wire | None:
         """Return a wire that nobody else uses, to be given back with `release`; None when none is free in time.
 
-        Raises what opening one raises.
+        Raises what opening one raises. A `holder` that is interrupted, wherever that is, owes nothing after `leave`.
         """
-        with self._lock:
-            turn, wire, stale = self._take(io)
+        if holder is None:
+            holder = object()
+        stale: list[Wire] = []
         try:
+            with self._lock:
+                turn = self._take(io, holder, stale)
             for one in stale:
                 self._connections.closing(one)
                 await one.close(polite=True, until=until)
-            if turn is not None:
-                if not await self._served(turn, io, until):
-                    return None
-                wire = turn.wire
-            if wire is not None:
-                return wire
-            await io.at_exit(self.close)
-            wire = await self._connections.opened(self._open_wire(until), io)
+            if turn is not None and not await self._served(turn, io, until):
+                return None
+            wire = self._held.get(holder)
+            if wire is None:
+                await io.at_exit(self.close)
+                wire = await self._connections.opened(self._open_wire(until), io)
+                self._held[holder] = wire
         except BaseException:
             _abandon(stale, self._connections)
-            if turn is None or turn.is_served:
-                self._hand_on(wire if turn is None else turn.wire, keep=True)
+            self.leave(holder, io, keep=True)
             raise
-        with self._lock:
-            self._used.add(wire)
         return wire
 
-    def _take(self, io: IO) -> tuple[_Turn | None, Wire | None, list[Wire]]:
-        """Decide: return a turn to wait for, or a wire, or neither, which means to open one; and what to close."""
-        open_count = self._places + len(self._idle)
-        action, wire, stale = choose(self._idle, open_count, io.now(), self._settings)
-        for one in stale:
+    def _take(self, io: IO, holder: object, stale: list[Wire]) -> _Turn | None:
+        """Decide: give a place, with a wire or to open one there, or return a turn to wait for; and what to close."""
+        open_count = len(self._held) + len(self._idle)
+        action, wire, found = choose(self._idle, open_count, io.now(), self._settings)
+        for one in found:
+            stale.append(one)
             self._idle.remove(one)
         if action == "wait":
-            turn = _Turn(io.signal())
+            turn = _Turn(holder, io.signal())
             self._waiting.append(
                 turn
             )  # nothing is idle, and no place is free, while somebody is in this line
-            return turn, None, stale
-        self._places += 1
+            return turn
         if wire is not None:
             self._idle.remove(wire)
-            self._used.add(wire)
-        return None, wire, stale
+        self._held[holder] = wire
+        return None
 
     async def _served(self, turn: _Turn, io: IO, until: float) -> bool:
         """Wait for what is handed over; return False when nothing was in time."""
         if until == inf:
             until = io.now() + self._settings.final_timeout
         try:
-            while not turn.is_served and (left := until - io.now()) > 0:
-                await turn.signal.wait(left)
+            while turn.holder not in self._held and (left := until - io.now()) > 0:
+                if not await turn.signal.wait(min(left, _LOOK)):
+                    self._serve(io)  # a signal may end a thread just before it hands over
         finally:
             with self._lock:
-                if not turn.is_served:
+                if turn in self._waiting:
                     self._waiting.remove(turn)
-        return turn.is_served
+        return turn.holder in self._held
 
     async def release(self, wire: Wire, io: IO, until: float = inf) -> None:
         """Take a wire back; one that is not good for another mail is closed."""
         wire.last_used = io.now()
         with self._lock:
-            is_ours = wire in self._used
-            keep = is_ours and wire not in self._retired and not wire.is_broken
+            holders = [one for one, held in self._held.items() if held is wire]
+            keep = bool(holders) and wire not in self._retired and not wire.is_broken
             keep = keep and wire.served < self._settings.max_messages
-            self._retired.discard(wire)
         try:
             if not keep:
                 self._connections.closing(wire)
                 await wire.close(polite=True, until=until)
         finally:
-            if is_ours:
-                self._hand_on(wire, keep=keep)
+            for holder in holders:
+                self.leave(holder, io, keep=keep)
 
-    def _hand_on(self, wire: Wire | None, *, keep: bool = False) -> None:
-        """A place is free, with its wire or without: it is for who has waited longest, or for nobody yet."""
+    def leave(self, holder: object, io: IO, *, keep: bool = False) -> None:
+        """Free the place of a holder, if he has one; his wire is closed without a word unless it is to be kept."""
         with self._lock:
-            if wire is not None:
-                self._used.discard(wire)
-            if not self._waiting:
-                self._places -= 1
-                if wire is not None and keep:
-                    self._idle.append(wire)
-                return
-            turn = self._waiting.popleft()
-            turn.is_served = True
-            if wire is not None and keep and wire.is_usable():
-                turn.wire = wire
-                self._used.add(wire)
-        if wire is not None and turn.wire is None:
+            wire = self._held.pop(holder, None)
+            if wire is not None and keep and not wire.is_broken and wire not in self._retired:
+                self._idle.append(wire)
+                wire = None
+            self._serve(io)
+        if wire is not None:
+            self._retired.discard(wire)
             self._connections.closing(wire)
             wire.abandon()
-        turn.signal.set()
+
+    def _serve(self, io: IO) -> None:
+        """Hand over what is free, a wire or a place, to those who wait, in the order of their coming."""
+        with self._lock:
+            while self._waiting:
+                open_count = len(self._held) + len(self._idle)
+                action, wire, stale = choose(self._idle, open_count, io.now(), self._settings)
+                for one in stale:
+                    self._idle.remove(one)
+                _abandon(stale, self._connections)
+                if action == "wait":
+                    return
+                if wire is not None:
+                    self._idle.remove(wire)
+                turn = self._waiting[0]
+                self._held[turn.holder] = wire
+                self._waiting.popleft()
+                turn.signal.set()
 
     @property
     def is_wanted(self) -> bool:
@@ -207,7 +220,7 @@ class Pool:
         with self._lock:
             wires = self._idle.copy()
             self._idle.clear()
-            self._retired |= self._used
+            self._retired.update(wire for wire in self._held.values() if wire is not None)
         while wires:
             wire = wires.pop()
             self._connections.closing(wire)

@@ -118,7 +118,7 @@ class SMTPReceipts:
         if settings.deadline is not None:
             until = self._waiting[0].deadline(settings.deadline, started)
         try:
-            wire = await self._pool.acquire(io, until)
+            wire = await self._pool.acquire(io, until, self)
         except (SecurityFailed, AuthenticationFailed) as error:
             self._ended_by = error
             raise
@@ -189,8 +189,9 @@ class SMTPReceipts:
         try:
             if self._pipeline is not None:
                 receipts += await self._pipeline.close()
-        finally:
             await self._hand_back()
+        finally:
+            self._pool.leave(self, self._io)  # a wire that an interruption left is in doubt
         error = self._ended_by or MailError("not sent: the sending was closed before")
         while self._waiting:
             self._defer(error)

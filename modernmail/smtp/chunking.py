@@ -108,6 +108,7 @@ class ChunkedPipeline(Pipeline):
         except Unreadable as error:
             self._breakage.unreadable(self._lost(first, None, WireFault("closed", UNREADABLE)), error.cause)
         except BaseException as error:
+            await wire.close(polite=False)
             self._failed(batch, WireFault("closed", f"{type(error).__name__} before the replies"))
             raise
         else:
@@ -117,6 +118,9 @@ class ChunkedPipeline(Pipeline):
             except WireFault as fault:
                 await wire.close(polite=False)
                 self.fault = fault
+            except BaseException:
+                await wire.close(polite=False)
+                raise
 
     def _expected(self, batch: list[Transaction]) -> tuple[int, Patience]:
         """Return how many replies these mails have, and how long each may take."""

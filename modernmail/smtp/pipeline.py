@@ -62,7 +62,7 @@ class Pipeline:
         self._settings = settings
         self._backlog = Backlog(wire, parcels, io, settings, again)
         self._done = self._backlog.done
-        self._current: Transaction | None = None  # the server waits for its content
+        self._current: Transaction | None = None  # the server waits for its content, or may do so
         self._deadline = Deadline(settings.deadline, io)
         self._breakage = Breakage(self._backlog, self._deadline)
         self._ordinary = Patience(settings.timeout)
@@ -89,9 +89,9 @@ class Pipeline:
         """Stop here: return the receipts not given yet. What the server was about to be sent is deferred."""
         reason = "not sent: the sending was closed before"
         current, self._current = self._current, None
-        if current is not None and current.is_going:
+        if current is not None:
             await self._wire.close(polite=False)  # inside DATA there is no other way out
-            if current.accepted:
+            if current.accepted or not current.is_going:
                 current.lost(reason)
                 self._backlog.give_up(current.delivery, reason)
         return self._backlog.close(reason)
@@ -134,6 +134,7 @@ class Pipeline:
             return
         wire = self._wire
         wire.is_fresh = False
+        self._current = transaction
         patience = self._deadline.bounded(self._ordinary, (transaction.count, transaction.delivery))
         told: list[Reply] = []
         try:
@@ -144,6 +145,7 @@ class Pipeline:
             self._breaks(fault)
             self._breakage.in_opening(transaction, fault, told)
         except BaseException:
+            await wire.close(polite=False)
             self._breaks(WireFault("closed", "interrupted"))
             self._breakage.interrupted(transaction)
             raise
@@ -155,8 +157,8 @@ class Pipeline:
         if transaction.is_torn:
             # A lone dot would send an empty mail to those it took; the outcome is MAIL's.
             await self._wire.close(polite=False)
-            self.fault = WireFault(
-                "closed", "closed by us: the server took recipients of a mail it had refused"
+            self._breaks(
+                WireFault("closed", "closed by us: the server took recipients of a mail it had refused")
             )
             self._backlog.finish(transaction)
         elif transaction.is_going:
@@ -168,6 +170,7 @@ class Pipeline:
             elif transaction.delivery.agreed is None:
                 transaction.delivery.agreed = self._io.now()
         else:
+            self._current = None
             self._backlog.finish(transaction)
 
     # -- the content, and the group after it -------------------------------------------------------------------
@@ -197,10 +200,11 @@ class Pipeline:
             )
             return
         except BaseException as error:
+            await wire.close(polite=False)
             broken = WireFault("closed", f"{type(error).__name__} before the reply to the content")
             self._breakage.cut(self._lost(current, following, broken), self._settle_content)
             raise
-        self._current = None
+        self._current = following
         self._settle_content(current, replies)
         if following is not None:
             try:
