@@ -23,7 +23,8 @@ class FanOut:
     """The receipts of several streams, in the order they complete; `close` waits for them so many seconds at most."""
 
     __slots__ = (
-        "_arrived", "_error", "_is_cancelled", "_is_closing", "_patience", "_ready", "_room", "_running", "_streams", "_tasks",
+        "_arrived", "_error", "_is_cancelled", "_is_closing", "_left", "_patience", "_ready", "_room", "_running", "_streams",
+        "_tasks",
     )  # fmt: skip
 
     def __init__(self, streams: Sequence[Receipts], *, patience: float = 30.0) -> None:
@@ -32,6 +33,7 @@ class FanOut:
         self._is_closing = False
         self._is_cancelled = False
         self._ready: deque[Receipt] = deque()
+        self._left: list[Receipt] = []  # of streams that were closed
         self._tasks: list[asyncio.Task[None]] | None = None
         self._running = 0
         self._error: BaseException | None = None
@@ -55,6 +57,8 @@ class FanOut:
         finally:
             self._running -= 1
             self._wake()
+        if self._is_closing or self._error is not None:
+            self._left += await stream.close()  # another stream may wait for its connection
 
     def _wake(self) -> None:
         if self._arrived is not None and not self._arrived.done():
@@ -107,8 +111,9 @@ class FanOut:
             task.cancel()
         if tasks:
             await asyncio.gather(*tasks, return_exceptions=True)
-        receipts = list(self._ready)
+        receipts = [*self._ready, *self._left]
         self._ready.clear()
+        self._left.clear()
         for stream in self._streams:
             receipts += await stream.close()
         return receipts

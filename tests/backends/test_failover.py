@@ -339,6 +339,20 @@ def test_choose_is_a_pure_decision() -> None:
 # -- round robin
 
 
+@pytest.mark.asyncio
+async def test_a_stream_that_is_left_waits_for_no_connection_of_its_own() -> None:
+    """The one connection that both turns send over is given back by one of them as it ends, and the other ends, too."""
+    letters = [message() for _ in range(20)]
+    with ScriptedSMTPServer() as up:
+        url = f"roundrobin({nobody()} {up.url(pool=1)})"
+        for _ in range(5):
+            async with Mailer(url) as mailer, asyncio.timeout(20):
+                sending = mailer.asend_many(letters)
+                async with sending:
+                    await anext(sending)
+                assert sending.tally.messages == sending.tally.accepted + sending.tally.deferred
+
+
 def test_single_mails_alternate() -> None:
     """Mail by mail, each member has its turn."""
     backends = [Switch("one"), Switch("two"), Switch("three")]
