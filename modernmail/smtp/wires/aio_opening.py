@@ -85,9 +85,11 @@ class _Opener:
         return _reply(response.code, response.message)
 
     def check(self) -> None:
-        """Raise `WireFault` when more came in than was asked for."""
+        """Raise `WireFault` when more came in than was asked for, or when nobody listened to it."""
         tap = self._tap
-        if tap is not None and not tap.is_at(self._asked):
+        if tap is None:
+            raise WireFault("protocol", "this aiosmtplib does not let what comes in be listened to")
+        if not tap.is_at(self._asked):
             raise tap.fault or WireFault("protocol", "the server said more than it was asked")
 
     async def ehlo(self) -> Reply:
