@@ -549,6 +549,27 @@ async def test_who_is_cancelled_does_not_wait_for_the_mails_on_their_way() -> No
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(("url", "pool"), [("{}", 2), ("roundrobin({0} {0})", 1)])
+async def test_who_stops_early_does_not_wait_for_a_connection_that_is_being_opened(
+    url: str, pool: int
+) -> None:
+    """Nothing of the mail that would go over it is sent, and the mail is deferred."""
+    with ScriptedSMTPServer([Rule("CONNECT", session=2).hold("never").proceed()]) as server:
+        async with (
+            asyncio.timeout(20),
+            Mailer(url.format(server.url(pool=pool, timeout=60))) as mailer,
+            mailer.asend_many([message(number) for number in range(20)]) as sending,
+        ):
+            async for receipt in sending:
+                assert receipt.is_complete
+                await asyncio.to_thread(server.wait_for, lambda server: len(server.sessions) >= 2)
+                break
+        server.release("never")
+    assert sending.tally.unknown == 0
+    assert sending.tally.deferred >= 1
+
+
+@pytest.mark.asyncio
 async def test_a_server_that_says_nothing_more_is_waited_for_no_longer_than_the_timeout() -> None:
     """Who stops early waits for the ordinary timeout at most; then it is unknown what became of the mails."""
     messages, script = on_the_way(2)

@@ -40,6 +40,11 @@ class FanOut:
         self._arrived: asyncio.Future[None] | None = None  # the taker waits for a receipt
         self._room: list[asyncio.Future[None]] = []  # streams that wait until receipts are taken
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a mail of any of them may be on its way."""
+        return any(getattr(stream, "is_under_way", True) for stream in self._streams)
+
     async def _drive(self, stream: Receipts) -> None:
         most = len(self._streams)
         try:
@@ -96,6 +101,9 @@ class FanOut:
         """Let the mails that are on their way end, cancel those that take too long, and return every receipt not taken."""
         self._is_closing = True
         self._make_room()
+        for task, stream in zip(self._tasks or (), self._streams, strict=False):
+            if not getattr(stream, "is_under_way", True) and not task.get_loop().is_closed():
+                task.cancel()  # it waits for a connection still: nothing of its mail is sent
         # A loop that was closed in the middle runs no task to its end; what is open is closed all the same.
         tasks = [task for task in self._tasks or () if not task.done() and not task.get_loop().is_closed()]
         try:

@@ -106,6 +106,11 @@ class SeveralReceipts:
 
     # -- the caller's side -------------------------------------------------------------------------------------
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a mail may be on its way to the member whose burst it is."""
+        return self._stream is not None and getattr(self._stream, "is_under_way", True)
+
     async def next(self) -> Receipt | None:
         """Return the next receipt; None when the source ended."""
         while not self._done:

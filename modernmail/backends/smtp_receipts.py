@@ -71,6 +71,11 @@ class SMTPReceipts:
         self.turns = 0
         self._pool.attend(self)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has a connection, so that a mail may be on its way."""
+        return self._wire is not None
+
     async def next(self) -> Receipt | None:
         """Return the next receipt; None when the source ended."""
         self.turns += 1
