@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import chores
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import modernmail
 from modernmail import Message, tasks
@@ -474,3 +476,34 @@ def test_a_worker_that_would_do_nothing_is_refused(backend: SQLiteBackend, optio
     ((name, value),) = options.items()
     with pytest.raises(InvalidValue, match=f"{name}: {value!r}: must be"):
         Worker(backend, **options)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+def test_a_batch_stores_what_single_enqueues_would(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Whatever JSON can say, to the letter: the batch is cut into its payloads by SQLite, and signed payload by payload."""
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", key)
+    backend.close()
+
+    @settings(max_examples=60, deadline=None, database=None)
+    @given(st.lists(json_values, min_size=1, max_size=3))
+    def hold(values: list[object]) -> None:
+        batch = chores.note.enqueue_many(
+            [(value,) for value in [*values, "\ud800\0é€😀", 10**400, -0.0, 1e300]]
+        )
+        for result in batch:
+            found = [
+                backend.jobs.find(int(one.id, 16)) for one in (result, chores.note.enqueue(*result.args))
+            ]
+            assert all(found)
+            assert len({(job.payload, job.signature) for job in found if job is not None}) == 1
+
+    hold()

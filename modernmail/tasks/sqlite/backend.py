@@ -109,9 +109,9 @@ class SQLiteBackend(TaskBackend):
         self._check(task)
         now, name, key = datetime.now(UTC), task.module_path, self.key
         checked = [_arguments(args, kwargs) for args, kwargs in calls]
-        texts = [dumps({"v": VERSION, "args": args, "kwargs": kwargs}) for args, kwargs in checked]
-        signed = [(text, sign(key, name, text)) for text in texts]
-        numbers = self.jobs.insert_alike(self._job(task, "", None, now), signed, task.connection)
+        payloads = [{"v": VERSION, "args": args, "kwargs": kwargs} for args, kwargs in checked]
+        signed = None if key is None else lambda text: sign(key, name, text)
+        numbers = self.jobs.insert_alike(self._job(task, "", None, now), payloads, signed, task.connection)
         results: list[TaskResult[Any]] = [
             TaskResult(task, to_text(number), args, kwargs, enqueued_at=now, backend=self.alias)
             for number, (args, kwargs) in zip(numbers, checked, strict=True)

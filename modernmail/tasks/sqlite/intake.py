@@ -28,7 +28,9 @@ from .identifier import new_id
 from .job import INSERT, INSERT_ALIKE, INSERT_AS, INSERT_CONTENT, INSERT_UNSIGNED, ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from modernmail.tasks.jsonvalue import JSONValue
 
     from .database import Database
     from .job import NewJob
@@ -230,18 +232,26 @@ def insert_all(connection: sqlite3.Connection, jobs: Sequence[NewJob]) -> range:
 
 
 def insert_alike(
-    connection: sqlite3.Connection, job: NewJob, calls: Sequence[tuple[str, str | None]]
+    connection: sqlite3.Connection,
+    job: NewJob,
+    payloads: Sequence[JSONValue],
+    signed: Callable[[str], str | None] | None = None,
 ) -> list[int]:
-    """Store jobs that are like this one but for payload and signature, and return their ids in order."""
+    """Store jobs that are like this one but for the payload, a JSON object each, and for what `signed` makes of its text;
+    return their ids in order."""
     numbers: list[int] = []
-    for at in range(0, len(calls), _MOST):
-        part = calls[at : at + _MOST]
-        is_signed = part[0][1] is not None
-        sql, texts = (
-            (INSERT_ALIKE, part) if is_signed else (INSERT_UNSIGNED, [payload for payload, _ in part])
-        )
+    for at in range(0, len(payloads), _MOST):
+        part = payloads[at : at + _MOST]
+        if signed is None:
+            sql, values = (
+                INSERT_UNSIGNED,
+                part,
+            )  # SQLite cuts the text of the array into those of the objects in it
+        else:
+            texts = [dumps(payload) for payload in part]
+            sql, values = INSERT_ALIKE, [(text, signed(text)) for text in texts]
         shared = job.row_of_many(new_id(), time.time())
-        last = connection.execute(sql, (*shared, dumps(texts))).lastrowid or 0
+        last = connection.execute(sql, (*shared, dumps(values))).lastrowid or 0
         numbers += range(last - len(part) + 1, last + 1)
     return numbers
 

@@ -17,7 +17,9 @@ from .joining import joined
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from modernmail.tasks.jsonvalue import JSONValue
 
     from .database import Database
     from .job import NewJob
@@ -69,15 +71,17 @@ class Queue:
     def insert_alike(
         self,
         job: NewJob,
-        calls: Sequence[tuple[str, str | None]],
+        payloads: Sequence[JSONValue],
+        signed: Callable[[str], str | None] | None = None,
         connection: sqlite3.Connection | None = None,
     ) -> list[int]:
-        """Store jobs that differ in payload and signature only, in one transaction, and return their ids in order."""
+        """Store jobs that differ in their payload only, a JSON object each, in one transaction, and return their ids in
+        order; `signed` makes the signature of a payload's text."""
         if connection is not None:
             with joined(self.database, connection):
-                return insert_alike(connection, job, calls)
+                return insert_alike(connection, job, payloads, signed)
         with self.database.write() as own:
-            return insert_alike(own, job, calls)
+            return insert_alike(own, job, payloads, signed)
 
     def find(self, number: int) -> Job | None:
         """Return the job with this id."""
