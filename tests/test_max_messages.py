@@ -79,6 +79,31 @@ def test_a_mail_in_several_transactions_may_change_the_connection(capabilities: 
     assert sorted(given) == sorted(recipient for receipt in receipts for recipient in receipt.accepted)
 
 
+@pytest.mark.parametrize("face", ["send", "asend", "send_many", "asend_many"])
+@pytest.mark.parametrize("capabilities", [PIPELINING, CHUNKING, []])
+def test_what_the_server_says_it_takes(capabilities: list[str], face: str) -> None:
+    """RFC 9422: MAILMAX and RCPTMAX are kept, whatever stands beside them; an option may ask for less, never for more."""
+    limits = "LIMITS rcptmax=3 MAILMAX=4 RCPTDOMAINMAX=9"
+    chunking = "on" if capabilities is CHUNKING else "off"
+    for wanted, transactions in ((100, [4, 2]), (3, [3, 3])):
+        with ScriptedSMTPServer(capabilities=[*capabilities, limits]) as server:
+            url = server.url(max_messages=wanted, chunking=chunking)
+            receipts = send(url, letters(3, recipients=5), face)
+            server.wait_until_idle()
+        assert all(receipt.is_complete for receipt in receipts)
+        assert [len(session.transactions) for session in server.sessions] == transactions
+        assert [len(commit.recipients) for commit in server.commits] == [3, 2] * 3
+
+
+@pytest.mark.parametrize("limits", ["LIMITS", "LIMITS MAILMAX", "LIMITS MAILMAX=0", "LIMITS MAILMAX=many =5"])
+def test_limits_that_nobody_can_read(limits: str) -> None:
+    """They limit nothing."""
+    with ScriptedSMTPServer(capabilities=[limits]) as server:
+        assert all(receipt.is_complete for receipt in send(server.url(), letters(3), "send_many"))
+        server.wait_until_idle()
+    assert len(server.sessions) == 1
+
+
 @pytest.mark.parametrize("face", ["send_many", "asend_many"])
 def test_one_for_each_connection(face: str) -> None:
     """The least there is: a connection for each mail."""

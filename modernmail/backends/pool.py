@@ -42,15 +42,18 @@ def choose(
     usable: list[Wire] = []
     stale: list[Wire] = []
     for wire in idle:
-        is_good = (
-            wire.is_usable() and now - wire.last_used <= settings.idle and wire.served < settings.max_messages
-        )
+        is_good = wire.is_usable() and now - wire.last_used <= settings.idle and not _is_spent(wire, settings)
         (usable if is_good else stale).append(wire)
     if usable:
         return "reuse", usable[-1], stale
     if open_count - len(stale) < settings.pool:
         return "open", None, stale
     return "wait", None, stale
+
+
+def _is_spent(wire: Wire, settings: Settings) -> bool:
+    """Return whether a wire has carried what we or the server let it carry."""
+    return wire.served >= min(settings.max_messages, wire.extensions.max_messages)
 
 
 _LOOK = 1.0  # seconds after which one who waits looks for himself whether something is free
@@ -158,7 +161,7 @@ class Pool:
         with self._lock:
             holders = [one for one, held in self._held.items() if held is wire]
             keep = bool(holders) and wire not in self._retired and not wire.is_broken
-            keep = keep and wire.served < self._settings.max_messages
+            keep = keep and not _is_spent(wire, self._settings)
         try:
             if not keep:
                 self._connections.closing(wire)

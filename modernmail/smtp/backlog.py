@@ -28,7 +28,7 @@ class Backlog:
     """The deliveries of one burst over one wire.
 
     `stranded` are those to be begun, or begun anew; `done` the receipts to be given. Once the wire has carried
-    `max_messages` transactions, or others want it, nothing more is begun on it.
+    `max_messages` transactions, or those that the server allows, or others want it, nothing more is begun on it.
     """
 
     __slots__ = ("_io", "_left", "_most", "_parcels", "_wire", "done", "stranded")
@@ -39,8 +39,10 @@ class Backlog:
         self._wire = wire
         self._parcels = parcels
         self._io = io
-        self._most = settings.max_recipients
-        self._left: float = settings.max_messages - wire.served  # transactions that the wire may still carry
+        extensions = wire.extensions
+        self._most = min(settings.max_recipients, extensions.max_recipients)
+        # Transactions that the wire may still carry.
+        self._left: float = min(settings.max_messages, extensions.max_messages) - wire.served
         self.stranded: deque[Delivery] = deque(again)
         self.done: deque[Receipt] = deque()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import maxsize
+
 from ..frozen import Frozen
 
 TYPE_CHECKING = False
@@ -13,7 +15,8 @@ class Extensions(Frozen):
     """The service extensions of one session; each is asked for by an attribute.
 
     `offered` maps each keyword, in capitals, to its parameters. `max_size` is the SIZE limit in octets, 0 when there is
-    none or it is not known.
+    none or it is not known. `max_messages` is how many transactions a session may have, `max_recipients` how many
+    recipients a transaction (LIMITS, RFC 9422); `sys.maxsize` when it does not say.
 
     >>> from modernmail.receipt import Reply
     >>> extensions = Extensions.of(Reply(250, (b"mail.example.com", b"PIPELINING", b"SIZE 1000", b"AUTH PLAIN LOGIN")))
@@ -22,8 +25,8 @@ class Extensions(Frozen):
     """
 
     __slots__ = (
-        "auth", "chunking", "dsn", "eightbitmime", "greeting", "max_size", "offered", "pipelining", "requiretls", "size",
-        "smtputf8", "starttls",
+        "auth", "chunking", "dsn", "eightbitmime", "greeting", "max_messages", "max_recipients", "max_size", "offered",
+        "pipelining", "requiretls", "size", "smtputf8", "starttls",
     )  # fmt: skip
     offered: dict[str, str]
     greeting: str
@@ -37,6 +40,8 @@ class Extensions(Frozen):
     smtputf8: bool
     starttls: bool
     max_size: int
+    max_messages: int
+    max_recipients: int
 
     def __init__(self, offered: dict[str, str], greeting: str = "") -> None:
         put = object.__setattr__
@@ -51,8 +56,10 @@ class Extensions(Frozen):
         put(self, "size", "SIZE" in offered)
         put(self, "smtputf8", "SMTPUTF8" in offered)
         put(self, "starttls", "STARTTLS" in offered)
-        limit = offered.get("SIZE", "").split(" ")[0]
-        put(self, "max_size", int(limit) if limit.isdecimal() and limit.isascii() and len(limit) < 20 else 0)
+        put(self, "max_size", _number(offered.get("SIZE", "").split(" ")[0]))
+        limits = dict(limit.upper().partition("=")[::2] for limit in offered.get("LIMITS", "").split())
+        put(self, "max_messages", _number(limits.get("MAILMAX", "")) or maxsize)
+        put(self, "max_recipients", _number(limits.get("RCPTMAX", "")) or maxsize)
 
     @classmethod
     def of(cls, reply: Reply) -> Extensions:
@@ -73,3 +80,8 @@ class Extensions(Frozen):
 
     def __repr__(self) -> str:
         return f"<Extensions {' '.join(self.offered)}>"
+
+
+def _number(text: str) -> int:
+    """Return a limit, 0 for what is none."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 20 else 0

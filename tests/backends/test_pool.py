@@ -18,6 +18,7 @@ from modernmail.aio import AsyncioIO
 from modernmail.backends.pool import Pool, choose
 from modernmail.errors import ConnectFailed
 from modernmail.runtime import BlockingIO
+from modernmail.smtp.extensions import Extensions
 from modernmail.smtp.settings import Settings
 from modernmail.testing import Rule, ScriptedSMTPServer
 
@@ -31,8 +32,15 @@ class FakeWire:
     """What the pool sees of a wire."""
 
     def __init__(
-        self, *, usable: bool = True, last_used: float = 0.0, served: int = 0, slow: bool = False
+        self,
+        *,
+        usable: bool = True,
+        last_used: float = 0.0,
+        served: int = 0,
+        slow: bool = False,
+        limits: str = "",
     ) -> None:
+        self.extensions = Extensions({"LIMITS": limits})
         self.usable = usable
         self.last_used = last_used
         self.served = served
@@ -91,7 +99,13 @@ def a_message(name: str = "you") -> Message:
 # -- the decision
 
 
-wires = st.builds(FakeWire, usable=st.booleans(), last_used=st.floats(0, 200), served=st.integers(0, 12))
+wires = st.builds(
+    FakeWire,
+    usable=st.booleans(),
+    last_used=st.floats(0, 200),
+    served=st.integers(0, 12),
+    limits=st.sampled_from(["", "MAILMAX=20", "MAILMAX=4"]),
+)
 
 
 @given(st.lists(wires, max_size=6), st.integers(0, 6), st.floats(0, 200), st.integers(1, 6))
@@ -99,7 +113,13 @@ def test_the_decision_is_sound(idle: list[FakeWire], busy: int, now: float, most
     """A wire in doubt is never reused, the warmest of the good ones is; no more than `pool` are ever open."""
     chosen = settings(pool=most, idle=60, max_messages=10)
     action, wire, stale = choose(idle, busy + len(idle), now, chosen)  # type: ignore[arg-type]
-    good = [one for one in idle if one.usable and now - one.last_used <= 60 and one.served < 10]
+    good = [
+        one
+        for one in idle
+        if one.usable
+        and now - one.last_used <= 60
+        and one.served < (4 if "=4" in one.extensions.offered["LIMITS"] else 10)
+    ]
     assert stale == [one for one in idle if one not in good]
     assert wire is (good[-1] if good else None)
     if good:

@@ -467,6 +467,28 @@ def test_a_read_only_database(backend: SQLiteBackend) -> None:
         chores.note.enqueue(1)
 
 
+@pytest.mark.parametrize("then", ["deleted", "replaced"])
+def test_a_file_that_is_not_there_any_more(backend: SQLiteBackend, then: str) -> None:
+    """Nothing is stored in a file that nobody will find, and its worker says so; once it is back all goes on."""
+    chores.note.enqueue(0)
+    path = backend.database.path
+    aside = path.rename(path.with_name("aside.db"))
+    if then == "replaced":
+        path.write_bytes(b"")
+    says = "cannot be found any more" if then == "deleted" else "is another file now"
+    for enqueue in (lambda: chores.note.enqueue(1), lambda: chores.note.enqueue_many([(2,), (3,)])):
+        with pytest.raises(QueueUnavailable, match=rf"{says}.*: put back the one that is open, or restart"):
+            enqueue()
+    with pytest.raises(QueueUnavailable, match=says):
+        work(backend)
+    with pytest.raises(QueueUnavailable, match=says):
+        Lease(backend.database, "looking for work", 30.0).claim(lambda _: 1)
+    aside.replace(path)
+    chores.note.enqueue(4)
+    work(backend)
+    assert chores.done == [0, 4]
+
+
 def test_a_full_disk(backend: SQLiteBackend) -> None:
     """The error says full; what was stored before is still there."""
     kept = chores.note.enqueue("kept")

@@ -1,8 +1,8 @@
 """The file of the queue: one connection for each process, its transactions, and its errors by name.
 
-Rules of the file: a connection never crosses a fork; nothing waits longer for the write lock than `patience`
-seconds; no error of `sqlite3` leaves it unmapped, but for `IntegrityError`, which means something to the
-caller.
+Rules of the file: a connection never crosses a fork; nothing is begun in a file that is no longer where the queue is;
+nothing waits longer for the write lock than `patience` seconds; no error of `sqlite3` leaves it unmapped, but for
+`IntegrityError`, which means something to the caller.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Database:
         self.synchronous = synchronous
         self.patience = patience
         self._connection: sqlite3.Connection | None = None
+        self._place = (0, 0)  # device and inode of the file that is open
         self._set_to = ""
         self._commits = 0
         self.lock = threading.RLock()
@@ -83,6 +84,8 @@ class Database:
         """
         with self.lock:
             connection = self._for(durable)
+            if durable:
+                self.check_place()
             self.patiently(connection.execute, "BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -117,6 +120,7 @@ class Database:
             connection = self._connection
             if connection is None or self._set_to != self.synchronous:
                 connection = self._for(True)
+            self.check_place()
             try:
                 number = connection.execute(sql, parameters).lastrowid
             except sqlite3.IntegrityError:
@@ -215,6 +219,23 @@ class Database:
                 self._set_to = wanted
         return connection
 
+    def check_place(self) -> None:
+        """Raise `QueueUnavailable` when the file that is open was deleted, moved or replaced: what is written there is lost.
+
+        It is not opened anew: to close the old one would take the log of the new one away, which has the same name.
+        """
+        if self._connection is None:
+            return
+        try:
+            found = os.stat(self.path)  # noqa: PTH116  # for each mail: without the object of a path
+        except OSError as error:
+            says = f"cannot be found any more ({error.strerror})"
+        else:
+            if (found.st_dev, found.st_ino) == self._place:
+                return
+            says = "is another file now"
+        raise QueueUnavailable(f"{self} {says}: put back the one that is open, or restart this program")
+
     def _count(self, connection: sqlite3.Connection, *, durable: bool) -> None:
         """After some durable commits, make the log as long as it will be.
 
@@ -248,6 +269,8 @@ class Database:
         except BaseException:
             connection.close()
             raise
+        found = self.path.stat()
+        self._place = found.st_dev, found.st_ino
         self._connection = connection
         self._set_to = ""
         return connection
