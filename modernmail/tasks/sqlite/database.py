@@ -65,6 +65,7 @@ class Database:
         self.synchronous = synchronous
         self.patience = patience
         self._connection: sqlite3.Connection | None = None
+        self._name = str(self.path)  # asked about at each enqueue, where a path's own conversion would show
         self._place = (0, 0)  # device and inode of the file that is open
         self._set_to = ""
         self._commits = 0
@@ -227,7 +228,7 @@ class Database:
         if self._connection is None:
             return
         try:
-            found = os.stat(self.path)  # noqa: PTH116  # for each mail: without the object of a path
+            found = os.stat(self._name)  # noqa: PTH116  # as above
         except OSError as error:
             says = f"cannot be found any more ({error.strerror})"
         else:
