@@ -6,13 +6,14 @@ Folders lie straight under the system's temporary folder and may be entered by a
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,11 +39,16 @@ def service_folder(name: str) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+# Below those that the system gives to connections, and to servers on port 0: one of them could have it before its server does.
+_PORTS = range(20_000, 32_768)
+
+
 def free_port() -> int:
     """Return a loopback TCP port that nobody listens on just now."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    while True:
+        port = secrets.choice(_PORTS)
+        with suppress(OSError), socket.create_server((LOOPBACK, port)):
+            return port
 
 
 def wait_until(condition: Callable[[], object], what: str, *, timeout: float = 20.0) -> None:
