@@ -15,7 +15,6 @@ timeout.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError, QueueUnavailable
@@ -24,8 +23,6 @@ from modernmail.tasks.modulepath import resolve
 from modernmail.tasks.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from celery import Celery
 
     from modernmail.tasks.schedule import Schedule
@@ -91,7 +88,7 @@ class CeleryBackend(EngineBackend):
     def keep(self, slip: Slip, connection: Any = None) -> None:
         """Store the record in the app's result backend."""
         if self.supports_get_result:
-            with self._explained():
+            with self.results_explained():
                 # A state of our own: Celery never replaces what is stored as SUCCESS.
                 self.app.backend.store_result(slip.id, slip.to_text(), "RECORD")
 
@@ -99,17 +96,10 @@ class CeleryBackend(EngineBackend):
         """Return the record from the app's result backend."""
         if not self.supports_get_result:
             return None
-        with self._explained():
+        with self.results_explained():
             # Celery would remember the first record it saw, and ours change.
             text = self.app.backend.get_task_meta(slip_id, cache=False).get("result")
         return text if isinstance(text, str) else None
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # every kind of result backend raises errors of its own
-            raise QueueUnavailable(f"{self}: the result backend cannot be used: {error}") from error
 
     def _watch(self, sender: Any = None, **_: Any) -> None:
         """In a worker on Redis: give back what dead workers held, ten times in each visibility timeout.

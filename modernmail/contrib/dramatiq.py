@@ -14,7 +14,6 @@ job waits).
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError, QueueUnavailable
@@ -23,8 +22,6 @@ from modernmail.tasks.engine import EngineBackend
 from .celery import find_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dramatiq import Broker, Message
     from dramatiq.results.backend import ResultBackend
 
@@ -78,7 +75,7 @@ class DramatiqBackend(EngineBackend):
     def keep(self, slip: Slip, connection: Any = None) -> None:
         """Store the record in the broker's result backend."""
         if self._results is not None:
-            with self._explained():
+            with self.results_explained():
                 self._results.store_result(self._key(slip.id), slip.to_text(), KEPT)
 
     def look_up(self, slip_id: str, connection: Any = None) -> str | None:
@@ -87,23 +84,12 @@ class DramatiqBackend(EngineBackend):
 
         if self._results is None:
             return None
-        try:
-            with self._explained():
+        with self.results_explained():
+            try:
                 text = self._results.get_result(self._key(slip_id))
-        except ResultMissing:
-            return None
+            except ResultMissing:
+                return None
         return text if isinstance(text, str) else None
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        from dramatiq.results import ResultMissing
-
-        try:
-            yield
-        except ResultMissing:
-            raise
-        except Exception as error:  # every kind of result backend raises errors of its own
-            raise QueueUnavailable(f"{self}: the result backend cannot be used: {error}") from error
 
     def _key(self, slip_id: str) -> Message[Any]:
         """Return the message under whose name a record is kept."""

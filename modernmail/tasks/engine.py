@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import InvalidTask, PayloadRejected, TaskResultDoesNotExist
+from modernmail.errors import InvalidTask, PayloadRejected, QueueUnavailable, TaskResultDoesNotExist
 from modernmail.runtime import run_blocking
 
 from .attempt import attempt, call_here
 from .backend import TaskBackend, new_worker_id
-from .enginemail import LONGEST_PAUSE, PAUSE, Taken, give_back, mail_slip, perform_mail, ticket_of
+from .enginemail import PAUSE, Taken, give_back, mail_slip, pause_after, perform_mail, ticket_of
 from .mailjob import digest
 from .schedule import Schedule
 from .signals import mail_enqueued
@@ -30,7 +31,7 @@ from .signature import queue_key
 from .slip import Slip
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from modernmail.parcel import Parcel
 
@@ -70,6 +71,14 @@ class EngineBackend(TaskBackend):
         """
         self.keep(slip, connection)
         return True
+
+    @contextmanager
+    def results_explained(self) -> Iterator[None]:
+        """Do something with an engine's result backend, every kind of which raises errors of its own: they become ours."""
+        try:
+            yield
+        except Exception as error:
+            raise QueueUnavailable(f"{self}: the result backend cannot be used: {error}") from error
 
     def look_up(self, slip_id: str, connection: Any = None) -> str | None:
         """Return the record with this id; None when there is none, or nowhere to keep one."""
@@ -165,7 +174,7 @@ class EngineBackend(TaskBackend):
                 raise  # it is never put off for ever: the engine keeps it as failed
             # The engine would take it for done. What was found out counts before what could not be recorded.
             slip.progress["faults"] = faults = slip.progress.get("faults", 0) + 1
-            wait = min(PAUSE * 2.0 ** min(faults - 1, 10), LONGEST_PAUSE)
+            wait = pause_after(faults)
             logger.exception("%s: %s %s is put off for %.0f s", self, slip.kind, slip.id, wait)
             give_back(slip)
             self._put_off(slip, wait)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modernmail.tasks")
 
-PAUSE, LONGEST_PAUSE = (
+PAUSE, _LONGEST_PAUSE = (
     60.0,
     3600.0,
 )  # seconds that a mail waits for a mailer, or a store of records, that is at fault
@@ -93,6 +93,11 @@ def ticket_of(slip: Slip, backend: EngineBackend) -> Ticket:
     )
 
 
+def pause_after(faults: int) -> float:
+    """Return how many seconds to wait after so many faults in a row."""
+    return min(PAUSE * 2.0 ** min(faults - 1, 10), _LONGEST_PAUSE)
+
+
 def give_back(slip: Slip) -> None:
     """Take back an attempt in which nothing was sent."""
     if slip.kind == "mail" and slip.progress["phase"] == "leased":
@@ -135,7 +140,7 @@ def perform_mail(backend: EngineBackend, slip: Slip, record: str | None) -> floa
     except (AuthenticationFailed, SecurityFailed, ConfigurationError) as error:
         give_back(slip)
         progress["pauses"] = progress.get("pauses", 0) + 1
-        wait: float = min(PAUSE * 2.0 ** min(progress["pauses"] - 1, 10), LONGEST_PAUSE)
+        wait: float = pause_after(progress["pauses"])
         reason = f"{type(error).__name__}: {error}"
         logger.error("mailer %r cannot send, its mail waits for %.0f s: %s", slip.name, wait, reason)
         return wait
