@@ -41,6 +41,12 @@ class Job:
         self.whole = parcel  # with everybody an attempt was made for
         self.unseen: dict[str, tuple[int, Outcome]] = {}
 
+    def begin(self, now: float) -> None:
+        """An attempt begins."""
+        if not self.attempts:
+            self.began = now
+        self.attempts += 1
+
     def stop(self, stop: Stop, left: Collection[str]) -> None:
         """Settle whom a layer stopped: everybody but those who are left."""
         outcome = Outcome(stop.status, reason=stop.reason, phase="policy")

@@ -11,17 +11,19 @@ from time import time
 
 from .flow import Flow
 from .insight import events
+from .passage import Passage
 from .runtime import TellingIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Sequence
 
     from .backends.backend import Backend
     from .feed import AsyncFeed, Feed
     from .insight.subscribers import Teller
     from .job import Job
-    from .layers.layer import Stop
+    from .layers.layer import Layer, Stop
     from .mailer import Mailer
     from .parcel import Parcel
     from .receipt import Receipt
@@ -37,7 +39,7 @@ _BY_STATUS = {
 class WatchedFlow(Flow):
     """One sending, told to its subscribers."""
 
-    __slots__ = ("_called", "_held_back", "_tell")
+    __slots__ = ("_called", "_tell")
 
     def __init__(
         self,
@@ -49,10 +51,12 @@ class WatchedFlow(Flow):
         *,
         is_single: bool = False,
     ) -> None:
-        super().__init__(mailer, backend, feed, TellingIO(io, teller), is_single=is_single)
         self._tell = teller
         self._called = repr(backend).strip("<>")
-        self._held_back: set[int] = set()  # told once, however often the layer is asked again
+        super().__init__(mailer, backend, feed, TellingIO(io, teller), is_single=is_single)
+
+    def _passage_of(self, layers: Sequence[Layer]) -> Passage:
+        return WatchedPassage(layers, self._io, self._local, self._tell)
 
     async def next(self) -> Parcel | None:
         """Return the next parcel, an attempt at which begins."""
@@ -60,9 +64,7 @@ class WatchedFlow(Flow):
         if parcel is None:
             return None
         position = self.position
-        self._held_back.discard(position)
-        job = self._jobs.get(position) if self._jobs else None
-        attempt = 1 if job is None else job.attempts
+        attempt = 1 if self._passage is None else self._passage.attempt_at(position)
         self._tell(
             events.Sending(
                 time(),
@@ -110,7 +112,23 @@ class WatchedFlow(Flow):
         else:
             self._tell(events.Failed(at, sending, position, name, receipt))
 
-    # -- what layers do ----------------------------------------------------------------------------------------
+
+class WatchedPassage(Passage):
+    """What layers do with the mails of one sending, told to its subscribers."""
+
+    __slots__ = ("_held_back", "_tell")
+
+    def __init__(self, layers: Sequence[Layer], io: IO, over: deque[Receipt], teller: Teller) -> None:
+        super().__init__(layers, io, over)
+        self._tell = teller
+        self._held_back: set[int] = set()  # told once, however often the layer is asked again
+
+    async def due(self) -> Job | None:
+        """Return a mail that waited and goes now."""
+        job = await super().due()
+        if job is not None:
+            self._held_back.discard(job.position)
+        return job
 
     def _readdressed(self, position: int, parcel: Parcel, answer: Parcel) -> None:
         meant, left = parcel.envelope.recipients, answer.envelope.recipients
