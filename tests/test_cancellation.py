@@ -6,11 +6,14 @@ Schedules are random and seeded; what the server has on record is the judge. `no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
+import socket
+import ssl
 import threading
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from arrival import wait_for_news
@@ -19,6 +22,9 @@ from faults.notary import Notary
 from modernmail import AsyncSending, Mailer, Message
 from modernmail.errors import DeliveryError
 from modernmail.testing import Rule, ScriptedSMTPServer
+
+if TYPE_CHECKING:
+    from services.certificates import CertificateAuthority
 
 AT_ONCE = 10  # schedules over one mailer
 
@@ -236,6 +242,63 @@ def test_a_sync_send_that_a_signal_interrupts(step: str, capabilities: list[str]
             assert len(server.sessions) == 2
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def shake_hands_halfway(listener: socket.socket, context: ssl.SSLContext, meeting: threading.Barrier) -> bool:
+    """Serve one TLS handshake up to the client's last flight, meeting the test before it answers, and after.
+
+    Return whether the connection then ended, though nothing more is said: no farewell of TLS either.
+    """
+    connection, _ = listener.accept()
+    with connection:
+        connection.settimeout(5)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        side = context.wrap_bio(incoming, outgoing, server_side=True)
+        incoming.write(connection.recv(65536))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+        meeting.wait(5)
+        meeting.wait(5)
+        connection.sendall(outgoing.read())
+        meeting.wait(5)
+        try:
+            while connection.recv(65536):
+                pass
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_cancellation_as_the_tls_handshake_ends(
+    certificate_authority: CertificateAuthority, turns: int
+) -> None:
+    """The connection is dropped at once, whether or not the server answers a farewell."""
+    issued = certificate_authority.issue()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issued.chain_file, issued.key_file)
+    meeting = threading.Barrier(2)
+
+    async def run() -> bool:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = asyncio.create_task(asyncio.to_thread(shake_hands_halfway, listener, context, meeting))
+            url = f"smtps://127.0.0.1:{listener.getsockname()[1]}?ca={certificate_authority.ca_file}"
+            async with Mailer(url) as mailer:
+                mail = Message("x", "y", from_email="me@example.com", to="you@example.com")
+                sending = asyncio.create_task(mailer.asend(mail))
+                await asyncio.to_thread(meeting.wait, 5)
+                sending.cancel()
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                meeting.wait(5)
+                meeting.wait(5)  # what the server said is there when the loop looks next
+                with pytest.raises(asyncio.CancelledError):
+                    await sending
+                return await server
+
+    assert asyncio.run(run())
 
 
 @pytest.mark.faults

@@ -27,9 +27,8 @@ class Tap(asyncio.Protocol):
     What is no reply, or too long for one, ends the connection: aiosmtplib would go on keeping it, or pass over it.
     """
 
-    transport: asyncio.Transport
-
     def __init__(self, inner: asyncio.Protocol) -> None:
+        self.transport: asyncio.Transport | None = None
         self.inner = inner
         self.reader = ReplyReader()
         self.replies: list[Reply] = []
@@ -48,7 +47,8 @@ class Tap(asyncio.Protocol):
             self.reader.feed(data, self.replies)
         except WireFault as fault:
             self.fault = fault
-            self.transport.abort()
+            if self.transport is not None:
+                self.transport.abort()
         else:
             self.inner.data_received(data)
 
@@ -114,7 +114,8 @@ class TappedClient(aiosmtplib.SMTP):
         return None if self._tapping is None else self._tapping.tap
 
     def close(self) -> None:
-        """Drop the connection."""
-        if self.transport is not None:
-            self.transport.abort()  # type: ignore[attr-defined]
+        """Drop the connection, also one that a cancellation kept from us just when its TLS was there."""
+        transport: Any = self.transport or (None if self.tap is None else self.tap.transport)
+        if transport is not None:
+            transport.abort()
         super().close()
