@@ -128,10 +128,11 @@ def untrue(mails: list[Message], receipts: list[Any] | None, notary: Notary) -> 
     return wrong
 
 
-async def play(seeds: range) -> None:
+async def play(seeds: range, authority: CertificateAuthority | None) -> None:
     """Play these schedules over one mailer, and judge them."""
     random = Random(seeds.start)
-    async with Notary(random, chunking=random.random() < 0.3) as notary:
+    context = None if authority is None else server_context(authority)
+    async with Notary(random, chunking=random.random() < 0.3, context=context) as notary:
         pool = random.randint(1, 3)
         options = [
             f"pool={pool}",
@@ -143,7 +144,11 @@ async def play(seeds: range) -> None:
             options.append(f"deadline={random.choice((0.003, 0.02, 1))}")
         if notary.chunking:
             options += ["chunking=on", f"window={random.choice((1, 4))}"]
-        url = f"smtp://{notary.address}?{'&'.join(options)}"
+        scheme = "smtp"
+        if authority is not None:
+            scheme = "smtps"
+            options.append(f"ca={authority.ca_file}")
+        url = f"{scheme}://{notary.address}?{'&'.join(options)}"
         told = []
         async with Mailer(url) as mailer:
             for seed in seeds:
@@ -158,13 +163,21 @@ async def play(seeds: range) -> None:
         assert notary.open == 0, f"{url}: seeds {seeds}: {notary.open} connections are left open"
 
 
-def play_all(first: int, count: int) -> None:
+def server_context(authority: CertificateAuthority) -> ssl.SSLContext:
+    """Return a server's TLS, with a new certificate."""
+    issued = authority.issue()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issued.chain_file, issued.key_file)
+    return context
+
+
+def play_all(first: int, count: int, authority: CertificateAuthority | None = None) -> None:
     """Play so many schedules; nothing is collected meanwhile, so that what only the collector closes shows."""
     gc.collect()
     gc.disable()
     try:
         for start in range(first, first + count, AT_ONCE):
-            asyncio.run(play(range(start, start + AT_ONCE)))
+            asyncio.run(play(range(start, start + AT_ONCE), authority))
     finally:
         gc.enable()
 
@@ -172,6 +185,11 @@ def play_all(first: int, count: int) -> None:
 def test_random_schedules_of_cancel_and_timeout() -> None:
     """200 schedules: no reply is another mail's, nothing is called sent that was not, no connection is left."""
     play_all(0, 200)
+
+
+def test_random_schedules_over_tls(certificate_authority: CertificateAuthority) -> None:
+    """100 schedules over connections that begin with TLS."""
+    play_all(500, 100, certificate_authority)
 
 
 def test_a_reply_that_comes_as_the_task_is_cancelled_is_no_other_mails() -> None:
@@ -276,9 +294,7 @@ def test_a_cancellation_as_the_tls_handshake_ends(
     certificate_authority: CertificateAuthority, turns: int
 ) -> None:
     """The connection is dropped at once, whether or not the server answers a farewell."""
-    issued = certificate_authority.issue()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(issued.chain_file, issued.key_file)
+    context = server_context(certificate_authority)
     meeting = threading.Barrier(2)
 
     async def run() -> bool:
@@ -306,3 +322,10 @@ def test_a_cancellation_as_the_tls_handshake_ends(
 def test_ten_thousand_schedules_of_cancel_and_timeout(part: int) -> None:
     """The same for ten thousand, in ten parts."""
     play_all(1000 * (part + 1), 1000)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("part", range(3))
+def test_three_thousand_schedules_over_tls(certificate_authority: CertificateAuthority, part: int) -> None:
+    """And three thousand over TLS."""
+    play_all(20_000 + 1000 * part, 1000, certificate_authority)

@@ -11,6 +11,7 @@ from collections import Counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from random import Random
 
 _WHOSE = re.compile(rb"(?i)^(?:MAIL FROM|RCPT TO):<([^>]*)>")
@@ -20,8 +21,11 @@ _TOKEN = re.compile(rb"(?im)^Message-ID: *<([^>]*)>")
 class Notary:
     """The server and its record: `taken` counts (Message-ID, recipient), `open` is how many connections there are."""
 
-    def __init__(self, random: Random, *, chunking: bool = False) -> None:
+    def __init__(
+        self, random: Random, *, chunking: bool = False, context: ssl.SSLContext | None = None
+    ) -> None:
         self.random = random
+        self.context = context
         self.chunking = chunking
         self.taken: Counter[tuple[str, str]] = Counter()
         self.open = 0
@@ -30,7 +34,7 @@ class Notary:
 
     async def __aenter__(self) -> Notary:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Session(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: _Session(self), "127.0.0.1", 0, ssl=self.context)
         return self
 
     async def __aexit__(self, *_: object) -> None:
