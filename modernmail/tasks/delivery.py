@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import time
-from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import (
@@ -29,8 +28,9 @@ from modernmail.flow import flow_of
 from modernmail.insight.log import log_receipt, logs_all
 from modernmail.runtime import BlockingIO, run_blocking
 
+from .ahead import Ahead
 from .ledger import SLOW, Ledger
-from .mailjob import LANE, described, state_of, unpack
+from .mailjob import LANE, described, state_of
 from .recipients import merged, pending, phase_of, settled
 from .verdict import verdict
 
@@ -51,9 +51,6 @@ if TYPE_CHECKING:
     Told = Callable[[str, Job, dict[str, Any]], None]
 
 logger = logging.getLogger("modernmail.tasks")
-
-_AHEAD = 20  # mails whose contents are read at once
-_SMALL = 65_536  # octets: larger contents are read one by one
 
 
 class NotOurs(QueueError):
@@ -93,9 +90,7 @@ class Delivery:
     ) -> None:
         self.schedule = schedule
         self._mailer = mailer
-        self._contents = contents
-        self._signing_key = signing_key
-        self._loaded: dict[int, bytes] = {}
+        self._ahead = Ahead(contents, signing_key)
         self._ledger = Ledger(lease, store)
         self._is_stopping = is_stopping
         self._told = told
@@ -104,12 +99,9 @@ class Delivery:
         self._begun: list[tuple[Job, list[str]]] = []  # with the recipients, in the order of their positions
         self._current: dict[str, Job] = {}  # by Message-ID
         self._heard: list[tuple[Mailer, Receipt, float]] = []  # and when; nothing is made of it yet
-        self._may_wait = (
-            False  # while a mail is on its way there was time for the one before, and that was soon
-        )
+        # While a mail is on its way there was time for the one before, and that was soon.
+        self._may_wait = False
         self._failure: Exception | None = None  # of what was done meanwhile
-        self._following: Job | None = None  # what will be asked for after the next one
-        self._ready: tuple[Job, Parcel] | None = None
 
     def run(self, jobs: list[Job]) -> None:
         """Send these mails; raises `Paused` when the mailer cannot send. `close` comes after it in any case."""
@@ -142,13 +134,13 @@ class Delivery:
 
     def _flow(self, mailer: Mailer, jobs: list[Job]) -> None:
         """Send jobs until all are settled, beginning a new stream after one that was broken off."""
-        waiting = iter(jobs)
+        self._ahead.begin(jobs)
         logs_everything = logs_all()
         while True:
             self._begun.clear()
             self._current.clear()
             io = BlockingIO(self._commit, self._meanwhile)
-            flow = flow_of(mailer, mailer._effective(), Feed(self._parcels(waiting)), io)
+            flow = flow_of(mailer, mailer._effective(), Feed(self._parcels()), io)
             try:
                 while (receipt := run_blocking(flow.receive())) is not None:
                     self._heard.append((mailer, receipt, time.monotonic()))
@@ -180,16 +172,11 @@ class Delivery:
             if receipt.count("deferred") < len(receipt.recipients):
                 self._outcome(mailer, receipt)
 
-    def _parcels(self, jobs: Iterator[Job]) -> Iterator[Parcel]:
-        while ahead := list(islice(jobs, _AHEAD)):
-            self._loaded = self._contents.contents([job.id for job in ahead], up_to=_SMALL)
-            for job, following in zip_longest(ahead, ahead[1:]):
-                if self._is_stopping():
-                    return
-                self._following = following
-                parcel = self._parcel(job)
-                if parcel is not None:
-                    yield parcel
+    def _parcels(self) -> Iterator[Parcel]:
+        while not self._is_stopping() and (job := next(self._ahead, None)) is not None:
+            parcel = self._parcel(job)
+            if parcel is not None:
+                yield parcel
 
     def _parcel(self, job: Job) -> Parcel | None:
         """Return the parcel of a mail that can go now; None when it has come to an end without."""
@@ -197,7 +184,7 @@ class Delivery:
             self._end(job, "expired", "its time was over before it could be sent")
             return None
         try:
-            parcel = self._unpacked(job)
+            parcel = self._ahead.parcel(job)
         except (PayloadRejected, InvalidValue) as error:
             logger.error("mail %x cannot be sent: %s", job.id, error)
             self._end(job, "rejected", f"{type(error).__name__}: {error}")
@@ -215,14 +202,6 @@ class Delivery:
         self._current[parcel.message_id] = job
         return parcel
 
-    def _unpacked(self, job: Job) -> Parcel:
-        ready, self._ready = self._ready, None
-        if ready is not None and ready[0] is job:
-            return ready[1]
-        return unpack(
-            job, self._loaded.pop(job.id, None) or self._contents.content(job.id), self._signing_key
-        )
-
     def _meanwhile(self) -> None:
         """A mail is on its way: store what came of the one before, and unpack the one after the next.
 
@@ -234,14 +213,8 @@ class Delivery:
             self._ledger.store()
         except Exception as error:  # noqa: BLE001
             self._failure = error
-            return
-        job, self._following = self._following, None
-        if job is not None and job.id in self._loaded:
-            try:
-                self._ready = (job, unpack(job, self._loaded[job.id], self._signing_key))
-            except Exception:  # noqa: BLE001 - it fails again, in its own place
-                return
-            del self._loaded[job.id]
+        else:
+            self._ahead.prepare()
 
     def _take_in(self) -> None:
         """Make of all receipts what follows from them."""
