@@ -7,7 +7,6 @@ nothing waits longer for the write lock than `patience` seconds; no error of `sq
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import sqlite3
@@ -21,17 +20,15 @@ from typing import TYPE_CHECKING, TypeVar
 from modernmail.errors import ConfigurationError, QueueUnavailable
 from modernmail.private import private_file
 
+from .place import Place
 from .schema import is_current, migrate
+from .walsize import WalSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
-logger = logging.getLogger("modernmail.tasks")
-
-_MANY = 32  # durable commits after which a process counts as one that writes a lot
-_LOG = 4_200_000  # octets: a little more than SQLite lets the log grow to before it begins anew
 LEAST_SQLITE = (3, 35)  # UPDATE … RETURNING
 
 _SAYS = {
@@ -65,10 +62,9 @@ class Database:
         self.synchronous = synchronous
         self.patience = patience
         self._connection: sqlite3.Connection | None = None
-        self._name = str(self.path)  # asked about at each enqueue, where a path's own conversion would show
-        self._place = (0, 0)  # device and inode of the file that is open
+        self.place = Place(self.path)
         self._set_to = ""
-        self._commits = 0
+        self._wal = WalSize(self.path)
         self.lock = threading.RLock()
         if hasattr(os, "register_at_fork"):
             this = weakref.ref(self)
@@ -86,12 +82,13 @@ class Database:
         with self.lock:
             connection = self._for(durable)
             if durable:
-                self.check_place()
+                self.place.check()
             self.patiently(connection.execute, "BEGIN IMMEDIATE")
             try:
                 yield connection
                 self.patiently(connection.execute, "COMMIT")
-                self._count(connection, durable=durable)
+                if durable:
+                    self._wal.count(connection)
             except BaseException as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -111,8 +108,8 @@ class Database:
             except sqlite3.Error:
                 # Said again, it is either done or explained.
                 changed = self.patiently(connection.execute, sql, parameters).rowcount
-            if self._commits <= _MANY:
-                self._count(connection, durable=durable)
+            if durable and not self._wal.is_settled:
+                self._wal.count(connection)
             return changed
 
     def insert(self, sql: str, parameters: tuple[object, ...]) -> int:
@@ -121,7 +118,7 @@ class Database:
             connection = self._connection
             if connection is None or self._set_to != self.synchronous:
                 connection = self._for(True)
-            self.check_place()
+            self.place.check()
             try:
                 number = connection.execute(sql, parameters).lastrowid
             except sqlite3.IntegrityError:
@@ -129,8 +126,8 @@ class Database:
             except sqlite3.Error:
                 # Said again, it is either done or explained.
                 number = self.patiently(connection.execute, sql, parameters).lastrowid
-            if self._commits <= _MANY:
-                self._count(connection, durable=True)
+            if not self._wal.is_settled:
+                self._wal.count(connection)
             return number or 0
 
     def together(self, *statements: tuple[str, tuple[object, ...]]) -> list[int]:
@@ -192,6 +189,7 @@ class Database:
         """Close the connection; the next use opens another."""
         with self.lock:
             connection, self._connection = self._connection, None
+            self.place.forget()
             if connection is not None:
                 connection.close()
 
@@ -220,43 +218,6 @@ class Database:
                 self._set_to = wanted
         return connection
 
-    def check_place(self) -> None:
-        """Raise `QueueUnavailable` when the file that is open was deleted, moved or replaced: what is written there is lost.
-
-        It is not opened anew: to close the old one would take the log of the new one away, which has the same name.
-        """
-        if self._connection is None:
-            return
-        try:
-            found = os.stat(self._name)  # noqa: PTH116  # as above
-        except OSError as error:
-            says = f"cannot be found any more ({error.strerror})"
-        else:
-            if (found.st_dev, found.st_ino) == self._place:
-                return
-            says = "is another file now"
-        raise QueueUnavailable(f"{self} {says}: put back the one that is open, or restart this program")
-
-    def _count(self, connection: sqlite3.Connection, *, durable: bool) -> None:
-        """After some durable commits, make the log as long as it will be.
-
-        A sync of a file that grows has to write the file system's own journal too, and takes many times as
-        long; once the log has its length, commits overwrite it. A process that writes now and then is spared
-        the trouble.
-        """
-        self._commits += durable
-        if self._commits != _MANY or connection.in_transaction:
-            return
-        self._commits += 1
-        try:
-            log = Path(f"{self.path}-wal")
-            if log.exists() and log.stat().st_size < _LOG:
-                connection.execute("INSERT INTO modernmail_content VALUES (-1, zeroblob(?))", (_LOG,))
-                connection.execute("DELETE FROM modernmail_content WHERE job = -1")
-                connection.execute("PRAGMA wal_checkpoint(RESTART)")
-        except (sqlite3.Error, OSError) as error:
-            logger.info("%s: its log was not made longer beforehand: %s", self, error)
-
     def _opened(self) -> sqlite3.Connection:
         private_file(self.path)
         try:
@@ -270,8 +231,7 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        found = self.path.stat()
-        self._place = found.st_dev, found.st_ino
+        self.place.note()
         self._connection = connection
         self._set_to = ""
         return connection
@@ -309,4 +269,5 @@ def _part(reference: weakref.ref[Database]) -> None:
         if this._connection is not None:
             _parents.append(this._connection)
             this._connection = None
+            this.place.forget()
         this.lock = threading.RLock()

@@ -103,7 +103,7 @@ class Lease:
         `closed()` says which lanes to leave alone, then `at_most(lane)` how many to take of one: both are asked within
         the transaction. `queues` are those to look in, all when None.
         """
-        self.database.check_place()  # a worker with nothing to do would wait for ever
+        self.database.place.check()  # a worker with nothing to do would wait for ever
         if have_come(self.database):
             admit_crowd(self.database)
         elif not self.database.rows(_READY):

@@ -44,7 +44,7 @@ def recover(database: Database) -> tuple[int, list[int]]:
     is queued.
     """
     boot = boot_id()
-    database.check_place()
+    database.place.check()
     if not database.rows(_DEAD, (boot, time.monotonic())):
         return 0, []
     queued, unknown = 0, []
