@@ -6,16 +6,16 @@ import asyncio
 import itertools
 import logging
 import weakref
-from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import InvalidTaskBackend, QueueFull, TaskResultDoesNotExist
+from modernmail.errors import InvalidTaskBackend, QueueFull
 from modernmail.registry import mailers
 
 from .attempt import attempt, call_on_loop
 from .backend import TaskBackend, new_worker_id
 from .direct import new_ticket, send
+from .kept import KeptResults
 from .signals import mail_enqueued
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ class AioBackend(TaskBackend):
         self.wait = wait
         self.drain = drain
         self._worker = new_worker_id()
-        self._keeps = results
-        self._results: OrderedDict[str, TaskResult[Any]] = OrderedDict()
+        self._results = KeptResults(self, results)
         self._shifts: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Shift] = (
             weakref.WeakKeyDictionary()
         )
@@ -95,12 +94,7 @@ class AioBackend(TaskBackend):
 
     def get_result(self, result_id: str) -> TaskResult[Any]:
         """Return the result with this id, while it is among the last ones kept."""
-        try:
-            return self._results[result_id]
-        except KeyError:
-            raise TaskResultDoesNotExist(
-                f"{self} keeps no result {result_id!r} (it keeps the last {self._keeps})"
-            ) from None
+        return self._results.find(result_id)
 
     async def aget_result(self, result_id: str) -> TaskResult[Any]:
         """Return the result with this id."""
@@ -155,9 +149,7 @@ class AioBackend(TaskBackend):
         return shift
 
     def _submit(self, shift: Shift, result: TaskResult[Any]) -> None:
-        self._results[result.id] = result
-        if len(self._results) > self._keeps:
-            self._results.popitem(last=False)
+        self._results.keep(result)
         self.announce(result)
 
         def run() -> Awaitable[float | None]:

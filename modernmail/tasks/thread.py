@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import TaskResultDoesNotExist
 from modernmail.registry import mailers
 from modernmail.runtime import run_blocking
 
@@ -15,6 +13,7 @@ from .attempt import attempt
 from .backend import TaskBackend, new_worker_id
 from .crew import Crew
 from .direct import new_ticket, send
+from .kept import KeptResults
 from .loopthread import LoopThread
 from .signals import mail_enqueued
 
@@ -57,8 +56,7 @@ class ThreadBackend(TaskBackend):
         self.crew = Crew(f"modernmail-{alias}", workers=workers, size=size, wait=wait, drain=drain)
         self._loop = LoopThread()
         self._worker = new_worker_id()
-        self._results: OrderedDict[str, TaskResult[Any]] = OrderedDict()
-        self._keeps = results
+        self._results = KeptResults(self, results)
 
     def enqueue(
         self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -84,12 +82,7 @@ class ThreadBackend(TaskBackend):
 
     def get_result(self, result_id: str) -> TaskResult[Any]:
         """Return the result with this id, while it is among the last ones kept."""
-        try:
-            return self._results[result_id]
-        except KeyError:
-            raise TaskResultDoesNotExist(
-                f"{self} keeps no result {result_id!r} (it keeps the last {self._keeps})"
-            ) from None
+        return self._results.find(result_id)
 
     async def aget_result(self, result_id: str) -> TaskResult[Any]:
         """Return the result with this id."""
@@ -130,7 +123,5 @@ class ThreadBackend(TaskBackend):
         # Announced before it is queued: a quick task would otherwise be finished before it was known to be
         # enqueued.
         self.announce(result)
-        self._results[result.id] = result
-        if len(self._results) > self._keeps:
-            self._results.popitem(last=False)
+        self._results.keep(result)
         self.crew.submit(run, f"{result.task.module_path} {result.id}", priority=result.task.priority)
