@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 JSONValue = Any  # None, bool, int, float, str, list and dict of them: mypy knows no recursive alias on 3.11
 
-ATOMS = (str, int, bool, type(None))
+ATOMS = (str, bool, type(None))
+_MOST = 10**4300  # a Python that is not told otherwise reads no integer with more digits
 
 
 def _made() -> Callable[[JSONValue], str]:
@@ -84,6 +85,10 @@ def _normalise(value: object, path: tuple[object, ...]) -> JSONValue:
     kind = type(value)
     if kind in ATOMS:
         return value
+    if isinstance(value, int):
+        if -_MOST < value < _MOST:
+            return int(value)
+        raise _RefusedError(path, int, "of more than 4,300 digits; pass it as text")
     if kind is list or kind is tuple:
         items: Sequence[object] = value  # type: ignore[assignment]
         return [
@@ -97,8 +102,6 @@ def _normalise(value: object, path: tuple[object, ...]) -> JSONValue:
         return float(value)
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, int):
-        return int(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         try:
             return bytes(value).decode("utf-8")

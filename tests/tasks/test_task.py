@@ -131,6 +131,15 @@ def test_arguments_that_are_not_json_are_refused(value: object, where: str, reas
     assert tasks.default_task_backend.results == []  # type: ignore[attr-defined]
 
 
+def test_a_number_too_long_to_be_read_back_is_refused() -> None:
+    """Python reads integers of 4,300 digits: one more is an error that says where it stands, not a task that fails."""
+    tasks.configure("dummy:")
+    longest = 10**4300 - 1
+    assert chores.note.enqueue([longest, -longest]).args == [[longest, -longest]]
+    with pytest.raises(InvalidTask, match=r"args\[0\]\[1\]: .*more than 4,300 digits"):
+        chores.note.enqueue([1, longest + 1])
+
+
 def test_an_argument_that_contains_itself_is_refused() -> None:
     """A cycle ends in an error, not in a crash."""
     tasks.configure("dummy:")
