@@ -12,8 +12,8 @@ from .backends.interception import effective
 from .backends.url import backend_from_url
 from .envelope import Envelope
 from .errors import ConfigurationError, DeliveryError, InvalidMessage, MailError
-from .feed import AsyncFeed, Feed
-from .flow import flow_of
+from .flow.feed import AsyncFeed, Feed
+from .flow.flow import flow_of
 from .importing import Importing
 from .insight.log import log_receipt, logs_all
 from .insight.subscribers import Subscribers, teller_of

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from .flow import Flow
+    from .flow.flow import Flow
     from .receipt import Receipt
 
 _KEPT = 100  # receipts of mails that did not go through entirely, kept for the tally

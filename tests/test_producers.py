@@ -13,7 +13,7 @@ import pytest
 from faces import faces
 
 import modernmail.backends.smtp_receipts as backend
-import modernmail.flow
+import modernmail.flow.flow
 import modernmail.smtp.chunking as chunking
 from modernmail import Mailer, Message
 from modernmail.testing import Rule, ScriptedSMTPServer
@@ -37,7 +37,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock by which it is judged whether a producer is slow."""
     made = Clock()
-    monkeypatch.setattr(modernmail.flow, "monotonic", made)
+    monkeypatch.setattr(modernmail.flow.flow, "monotonic", made)
     return made
 
 

@@ -23,8 +23,8 @@ from modernmail.errors import (
     QueueUnavailable,
     SecurityFailed,
 )
-from modernmail.feed import Feed
-from modernmail.flow import flow_of
+from modernmail.flow.feed import Feed
+from modernmail.flow.flow import flow_of
 from modernmail.insight.log import log_receipt, logs_all
 from modernmail.runtime import BlockingIO, run_blocking
 
@@ -37,7 +37,7 @@ from .verdict import verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from modernmail.flow import Flow
+    from modernmail.flow.flow import Flow
     from modernmail.mailer import Mailer
     from modernmail.parcel import Parcel
     from modernmail.receipt import Receipt

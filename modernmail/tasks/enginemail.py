@@ -22,8 +22,8 @@ from modernmail.errors import (
     QueueError,
     SecurityFailed,
 )
-from modernmail.feed import Feed
-from modernmail.flow import flow_of
+from modernmail.flow.feed import Feed
+from modernmail.flow.flow import flow_of
 from modernmail.insight.log import log_receipt, logs_all
 from modernmail.parcel import Parcel
 from modernmail.registry import mailers

@@ -421,7 +421,7 @@ def test_threads_tell_in_their_own_thread() -> None:
 
 def test_nobody_listens_and_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without subscribers no event is built, and the watched flow is not used."""
-    from modernmail import watched
+    from modernmail.flow import watched
 
     def never(*arguments: object, **more: object) -> None:
         raise AssertionError("an event without a listener")

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING
 
 from modernmail.errors import ConnectFailed, MailError
-from modernmail.feed import Feed
-from modernmail.flow import flow_of
+from modernmail.flow.feed import Feed
+from modernmail.flow.flow import flow_of
 from modernmail.runtime import BlockingIO, run_blocking
 
 from .template import BadRow

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from modernmail.backends.backend import Backend
-from modernmail.feed import Feed
-from modernmail.flow import Flow
+from modernmail.flow.feed import Feed
+from modernmail.flow.flow import Flow
 from modernmail.mailer import Mailer
 from modernmail.outcome import STATUSES
 

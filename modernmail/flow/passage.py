@@ -8,10 +8,10 @@ Rules of the file: every mail has exactly one receipt, whatever a hook raises; n
 
 from __future__ import annotations
 
-from .backends.backend import deferred
-from .errors import DeliveryError, InvalidValue, MailError
+from ..backends.backend import deferred
+from ..errors import DeliveryError, InvalidValue, MailError
+from ..layers.layer import Again, Layer, Stop, Wait
 from .job import Job
-from .layers.layer import Again, Layer, Stop, Wait
 from .waiting import Waiting
 
 TYPE_CHECKING = False
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from .parcel import Parcel
-    from .receipt import Receipt
-    from .runtime import IO
+    from ..parcel import Parcel
+    from ..receipt import Receipt
+    from ..runtime import IO
 
 _OVER = Wait(-1.0)
 HELD: Any = object()

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 from time import time
 
+from ..insight import events
+from ..runtime import TellingIO
 from .flow import Flow
-from .insight import events
 from .passage import Passage
-from .runtime import TellingIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Sequence
 
-    from .backends.backend import Backend
+    from ..backends.backend import Backend
+    from ..insight.subscribers import Teller
+    from ..layers.layer import Layer, Stop
+    from ..mailer import Mailer
+    from ..parcel import Parcel
+    from ..receipt import Receipt
+    from ..runtime import IO
     from .feed import AsyncFeed, Feed
-    from .insight.subscribers import Teller
     from .job import Job
-    from .layers.layer import Layer, Stop
-    from .mailer import Mailer
-    from .parcel import Parcel
-    from .receipt import Receipt
-    from .runtime import IO
 
 _BY_STATUS = {
     "rejected": events.RecipientRefused,

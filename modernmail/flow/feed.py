@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .errors import InvalidMessage
+from ..errors import InvalidMessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,17 +5,17 @@ The flow makes one when a layer stops somebody, lets the mail wait, or wants it 
 
 from __future__ import annotations
 
-from .outcome import Outcome
-from .receipt import Receipt
+from ..outcome import Outcome
+from ..receipt import Receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from .envelope import Envelope
-    from .errors import DeliveryError, MailError
-    from .layers.layer import Again, Stop
-    from .parcel import Parcel
+    from ..envelope import Envelope
+    from ..errors import DeliveryError, MailError
+    from ..layers.layer import Again, Stop
+    from ..parcel import Parcel
 
 
 class Job:
@@ -95,7 +95,7 @@ class Job:
         if not any(outcome.status == "accepted" for outcome in ordered.values()):
             error = None if self.attempts else self.error
             if error is None:
-                from .smtp.delivery import error_for
+                from ..smtp.delivery import error_for
 
                 error = error_for(ordered, () if receipt is None else receipt.conversation)
         return Receipt(

@@ -12,28 +12,27 @@ from __future__ import annotations
 from collections import deque
 from time import monotonic
 
-from .backends.backend import unknown
-from .errors import InvalidValue, MailError
+from ..backends.backend import unknown
+from ..errors import InvalidValue, MailError
+from ..insight.subscribers import teller_of
+from ..receipt import Receipt
 from .feed import END, LATER
-from .insight.subscribers import teller_of
 from .passage import HELD, Passage
-from .receipt import Receipt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .backends.backend import Backend, Receipts
+    from ..backends.backend import Backend, Receipts
+    from ..layers.layer import Layer
+    from ..mailer import Mailer
+    from ..parcel import Parcel
+    from ..runtime import IO
     from .feed import AsyncFeed, Feed
-    from .layers.layer import Layer
-    from .mailer import Mailer
-    from .parcel import Parcel
-    from .runtime import IO
 
 _PROMPT = 0.001  # seconds: a producer that took less for the last message may be asked before the content is written
-_MOST_LOCAL = (
-    100  # receipts of mails that never reached the backend; then the burst ends, so that somebody takes them
-)
+# Receipts of mails that never reached the backend; then the burst ends, so that somebody takes them.
+_MOST_LOCAL = 100
 
 
 class Flow:

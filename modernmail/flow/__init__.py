@@ -1,0 +1,1 @@
+"""How mail flows: messages in, receipts out, the layers' hooks in between; `Flow` is one sending."""
