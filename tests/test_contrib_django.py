@@ -120,6 +120,36 @@ def test_a_mail_that_django_cannot_compose_costs_the_others_nothing(outbox: Outb
     assert [got.subject for got in outbox] == ["good"] * 3
 
 
+def test_whatever_a_message_of_django_raises_is_its_own(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error of a subclass, or a recipient that is none, costs the others nothing; the log says what it was."""
+
+    class Templated(mail.EmailMessage):
+        def message(self, *args: object, **kwargs: object) -> object:
+            raise ZeroDivisionError("in the template")
+
+    broken = Templated("s", "b", "me@example.com", ["zoe@example.com"])
+    strange = mail.EmailMessage("s", "b", "me@example.com", ["zoe@example.com"])
+    strange.cc = 5
+    good = mail.EmailMessage("good", "x", "me@example.com", ["zoe@example.com"])
+    with pytest.raises(ZeroDivisionError, match="in the template"):
+        connection().send_messages([broken, good])
+    assert connection(fail_silently=True).send_messages([broken, strange, good]) == 1
+    assert [got.subject for got in outbox] == ["good"] * 2
+    assert caplog.messages[0] == "no mail could be made: NotComposed (message), from ZeroDivisionError"
+    assert caplog.messages[-1].endswith("from TypeError")
+
+
+def test_where_mail_goes_is_not_said_here() -> None:
+    """`get_connection(host=…)` would send elsewhere than it says: an error that says where hosts go."""
+    with pytest.raises(ConfigurationError, match=r"'host'.*modernmail\.configure"):
+        connection(host="mail.example.net", port=25)
+    if DJANGO < (6, 1):
+        with pytest.raises(ConfigurationError, match="'host'"):
+            mail.get_connection(host="mail.example.net")
+
+
 def test_another_mailer_by_name(outbox: Outbox) -> None:
     """`using` names the mailer; one that does not exist is an error that lists what does."""
     modernmail.configure({"marketing": "memory:"})

@@ -18,7 +18,7 @@ from modernmail.errors import ConfigurationError, InvalidMessage, MailError
 from modernmail.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from django.core.mail import EmailMessage
 
@@ -30,7 +30,8 @@ class EmailBackend(BaseEmailBackend):  # type: ignore[misc]  # Django has no typ
     """A backend of Django that hands its mail to the mailer named `using`.
 
     `using` is a name that `modernmail.configure` knows, "default" without one; Django's `MAILERS` (6.1) gives it in
-    `OPTIONS`. User names and passwords belong to the mailer: given here they are a `ConfigurationError`.
+    `OPTIONS`. Host, port, user name and password belong to the mailer: given here, as by `get_connection(host=…)`, they
+    are a `ConfigurationError`, for the mail would go elsewhere than its author says.
     """
 
     def __init__(
@@ -42,6 +43,14 @@ class EmailBackend(BaseEmailBackend):  # type: ignore[misc]  # Django has no typ
         password: str | None = None,
         **options: Any,
     ) -> None:
+        if "alias" not in options:  # of what MAILERS says, Django itself refuses what nobody knows
+            known = {"_ignore_unknown_kwargs", *(options.get("_ignore_unknown_kwargs") or ())}
+            unknown = [name for name in options if name not in known]
+            if unknown:
+                raise ConfigurationError(
+                    f"no such option as {unknown[0]!r}: where mail goes is said with the mailer, "
+                    "modernmail.configure({'default': 'smtp://…'}), and using= names one"
+                )
         super().__init__(**options)
         if username is not None or password is not None:
             raise ConfigurationError(
@@ -72,12 +81,12 @@ class EmailBackend(BaseEmailBackend):  # type: ignore[misc]  # Django has no typ
         except MailError as error:
             failure = error
         if failure is not None and not self.fail_silently:
-            raise failure.djangos if isinstance(failure, _NotComposed) else failure
+            raise failure.djangos if isinstance(failure, NotComposed) else failure
         return sent
 
 
-class _NotComposed(InvalidMessage):
-    """Django could not compose a mail: `djangos` is its own error, which its callers know."""
+class NotComposed(InvalidMessage):
+    """Django, or a subclass of its message, could not compose a mail: `djangos` is that error, which its callers know."""
 
     def __init__(self, djangos: Exception) -> None:
         super().__init__("message", None, str(djangos))
@@ -86,22 +95,23 @@ class _NotComposed(InvalidMessage):
 
 def _parcels(mailer: Mailer, messages: Sequence[EmailMessage]) -> Iterator[Parcel | MailError]:
     for message in messages:
-        recipients = message.recipients()
-        if not recipients:
-            continue  # Django sends such a mail nowhere, and says nothing
         try:
+            recipients = _by_django(message.recipients)
+            if not recipients:
+                continue  # Django sends such a mail nowhere, and says nothing
             envelope = Envelope(
                 Address.of(str(message.from_email), "from_email").addr_spec,
                 [Address.of(str(recipient), "recipients") for recipient in recipients],
             )
-            try:
-                composed = message.message()
-            except (
-                LookupError,
-                TypeError,
-                ValueError,
-            ) as error:  # a line end in a header, an unknown encoding
-                raise _NotComposed(error) from error
+            composed = _by_django(message.message)
             yield mailer.parcel(Message.from_email_message(composed), envelope)
         except MailError as error:
             yield error
+
+
+def _by_django(compose: Callable[[], Any]) -> Any:
+    """Return what Django, or a subclass of its message, makes; whatever it raises is this mail's alone."""
+    try:
+        return compose()
+    except Exception as error:  # a line end in a header, an unknown encoding, a body of octets, a template …
+        raise NotComposed(error) from error

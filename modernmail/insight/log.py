@@ -82,6 +82,8 @@ def _refused(receipt: Receipt, hosts: tuple[str, ...]) -> str:
 
 
 def _kind(error: Exception | None) -> str:
-    """Return what an error is about; its text would show the value, which may be content."""
+    """Return what an error is about, and what it came from; its text would show the value, which may be content."""
     name = type(error).__name__
-    return f"{name} ({error.argument})" if isinstance(error, InvalidValue) else name
+    about = f"{name} ({error.argument})" if isinstance(error, InvalidValue) else name
+    cause = None if error is None else error.__cause__
+    return about if cause is None else f"{about}, from {type(cause).__name__}"
