@@ -6,7 +6,8 @@ Call it where the app is made, so that its workers know the job too::
     modernmail.tasks.configure(CeleryBackend(app))
 
 It sets what Celery gets wrong for mail: a job is acknowledged when it is done and goes back when its worker
-dies (`acks_late`, `reject_on_worker_lost`); no wait that the broker holds is longer than half its visibility
+dies (`acks_late`, `reject_on_worker_lost`); the app's own time limits are not ours, for Celery takes a job that it killed for
+done; no wait that the broker holds is longer than half its visibility
 timeout on Redis, after which Redis would deliver it twice, or ten minutes on RabbitMQ, which gives up after
 thirty; and on Redis what a dead worker held is looked for often enough to come back within the visibility
 timeout.
@@ -14,6 +15,7 @@ timeout.
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     from modernmail.tasks.slip import Slip
     from modernmail.tasks.url import BackendURL
 
+logger = logging.getLogger("modernmail.tasks")
+
 JOB = "modernmail.perform"
+LIMIT = 5400.0  # seconds for a job, beyond every time-out of a mail; it can put itself off in a minute more
 REDIS_VISIBILITY = 3600.0  # seconds: Celery's default
 
 
@@ -65,10 +70,13 @@ class CeleryBackend(EngineBackend):
         self._job = known or app.task(
             perform,
             name=JOB,
+            shared=False,  # or an app made later would have this app's job
             acks_late=True,
             reject_on_worker_lost=True,
             ignore_result=True,
             max_retries=None,
+            soft_time_limit=LIMIT,
+            time_limit=LIMIT + 60,
         )
         if self.is_redis and known is None:
             from celery.signals import worker_ready
@@ -79,9 +87,15 @@ class CeleryBackend(EngineBackend):
         """Publish a slip, with a countdown when it has to wait."""
         from kombu.exceptions import OperationalError
 
+        if wait and self.app.conf.task_always_eager:
+            # Celery would run it now, and again, and again.
+            said = "%s: %s %s has to wait, and nothing does under task_always_eager: it is not run"
+            logger.warning(said, self, slip.kind, slip.id)
+            return
         queue = None if slip.queue == "default" else slip.queue
+        name = repr((slip.id,))  # what Celery's events and log show; a slip may hold a whole mail
         try:
-            self._job.apply_async((slip.to_text(),), countdown=wait or None, queue=queue)
+            self._job.apply_async((slip.to_text(),), countdown=wait or None, queue=queue, argsrepr=name)
         except OperationalError as error:
             raise QueueUnavailable(f"{self}: the broker cannot be reached: {error}") from error
 
