@@ -202,7 +202,9 @@ def _from_foreign(cls: type[Address], value: object) -> Address:
     addr_spec = getattr(value, "addr_spec", None)
     if isinstance(display_name, str) and isinstance(addr_spec, str):  # email.headerregistry.Address
         return _from_parts(cls, display_name, addr_spec)
-    raise InvalidAddress("address", value, f"expected a str or an Address, not {_kind(value)}")
+    is_pair = isinstance(value, tuple) and len(value) == 2
+    hint = ": a name and an address are Address(name=…, addr_spec=…)" if is_pair else ""
+    raise InvalidAddress("address", value, f"expected a str or an Address, not {_kind(value)}{hint}")
 
 
 def _build(cls: type[Address], name: str, addr_spec: str) -> Address:

@@ -19,7 +19,7 @@ from .substance import substance_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from typing import Any, BinaryIO, Literal
+    from typing import IO, Any, Literal
 
     from .source import Spool
 
@@ -54,7 +54,7 @@ class Attachment(Frozen):
     def __init__(
         self,
         filename: str | None,
-        content: bytes | str | BinaryIO | os.PathLike[str],
+        content: bytes | str | IO[bytes] | os.PathLike[str],
         media_type: str | None = None,
         *,
         disposition: Disposition = "attachment",

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
     from email.message import MIMEPart
-    from typing import Any, BinaryIO, Self, TypeAlias
+    from typing import IO, Any, Self, TypeAlias
 
     from .foreign.original import Original
     from .message import Message
     from .mime.render import Entity
     from .mime.transfer import BodyEncoding
 
-    AttachedContent: TypeAlias = bytes | str | BinaryIO | os.PathLike[str] | MIMEPart | Message
+    AttachedContent: TypeAlias = bytes | str | IO[bytes] | os.PathLike[str] | MIMEPart | Message
     AttachmentLike: TypeAlias = (
         Attachment
         | MIMEPart
@@ -125,7 +125,7 @@ class Parts:
     def embed(
         self,
         cid: str,
-        content: bytes | BinaryIO | os.PathLike[str],
+        content: bytes | IO[bytes] | os.PathLike[str],
         media_type: str | None = None,
         *,
         filename: str | None = None,
@@ -215,7 +215,10 @@ class Parts:
 
 def _listed(items: Any, argument: str, error: type[InvalidValue]) -> Iterable[Any]:
     """Return the items; raise when what should hold them is one of them, or no list at all."""
-    if not hasattr(items, "__iter__") or hasattr(items, "get_content_type") or hasattr(items, "keys"):
+    is_one = any(
+        hasattr(items, name) for name in ("get_content_type", "keys", "casefold", "read")
+    )  # text or a file
+    if is_one or not hasattr(items, "__iter__") or isinstance(items, (bytes, bytearray, memoryview)):
         raise error(argument, items, "must be a list")
     return items  # type: ignore[no-any-return]
 
@@ -244,11 +247,12 @@ def _attachment(item: Any, argument: str) -> Attachment:
             return Attachment.from_path(item)
         except InvalidAttachment as error:
             raise error.within(argument) from error.__cause__
-    raise InvalidAttachment(
-        argument,
-        item,
-        "must be an Attachment, a tuple (name, content, media_type) or the pathlib.Path of a file",
-    )
+    reason = "must be an Attachment, a tuple (name, content, media_type) or the pathlib.Path of a file"
+    if hasattr(item, "read"):
+        reason = (
+            "a file, or an upload, comes with a name: a tuple (name, its bytes or binary file, media_type)"
+        )
+    raise InvalidAttachment(argument, item, reason)
 
 
 def checked_body(text: object, argument: str) -> str | None:

@@ -13,7 +13,7 @@ from .errors import InvalidAttachment
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, BinaryIO, Protocol
+    from typing import IO, Any, Protocol
 
     class Readable(Protocol):
         """What gives octets."""
@@ -106,7 +106,7 @@ class Spool:
 
     __slots__ = ("_file", "_lock", "size")
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, file: IO[bytes]) -> None:
         import shutil
         import tempfile
         import threading
@@ -156,11 +156,15 @@ class Spool:
             file.close()
 
 
-def spool_or_bytes(file: BinaryIO, argument: str = "content") -> bytes | Spool:
+def spool_or_bytes(file: IO[bytes], argument: str = "content") -> bytes | Spool:
     """Return what a binary file object holds: bytes up to 1 MiB, a `Spool` above."""
     head: Any = file.read(KEPT + 1)
     if isinstance(head, str):
         raise InvalidAttachment(argument, file, "gives text: open the file in binary mode ('rb')")
+    if hasattr(head, "__await__"):
+        head.close()  # nobody awaits it
+        reason = "read() is a coroutine: pass what `await file.read()` gives, or the file inside (`.file` of an UploadFile)"
+        raise InvalidAttachment(argument, file, reason)
     if not isinstance(head, (bytes, bytearray)):
         raise InvalidAttachment(argument, file, f"read() gave {type(head).__name__}, not bytes")
     if len(head) <= KEPT:

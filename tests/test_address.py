@@ -269,6 +269,12 @@ def test_a_lazy_string_is_asked_once() -> None:
         Address(name=UserString("a\nb"), addr_spec="z@example.com")
 
 
+def test_a_pair_is_told_how_it_is_written() -> None:
+    """Who knows pairs of name and address from elsewhere reads what they are here."""
+    with pytest.raises(InvalidAddress, match=r"to\[0\].*not tuple: .*Address\(name=…, addr_spec=…\)"):
+        Address.many([("Zoë", "z@example.com")], "to")
+
+
 @pytest.mark.parametrize(
     "value", [None, b"a@example.com", 7, 1.5, ("A", "a@example.com"), ["a@example.com"], {}, str, object()]
 )

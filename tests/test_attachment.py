@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import pickle
@@ -12,7 +13,7 @@ from forked import forks, in_a_child
 from mail import standard
 from test_message import PNG, mail
 
-from modernmail import Attachment
+from modernmail import Attachment, Message
 from modernmail.errors import InvalidAttachment
 from modernmail.media_type import MediaType
 
@@ -236,6 +237,29 @@ def test_files_of_text_and_other_things_are_refused() -> None:
 
     with pytest.raises(InvalidAttachment, match="not bytes"):
         Attachment("a.txt", Odd())  # type: ignore[arg-type]
+
+
+def test_an_upload_of_an_asyncio_framework_says_how_to_read_it() -> None:
+    """A file whose `read` is a coroutine is refused with the words for it; the coroutine leaves no warning."""
+
+    class Upload:
+        filename = "a.txt"
+
+        async def read(self, size: int = -1) -> bytes:
+            return b"x"
+
+    with pytest.raises(InvalidAttachment, match=r"await file\.read\(\)"):
+        Attachment("a.txt", Upload())  # type: ignore[arg-type]
+    with pytest.raises(InvalidAttachment, match=r"attachments\[0\].*comes with a name"):
+        Message("s", "t", attachments=[Upload()])  # type: ignore[list-item]
+    gc.collect()
+
+
+@pytest.mark.parametrize("attachments", ["/etc/passwd", b"x", io.BytesIO(b"x"), 5])
+def test_one_attachment_is_no_list_of_them(attachments: Any) -> None:
+    """Text, bytes and files can be iterated over, but their characters and lines are no attachments."""
+    with pytest.raises(InvalidAttachment, match=r"^attachments: .*must be a list"):
+        Message("s", "t", attachments=attachments)
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,8 @@ class AioBackend(TaskBackend):
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise InvalidTaskBackend(
-                f"{self} needs a running event loop; in a sync program use thread:"
+                f"{self} needs a running event loop in this thread: enqueue in an async def, for a plain function of "
+                "FastAPI or Starlette runs in another thread; in a sync program use thread:"
             ) from None
         shift = self._shifts.get(loop)
         if shift is None:

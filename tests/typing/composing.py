@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.message import EmailMessage
 from pathlib import Path
-from typing import assert_type
+from typing import IO, assert_type
 
 from modernmail import Address, Attachment, Headers, Message
 
@@ -26,6 +26,12 @@ def builders() -> None:
     assert_type(message.as_email_message(), EmailMessage)
     assert_type(Message.from_bytes(b""), Message)
     assert_type(Message.from_email_message(EmailMessage()), Message)
+
+
+def uploads(file: IO[bytes]) -> None:
+    """Uploads of Flask and Django are `IO[bytes]`, which is more than `BinaryIO`."""
+    Message("Hi", attachments=[("a.bin", file)]).attach("b.bin", file).embed("c", file, "image/png")
+    Attachment("d.bin", file)
 
 
 def parts(message: Message) -> None:
