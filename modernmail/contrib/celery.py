@@ -9,7 +9,8 @@ It sets what Celery gets wrong for mail: a job is acknowledged when it is done a
 dies (`acks_late`, `reject_on_worker_lost`); the app's own time limits are not ours, for Celery takes a job that it killed for
 done; no wait that the broker holds is longer than half its visibility
 timeout on Redis, after which Redis would deliver it twice, or ten minutes on RabbitMQ, which gives up after
-thirty; and on Redis what a dead worker held is looked for often enough to come back within the visibility
+thirty; RabbitMQ confirms what is published to it (`confirm_publish`), or it would be gone with a broker that goes down or
+finds it too large; and on Redis what a dead worker held is looked for often enough to come back within the visibility
 timeout.
 """
 
@@ -46,6 +47,7 @@ class CeleryBackend(EngineBackend):
     """
 
     scheme = "celery"
+    takes_back = True
 
     def __init__(self, app: Celery, alias: str = "default", *, schedule: Schedule | None = None) -> None:
         from celery.exceptions import Reject
@@ -54,7 +56,12 @@ class CeleryBackend(EngineBackend):
         self.app = app
         kind = type(app.backend).__name__
         self.supports_get_result = kind not in ("DisabledBackend", "RPCBackend")
-        self.is_redis = app.connection_for_write().transport.driver_type == "redis"
+        transport = app.connection_for_write().transport.driver_type
+        self.is_redis = transport == "redis"
+        if transport == "amqp":
+            app.conf.broker_transport_options = {
+                "confirm_publish": True, **(app.conf.broker_transport_options or {})
+            }  # fmt: skip
         if self.is_redis:
             options = app.conf.broker_transport_options or {}
             self.visibility = float(options.get("visibility_timeout", REDIS_VISIBILITY))
@@ -85,8 +92,6 @@ class CeleryBackend(EngineBackend):
 
     def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
         """Publish a slip, with a countdown when it has to wait."""
-        from kombu.exceptions import OperationalError
-
         if wait and self.app.conf.task_always_eager:
             # Celery would run it now, and again, and again.
             said = "%s: %s %s has to wait, and nothing does under task_always_eager: it is not run"
@@ -94,10 +99,8 @@ class CeleryBackend(EngineBackend):
             return
         queue = None if slip.queue == "default" else slip.queue
         name = repr((slip.id,))  # what Celery's events and log show; a slip may hold a whole mail
-        try:
+        with self.broker_explained():
             self._job.apply_async((slip.to_text(),), countdown=wait or None, queue=queue, argsrepr=name)
-        except OperationalError as error:
-            raise QueueUnavailable(f"{self}: the broker cannot be reached: {error}") from error
 
     def keep(self, slip: Slip, connection: Any = None) -> None:
         """Store the record in the app's result backend."""

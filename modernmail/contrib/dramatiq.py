@@ -7,7 +7,8 @@ Call it where the broker is made, in a module that the workers load::
     broker.add_middleware(Results(backend=RedisBackend(url="redis://…")))   # for results, if you want them
     modernmail.tasks.configure(DramatiqBackend(broker))
 
-Retries are ours, so Dramatiq's own are off: a task that failed is not run again behind our back. On Redis
+Retries are ours, so Dramatiq's own are off: a task that failed is not run again behind our back. RabbitMQ confirms what is
+published to it (`confirm_delivery`), or it would be gone with a broker that goes down or finds it too large. On Redis
 give the broker a `heartbeat_timeout` of a few seconds (its default of a minute is how long a dead worker's
 job waits).
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import ConfigurationError, QueueUnavailable
+from modernmail.errors import ConfigurationError
 from modernmail.tasks.engine import EngineBackend
 
 from .celery import find_app
@@ -47,6 +48,8 @@ class DramatiqBackend(EngineBackend):
 
         super().__init__(alias, schedule=schedule)
         self.broker = broker
+        if hasattr(broker, "confirm_delivery"):
+            broker.confirm_delivery = True
         self._results = _results_of(broker)
         self.supports_get_result = self._results is not None
         if ACTOR in broker.actors:
@@ -61,16 +64,12 @@ class DramatiqBackend(EngineBackend):
 
     def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
         """Publish a slip, with a delay when it has to wait."""
-        from dramatiq.errors import BrokerConnectionError
-
         message = self._actor.message(slip.to_text())
         if slip.queue != "default":
             self.broker.declare_queue(slip.queue)
             message = message.copy(queue_name=slip.queue)
-        try:
+        with self.broker_explained():
             self.broker.enqueue(message, delay=round(wait * 1000) or None)
-        except (BrokerConnectionError, OSError) as error:
-            raise QueueUnavailable(f"{self}: the broker cannot be reached: {error}") from error
 
     def keep(self, slip: Slip, connection: Any = None) -> None:
         """Store the record in the broker's result backend."""

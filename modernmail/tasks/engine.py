@@ -8,7 +8,7 @@ Rules of the file: an engine may deliver a slip twice, and after its worker died
 run again, as far as the record tells. A long wait is made of short ones (`longest_wait`): engines lose or
 double what they hold for long. What cannot be run ends FAILED with its error in the record; it is never
 handed back for ever. No fault of ours, and none of the store of records, lets a slip vanish: it is put off, by a new slip
-with all that is known.
+with all that is known; a broker that takes nothing is waited for, since an engine would take the job for failed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from .schedule import Schedule
 from .signals import mail_enqueued
 from .signature import queue_key
 from .slip import Slip
+from .trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modernmail.tasks")
 
+SORRY = 5.0  # seconds between two tries to hand a slip on to a broker that is away
+
 
 class EngineBackend(TaskBackend):
     """Tasks and mail on a foreign engine."""
@@ -50,11 +53,13 @@ class EngineBackend(TaskBackend):
     supports_async_task = True
     is_durable = True
     longest_wait = 600.0  # seconds that the engine is trusted to hold a slip back
+    takes_back = False  # whether it delivers a slip again when `perform` has raised `QueueUnavailable`
 
     def __init__(self, alias: str = "default", *, schedule: Schedule | None = None) -> None:
         super().__init__(alias)
         self.schedule = schedule or Schedule()
         self._worker = new_worker_id()
+        self._trouble = Trouble(self._worker)
         queue_key()  # a key that is none is said here, and not to a worker that has a job in hand
 
     def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
@@ -67,8 +72,11 @@ class EngineBackend(TaskBackend):
     def advance(self, slip: Slip, before: str | None, connection: Any = None) -> bool:
         """Keep the slip if its record still is the text `before`, None for none; False when it is another by now.
 
-        Where an engine's records cannot be compared and written in one step, as here, it is kept in any case.
+        Where an engine's records cannot be compared and written in one step, as here, it is done in two: brokers that come
+        back deliver again what a worker still has, seconds or minutes apart.
         """
+        if self.supports_get_result and self.look_up(slip.id, connection) != before:
+            return False
         self.keep(slip, connection)
         return True
 
@@ -79,6 +87,15 @@ class EngineBackend(TaskBackend):
             yield
         except Exception as error:
             raise QueueUnavailable(f"{self}: the result backend cannot be used: {error}") from error
+
+    @contextmanager
+    def broker_explained(self) -> Iterator[None]:
+        """Hand something to an engine's broker, which raises what its transport does when it is away or full: it becomes
+        ours."""
+        try:
+            yield
+        except Exception as error:
+            raise QueueUnavailable(f"{self}: the broker did not take it: {error}") from error
 
     def look_up(self, slip_id: str, connection: Any = None) -> str | None:
         """Return the record with this id; None when there is none, or nowhere to keep one."""
@@ -160,7 +177,7 @@ class EngineBackend(TaskBackend):
             logger.exception("%s delivered a job that is refused; it is not run", self)
             return
         if slip.not_before is not None and slip.not_before > time.time():
-            self._put(slip)
+            self._hand_on(slip)
             return
         try:
             self._perform(slip)
@@ -201,7 +218,21 @@ class EngineBackend(TaskBackend):
 
     def _put_off(self, slip: Slip, wait: float) -> None:
         slip.not_before = max(slip.not_before or 0.0, time.time() + wait)
-        self._put(slip)
+        self._hand_on(slip)
+
+    def _hand_on(self, slip: Slip) -> None:
+        """Hand a slip to the engine again; one that would take this job for failed is tried until it has it."""
+        while True:
+            try:
+                self._put(slip)
+            except QueueUnavailable as error:
+                self._trouble.tell("hand a job on", error, SORRY)
+                time.sleep(SORRY)
+                if self.takes_back:
+                    raise
+            else:
+                self._trouble.passed("hand a job on")
+                return
 
     def _perform_task(self, slip: Slip) -> float | None:
         try:

@@ -6,6 +6,7 @@ The engine here is a list, and its store of records a dictionary, so that each c
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import chores
@@ -17,7 +18,7 @@ from modernmail.errors import ConfigurationError, QueueUnavailable
 from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
 from modernmail.tasks import Schedule
-from modernmail.tasks.engine import EngineBackend
+from modernmail.tasks.engine import SORRY, EngineBackend
 from modernmail.tasks.slip import Slip
 from modernmail.testing import Rule, ScriptedSMTPServer
 
@@ -41,9 +42,13 @@ class Shelf(EngineBackend):
         self.records: dict[str, str] = {}
         self.writes = 0
         self.fails_at: set[int] = set()
+        self.refuses = 0
 
     def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
-        """Add a slip to the list."""
+        """Add a slip to the list, unless it is one of the next that are refused."""
+        if self.refuses:
+            self.refuses -= 1
+            raise QueueUnavailable("the broker is away")
         self.jobs.append(slip.to_text())
         self.waits.append(wait)
 
@@ -205,8 +210,44 @@ def test_nothing_is_put_off_for_ever(
     assert shelf.jobs == []
 
 
-def test_a_worker_that_was_thought_dead_sends_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_early", [False, True], ids=["after an attempt", "before its time"])
+def test_a_broker_that_is_away_is_waited_for(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_early: bool
+) -> None:
+    """An engine would take the job for failed, and the mail would be gone: it is handed on when the broker is back, and
+    that is said once, and once that it is over."""
+    monkeypatch.setattr("modernmail.tasks.engine.SORRY", 0.0)
+    ticket = mail().enqueue(run_after=timedelta(seconds=30) if is_early else None)
+    shelf.fails_at = set() if is_early else {2}
+    shelf.refuses = 3
+    shelf.perform(shelf.jobs.pop(0))
+    assert len(shelf.jobs) == 1
+    told = [record.getMessage() for record in caplog.records if "hand a job on" in record.getMessage()]
+    assert ["trying again" in line for line in told] == [True, False]
+    shelf.deliver(monkeypatch)
+    ticket.refresh()
+    assert (ticket.status, len(outbox())) == ("accepted", 1)
+
+
+def test_an_engine_that_takes_a_job_back_is_told(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the error, after a pause, and delivers the job again."""
+    pauses: list[float] = []
+    monkeypatch.setattr("modernmail.tasks.engine.time.sleep", pauses.append)
+    shelf.takes_back = True
+    mail().enqueue()
+    shelf.fails_at, shelf.refuses = {2}, 1
+    with pytest.raises(QueueUnavailable, match="the broker is away"):
+        shelf.perform(shelf.jobs[0])
+    assert pauses == [SORRY]
+
+
+@pytest.mark.parametrize("is_compared", [True, False], ids=["in one step", "in two"])
+def test_a_worker_that_was_thought_dead_sends_nothing(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, is_compared: bool
+) -> None:
     """At the commit point the record is another worker's: no final dot is written, and the mail is sent once."""
+    if not is_compared:
+        monkeypatch.setattr(Shelf, "advance", EngineBackend.advance)
     ticket = mail().enqueue()
     real = shelf.advance
 

@@ -17,11 +17,15 @@ pytest.importorskip("celery", reason="pip install celery[redis]")
 pytest.importorskip("dramatiq")
 pytest.importorskip("procrastinate")
 
+from celery import Celery
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from engines.worker import EngineWorker, wait_for
 from kombu import pools
 
 import modernmail
 from modernmail import Message, tasks
+from modernmail.contrib.celery import CeleryBackend
+from modernmail.contrib.dramatiq import DramatiqBackend
 from modernmail.contrib.procrastinate import ProcrastinateBackend
 from modernmail.errors import (
     ConfigurationError,
@@ -339,28 +343,34 @@ def test_mail_performed_in_this_process(engine: Engine, caplog: pytest.LogCaptur
     assert "its outcome is unknown" in caplog.text
 
 
-def test_a_broker_that_cannot_be_reached(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The enqueue fails with QueueUnavailable, which says which backend it was."""
+def test_a_broker_that_takes_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is away, or full, whatever it raises then: the enqueue fails with QueueUnavailable, which says which backend it
+    was."""
     if engine.name == "procrastinate":
         engine.module.app.close()
     else:
-        address = engine.module.app if engine.name == "celery" else engine.module.broker
-        refused = importlib.import_module(
-            "kombu.exceptions" if engine.name == "celery" else "dramatiq.errors"
-        )
-        error = (
-            refused.OperationalError("refused")
-            if engine.name == "celery"
-            else refused.ConnectionFailed("refused")
-        )
 
         def fail(*_: object, **__: object) -> None:
-            raise error
+            raise ZeroDivisionError("OOM command not allowed")
 
-        where = engine.backend._job if engine.name == "celery" else address  # type: ignore[attr-defined]
+        where = engine.backend._job if engine.name == "celery" else engine.module.broker  # type: ignore[attr-defined]
         monkeypatch.setattr(where, "apply_async" if engine.name == "celery" else "enqueue", fail)
     with pytest.raises(QueueUnavailable, match="the task backend 'default'"):
         chores.add.enqueue(1)
+
+
+def test_rabbitmq_confirms_what_it_takes() -> None:
+    """Otherwise an enqueue would succeed whose mail a broker that went down, or found it too large, has never had."""
+    app = Celery("tests", broker="amqp://localhost")
+    CeleryBackend(app)
+    assert app.conf.broker_transport_options == {"confirm_publish": True}
+    other = Celery("tests", broker="amqp://localhost")
+    other.conf.broker_transport_options = {"confirm_publish": False, "heartbeat": 5}
+    CeleryBackend(other)
+    assert other.conf.broker_transport_options == {"confirm_publish": False, "heartbeat": 5}
+    broker = RabbitmqBroker(url="amqp://localhost")
+    DramatiqBackend(broker)
+    assert broker.confirm_delivery
 
 
 def test_a_store_of_results_that_cannot_be_reached(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
