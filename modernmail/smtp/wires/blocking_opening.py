@@ -21,6 +21,7 @@ from ..patience import late
 from ..replies import ReplyReader, WireFault
 from .blocking import BlockingWire
 from .failures import opening_failure
+from .race import connect
 from .security import ehlo_name, tls_context
 
 TYPE_CHECKING = False
@@ -74,31 +75,17 @@ class _Client(smtplib.SMTP):
         """Connect within the timeout altogether, however many addresses the host has."""
         if self.bounds.socket_path is not None:
             return _unix_socket(self.bounds.socket_path, self.left())
-        deadline = monotonic() + self.left()
-        failure: OSError | None = None
-        for family, kind, protocol, _, where in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
-            left = deadline - monotonic()
-            if left <= 0:
-                break
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.settimeout(left)
-                sock.connect(where)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(max(deadline - monotonic(), 0.001))
-                if self.bounds.tls == "implicit":
-                    return _closing(tls_context(self.bounds)).wrap_socket(sock, server_hostname=host)
-            except OSError as error:
-                sock.close()
-                if isinstance(error, ssl.SSLError):
-                    raise
-                failure = error
-            except BaseException:
-                sock.close()
-                raise
-            else:
-                return sock
-        raise failure or TimeoutError("timed out")
+        until = monotonic() + self.left()
+        sock = connect(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM), until)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(max(until - monotonic(), 0.001))
+            if self.bounds.tls == "implicit":
+                return _closing(tls_context(self.bounds)).wrap_socket(sock, server_hostname=host)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def send(self, s: Any) -> None:
         """Write within the timeout."""
