@@ -3,13 +3,15 @@
 The mailer, its sendings and the outbox write it.
 
 Rules of the file: INFO when everybody accepted the mail, WARNING when somebody did not, ERROR when nobody did; what the
-record says is in its attributes, too. No subject, no content and no credential is in any. `logging` is not imported while
+record says is in its attributes, too. No subject, no content and no credential is in any. A mail that a handler sends of such
+a record, as Django's AdminEmailHandler does, has none: it would be mailed as well, without end. `logging` is not imported while
 there is nothing to say.
 """
 
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 
 from ..errors import InvalidValue
 
@@ -24,6 +26,7 @@ _INFO, _WARNING, _ERROR = 20, 30, 40  # as in logging
 _NAMED = 10  # recipients that one record names
 
 _logger: Logger | None = None
+_writing: set[int] = set()  # the threads in which handlers have a record of ours
 
 
 def logs_all() -> bool:
@@ -39,9 +42,18 @@ def log_receipt(receipt: Receipt, hosts: tuple[str, ...]) -> None:
     """Write the record of one send."""
     counts = {name: receipt.count(name) for name in ("accepted", "deferred", "rejected", "unknown")}
     level = _INFO if receipt.is_complete else _WARNING if counts["accepted"] else _ERROR
-    logger = _modernmail()
-    if not logger.isEnabledFor(level):
+    me = get_ident()
+    if me in _writing or not _modernmail().isEnabledFor(level):
         return
+    _writing.add(me)
+    try:
+        _write(level, receipt, counts, hosts)
+    finally:
+        _writing.discard(me)
+
+
+def _write(level: int, receipt: Receipt, counts: dict[str, int], hosts: tuple[str, ...]) -> None:
+    logger = _modernmail()
     error = receipt.error
     fields: dict[str, Any] = {
         "message_id": receipt.message_id,

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from modernmail import Mailer, Message
 from modernmail.aio import AsyncioIO
 from modernmail.backends.pool import Pool, choose
-from modernmail.errors import ConnectFailed
+from modernmail.errors import ConnectFailed, RecipientsRefused
+from modernmail.insight import Failed
 from modernmail.runtime import BlockingIO
 from modernmail.smtp.extensions import Extensions
 from modernmail.smtp.settings import Settings
@@ -352,6 +353,77 @@ def test_streams_take_turns() -> None:
     assert (order.count("a"), order.count("b")) == (200, 200)
     assert max(len(run) for run in order[:300].replace("ab", "a b").replace("ba", "b a").split()) <= 60
     assert len(server.sessions) == 1
+
+
+# -- one who would wait for himself
+
+
+def test_who_goes_through_receipts_may_send_beside_them() -> None:
+    """A mail from the loop over a sending's receipts would wait for its connection: it has one more, which is closed."""
+    with ScriptedSMTPServer() as server, Mailer(server.url(pool=1, deadline=2)) as mailer:
+        for receipt in mailer.send_many(a_message(f"r{number}") for number in range(3)):
+            assert mailer.send(a_message(f"beside{receipt.position}")).is_complete
+        assert mailer.send(a_message("later")).is_complete
+        server.wait_for_commits(7)
+        assert [commit.recipients[0] for commit in server.commits if commit.session == 1] == [
+            "r0@example.com", "r1@example.com", "r2@example.com", "later@example.com",
+        ]  # fmt: skip
+        assert len(server.sessions) == 4
+
+
+def test_a_generator_of_messages_may_send() -> None:
+    """Nor does a mail wait for the sending that pulls the messages from where it is sent."""
+
+    def messages() -> Iterator[Message]:
+        for number in range(3):
+            assert mailer.send(a_message(f"beside{number}")).is_complete
+            yield a_message(f"r{number}")
+
+    with ScriptedSMTPServer() as server, Mailer(server.url(pool=1, deadline=2)) as mailer:
+        assert mailer.send_many(messages()).finish().accepted == 3
+
+
+def test_an_alert_about_a_mail_is_sent_beside_it() -> None:
+    """A subscriber, or a handler of the log, that mails what became of a mail does not wait for that mail's connection."""
+    rule = Rule("RCPT", contains="gone@").reply("550 5.1.1 no such user")
+    with ScriptedSMTPServer([rule]) as server, Mailer(server.url(pool=1, deadline=2)) as mailer:
+
+        def alert(event: object) -> None:
+            if isinstance(event, Failed):
+                assert mailer.send(a_message("ops")).is_complete
+
+        with mailer.subscribe(alert), pytest.raises(RecipientsRefused):
+            mailer.send(a_message("gone"))
+        assert [commit.recipients for commit in server.commits] == [("ops@example.com",)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("connections", [1, 2])
+async def test_a_task_that_goes_through_receipts_may_send_beside_them(connections: int) -> None:
+    """As in a thread; also when the sending has all connections, and pauses because its receipts are not taken."""
+    with ScriptedSMTPServer() as server:
+        async with Mailer(server.url(pool=connections, deadline=5)) as mailer:
+            async for receipt in mailer.asend_many([a_message(f"r{number}") for number in range(20)]):
+                if receipt.position < 3:
+                    assert (await mailer.asend(a_message("beside"))).is_complete
+        assert len(server.commits) == 23
+
+
+def test_others_wait_as_before() -> None:
+    """One more connection is for who would wait for himself alone: another thread waits for a place."""
+    with ScriptedSMTPServer() as server, Mailer(server.url(pool=1, deadline=5)) as mailer:
+        pool = mailer.backend.pools.of(BlockingIO())  # type: ignore[attr-defined]
+        other = threading.Thread(target=mailer.send, args=(a_message("other"),))
+        for receipt in mailer.send_many(a_message(f"r{number}") for number in range(2)):
+            if receipt.position == 0:
+                other.start()
+                while not pool.is_wanted:
+                    other.join(0.001)
+                assert mailer.send(a_message("beside")).is_complete
+                assert pool.is_wanted
+        other.join()
+        assert server.commits[-1].recipients == ("other@example.com",)
+        assert len(server.sessions) == 2
 
 
 # -- loops, threads, processes

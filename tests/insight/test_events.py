@@ -502,6 +502,26 @@ def test_levels_tell_how_it_went(caplog: pytest.LogCaptureFixture) -> None:
     assert (record.levelname, record.deferred, record.error) == ("ERROR", 1, "ConnectFailed")
 
 
+@both
+def test_a_log_that_is_mailed_comes_to_an_end(caplog: pytest.LogCaptureFixture, mode: str) -> None:
+    """A handler that mails errors, as Django's does for its admins, is not told that its own mail failed, and mailed that."""
+    mailer = Mailer(Scripted(*(ConnectFailed("gone") for _ in range(9))))
+
+    class MailAdmins(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            with pytest.raises(ConnectFailed):
+                mailer.send(hello("ops@example.com"))
+
+    handler = MailAdmins()
+    logging.getLogger().addHandler(handler)
+    try:
+        found = records(caplog, lambda: sent_by(mailer, [hello(), hello()], mode))
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert len(found) == 2
+    assert "ops@example.com" not in caplog.text
+
+
 def test_an_invalid_message_is_logged_without_its_value(caplog: pytest.LogCaptureFixture) -> None:
     """The record names the kind of error and the argument, not what was passed."""
     found = records(
