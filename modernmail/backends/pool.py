@@ -4,14 +4,16 @@
 
 Rules of the file: decide in a pure function, act at the edge; a wire in doubt is closed, never reused; who waits is served
 in the order of coming, by a wire or a place that is handed over, so that nobody who comes later can take it; whatever
-interrupts a step, the wire it had in hand is given back or closed.
+interrupts a step, the wire it had in hand is given back or closed. One place more than there are is given to whoever would wait
+for a sending that he himself is in the midst of: a loop over its receipts, a generator of its messages, a subscriber or a
+handler of the log that sends a mail beside it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from math import inf
-from threading import RLock
+from threading import RLock, get_ident
 from weakref import WeakSet, finalize
 
 from ..insight.connections import Connections
@@ -19,7 +21,7 @@ from ..insight.connections import Connections
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from typing import Literal, Protocol
+    from typing import Any, Literal, Protocol
 
     from ..runtime import IO, Signal
     from ..smtp.settings import Settings
@@ -54,6 +56,16 @@ def choose(
 def _is_spent(wire: Wire, settings: Settings) -> bool:
     """Return whether a wire has carried what we or the server let it carry."""
     return wire.served >= min(settings.max_messages, wire.extensions.max_messages)
+
+
+def caller_of(io: IO) -> int:
+    """Return a number for the thread, or under asyncio for the task, that runs now; 0 where there is none."""
+    if not io.is_async:
+        return get_ident()
+    import asyncio
+
+    task = asyncio.current_task()
+    return 0 if task is None else id(task)
 
 
 _LOOK = 1.0  # seconds after which one who waits looks for himself whether something is free
@@ -130,7 +142,7 @@ class Pool:
         for one in found:
             stale.append(one)
             self._idle.remove(one)
-        if action == "wait":
+        if action == "wait" and not self._waits_for_itself(holder):
             turn = _Turn(holder, io.signal())
             self._waiting.append(
                 turn
@@ -140,6 +152,12 @@ class Pool:
             self._idle.remove(wire)
         self._held[holder] = wire
         return None
+
+    def _waits_for_itself(self, holder: Any) -> bool:
+        """Whether a place is held by another sending of the same caller, who cannot go on with it meanwhile."""
+        caller = getattr(holder, "caller", 0)
+        others: list[Any] = [one for one in self._held if getattr(one, "caller", None) == caller]
+        return bool(caller) and any(one.parcels is not holder.parcels for one in others)
 
     async def _served(self, turn: _Turn, io: IO, until: float) -> bool:
         """Wait for what is handed over; return False when nothing was in time."""
@@ -162,6 +180,7 @@ class Pool:
             holders = [one for one, held in self._held.items() if held is wire]
             keep = bool(holders) and wire not in self._retired and not wire.is_broken
             keep = keep and not _is_spent(wire, self._settings)
+            keep = keep and len(self._held) + len(self._idle) <= self._settings.pool
         try:
             if not keep:
                 self._connections.closing(wire)

@@ -20,6 +20,7 @@ from ..smtp.delivery import Delivery
 from ..smtp.lmtp import LMTPPipeline
 from ..smtp.patience import late
 from ..smtp.pipeline import Pipeline
+from .pool import caller_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,20 +45,22 @@ class SMTPReceipts:
         "_error",
         "_given",
         "_io",
-        "_parcels",
         "_pipeline",
         "_pool",
         "_ready_at",
         "_waiting",
         "_was_used",
         "_wire",
+        "caller",
+        "parcels",
         "turns",
     )
 
     def __init__(self, backend: SMTPBackend, parcels: Parcels, io: IO) -> None:
         self._backend = backend
         self._pool = backend.pools.of(io)
-        self._parcels = parcels
+        self.caller = caller_of(io)  # who sends: a stream of `FanOut` is driven by a task of its own
+        self.parcels = parcels
         self._io = io
         self._wire: Wire | None = None
         self._was_used = False  # the wire had served before this burst
@@ -110,10 +113,10 @@ class SMTPReceipts:
         """Get a wire for the next parcel; False when there is no parcel."""
         io = self._io
         if not self._waiting:
-            parcel = await self._parcels.next()
+            parcel = await self.parcels.next()
             if parcel is None:
                 return False
-            self._waiting.append(Delivery(parcel, self._parcels.position, io.now()))
+            self._waiting.append(Delivery(parcel, self.parcels.position, io.now()))
         started = io.now()
         if self._error is not None and started < self._ready_at:
             self._defer(self._error)
@@ -148,7 +151,7 @@ class SMTPReceipts:
                 delivery.wired = now
         is_chunked = self._backend.is_chunked(wire.extensions)
         kind = LMTPPipeline if settings.is_lmtp else ChunkedPipeline if is_chunked else Pipeline
-        self._pipeline = kind(wire, self._parcels, io, settings, again)
+        self._pipeline = kind(wire, self.parcels, io, settings, again)
         return True
 
     def _busy(self, seconds: float, *, is_late: bool) -> ConnectFailed:
