@@ -18,8 +18,7 @@ _PLAIN = {"console": "console:", "locmem": "memory:", "dummy": "null:"}
 
 def imported(config: Mapping[str, Any], *, allowed: Allowed) -> Imported:
     """Return what `app.config` describes."""
-    if not hasattr(config, "get") and hasattr(config, "config"):
-        config = config.config  # the application itself
+    config = getattr(config, "config", config)  # the application itself; its `get` is a route
     if not hasattr(config, "get"):
         raise ConfigurationError(f"config: must be app.config, not {type(config).__name__}")
     return Imported(_backend(config, allowed), _sender(config.get("MAIL_DEFAULT_SENDER")))
