@@ -161,13 +161,14 @@ class Transaction:
             if told[0].code >= 400:
                 self.judge_mail(told[0])
             return () if told[0].code >= 400 else self.addresses
-        open_ = list(self.addresses[len(told[1:]) :])
-        for address, reply in zip(self.addresses, told[1:], strict=False):
+        answers = told[1:]
+        open_ = []
+        for address, reply in zip(self.addresses, answers, strict=False):
             if reply.code < 400:
                 open_.append(address)
             else:
                 self.settle((address,), refused(reply, "rcpt"))
-        return tuple(address for address in self.addresses if address in open_)
+        return (*open_, *self.addresses[len(answers) :])
 
     def lost(self, reason: str) -> None:
         """The wire broke: `unknown` when the end of the content was on its way, `deferred` otherwise."""
