@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from arrival import wait_for_news
+from arrival import wait_for_news, wait_for_request
 from faults.notary import Notary
 
 from modernmail import AsyncSending, Mailer, Message
@@ -258,6 +258,37 @@ def test_a_sync_send_that_a_signal_interrupts(step: str, capabilities: list[str]
             )
             assert len(server.commits) == (2 if step == "BODY" else 1)
             assert len(server.sessions) == 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
+@pytest.mark.parametrize("tls", ["implicit", "starttls"])
+def test_a_tls_handshake_that_a_signal_interrupts(tls: str) -> None:
+    """The connection is gone at once, though the exception lives on."""
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    def when_reached(server: ScriptedSMTPServer, thread: int) -> None:
+        server.wait_for_step("TLS")
+        wait_for_request(server.port)  # the client has begun it
+        signal.pthread_kill(thread, signal.SIGUSR1)
+
+    mail = Message("x", "y", from_email="me@example.com", to="you@example.com")
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    held = Rule("TLS", session=1).hold("go").proceed()
+    try:
+        with ScriptedSMTPServer([held], tls=tls) as server, Mailer(server.url(pool=1)) as mailer:
+            killer = threading.Thread(target=when_reached, args=(server, threading.get_ident()))
+            killer.start()
+            with pytest.raises(Interrupted) as interrupted:
+                mailer.send(mail)
+            killer.join()
+            server.release("go")
+            server.wait_until_idle()
+            assert interrupted.value is not None
+            assert mailer.send(mail).is_complete
     finally:
         signal.signal(signal.SIGUSR1, before)
 

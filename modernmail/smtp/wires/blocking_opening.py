@@ -35,7 +35,14 @@ _BLOCK = 16384
 
 
 class _TLSSocket(ssl.SSLSocket):
-    """SSLSocket, which forgets to close itself when the peer is gone before the handshake begins."""
+    """SSLSocket, which forgets to close itself: when the peer is gone before the handshake begins, and when a signal ends it."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         try:
