@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modernmail import Mailer, Message
+from modernmail import Address, Mailer, Message
 from modernmail.errors import DeliveryError
 from modernmail.smtp.wires import security
 from modernmail.testing import Rule, ScriptedSMTPServer
@@ -158,6 +158,79 @@ def test_a_server_that_answers_before_the_end_is_heard(send: Send, tls: str | No
     assert (outcome.status, outcome.reply and outcome.reply.code) == ("rejected", 552)
     assert server.commits == []
     assert server.sessions[0].received < 40_000_000  # mostly what the kernel holds
+
+
+@faces
+@pytest.mark.parametrize("tls", [None, "implicit"])
+def test_a_flood_of_replies_while_a_content_is_written(send: Send, tls: str | None, tmp_path: Path) -> None:
+    """64 MB of replies in the middle of a content of 80 MB: little of them is read, and nothing is kept."""
+    path = tmp_path / "large.bin"
+    with path.open("wb") as file:
+        file.truncate(60_000_000)
+    rule = Rule("DATA").reply("354 go").read(1000).flood("250 2.0.0 ok\r\n" * 1000)
+    with ScriptedSMTPServer([rule], tls=tls, capabilities=["PIPELINING"]) as server:
+        receipt = send(server.url(timeout=30, ca=server.ca_file), a_message().attach_file(path))
+        server.wait_until_idle()
+    assert receipt.count("deferred") == 1
+    assert server.sessions[0].sent < 16 * 1024 * 1024  # mostly what the kernel holds
+
+
+@faces
+def test_a_flood_of_replies_while_commands_are_written(send: Send, tmp_path: Path) -> None:
+    """64 MB of replies to 500 KB of commands, none of which is read: no more is read than there are replies to come."""
+    listener = socket.socket(socket.AF_UNIX)  # where the kernel holds 200 KiB for each side and never more
+    listener.bind(str(tmp_path / "lmtp"))
+    listener.listen()
+    sent: list[int] = []
+    done = threading.Event()
+
+    def serve() -> None:
+        while True:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                if done.is_set():
+                    return
+                connection.sendall(b"220 flooding\r\n")
+                connection.recv(1000)
+                connection.sendall(b"250-flooding\r\n250 PIPELINING\r\n")
+                connection.recv(1000, socket.MSG_PEEK)
+                sent.append(0)
+                while sent[-1] < 64_000_000:
+                    sent[-1] += connection.send(b"250 2.0.0 ok\r\n" * 1000)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    recipients = [f"recipient-{number}@department.example.com" for number in range(10_000)]
+    receipt = send(f"lmtp://{tmp_path / 'lmtp'}?max_recipients=10000&timeout=20", a_message(*recipients))
+    done.set()
+    with socket.socket(socket.AF_UNIX) as last:
+        last.connect(str(tmp_path / "lmtp"))
+    thread.join(10)
+    listener.close()
+    assert receipt.count("deferred") == 10_000
+    assert sent
+    assert max(sent) < 1_000_000
+
+
+@faces
+def test_a_session_that_breaks_costs_no_comparison_of_all_with_all(
+    send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1,000 recipients, of whom the server answered to none: each is looked at a few times, not a thousand."""
+    compared = 0
+    equal = Address.__eq__
+
+    def counting(one: Address, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return equal(one, other)
+
+    recipients = [f"recipient-{number}@department.example.com" for number in range(1_000)]
+    with ScriptedSMTPServer([Rule("MAIL").close()]) as server:
+        monkeypatch.setattr(Address, "__eq__", counting)
+        receipt = send(server.url(max_recipients=1000, timeout=30), a_message(*recipients))
+    assert receipt.count("deferred") == 1_000
+    assert compared <= 10_000
 
 
 def test_the_name_of_this_host_is_not_looked_up_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,9 +82,9 @@ class BlockingWire:
         reader.begin()
         try:
             if isinstance(data, bytes):
-                self._write(data, patience)
+                self._write(data, count, patience)
             else:
-                self._write_reading(data, patience)
+                self._write_reading(data, count, patience)
             if meanwhile is not None:
                 meanwhile()
             if len(replies) < count:
@@ -125,7 +125,7 @@ class BlockingWire:
             return False
         return False
 
-    def _write(self, data: bytes, patience: Patience) -> None:
+    def _write(self, data: bytes, count: int, patience: Patience) -> None:
         """Write octets, nearly always at once."""
         try:
             sent = self._send(data)
@@ -135,9 +135,9 @@ class BlockingWire:
             self._last_words()
             raise WireFault("closed", f"the connection broke: {error_text(error)}") from error
         if sent < len(data):
-            self._write_reading(memoryview(data)[sent:], patience)
+            self._write_reading(memoryview(data)[sent:], count, patience)
 
-    def _write_reading(self, data: memoryview | Outgoing, patience: Patience) -> None:
+    def _write_reading(self, data: memoryview | Outgoing, count: int, patience: Patience) -> None:
         """Write block by block, each within the ordinary timeout, and read what arrives meanwhile."""
         outgoing = None if isinstance(data, memoryview) else data
         blocks: Iterable[bytes | memoryview] = (data,) if isinstance(data, memoryview) else data
@@ -148,45 +148,46 @@ class BlockingWire:
                 deadline = min(now + self._timeout, patience.until(len(replies), now))
                 view = memoryview(block)
                 while view:
-                    view = view[self._sent(view) :]
+                    poll = self._poll_both
+                    try:
+                        view = view[self._send(view) :]
+                    except ssl.SSLWantReadError:
+                        # TLS 1.2 is agreed on anew: the server's word comes first, and there is room to write all along.
+                        poll = self._poll
+                    except _NOT_NOW:
+                        pass
                     if not view and (outgoing is None or not self._poll(0)):
                         break
                     left = deadline - monotonic()
                     if left <= 0:
                         raise WireFault("timeout", patience.stuck(len(replies), self._timeout))
-                    for _, event in self._poll_both(left * 1000 + 1):
+                    for _, event in poll(left * 1000 + 1):
                         if event & ~select.POLLOUT:
-                            while self._read_some() and self.is_tls:
-                                pass  # otherwise the poll will tell of more
+                            self._read_some()  # once: who floods must not hold us here past the deadline
                     if outgoing is not None and not outgoing.is_ended and len(replies) > outgoing.early:
                         del replies[
                             outgoing.early + 1 :
                         ]  # it answers to the content; what follows answers nothing
                         raise WireFault("closed", "the server answered before the content was complete")
+                    if len(replies) > count:
+                        del replies[count:]
+                        raise WireFault("protocol", "the server said more than it was asked")
         except OSError as error:
             self._last_words()
             raise WireFault("closed", f"the connection broke: {error_text(error)}") from error
 
-    def _sent(self, view: bytes | memoryview) -> int:
-        """Return how much of it the kernel has taken."""
-        try:
-            return self._send(view)
-        except _NOT_NOW:
-            return 0
-
-    def _read_some(self) -> bool:
-        """Read once, without waiting; return whether something was there. A 421 ends the session."""
+    def _read_some(self) -> None:
+        """Read once, without waiting: a whole record of TLS, so that a poll tells of what is left. A 421 ends the session."""
         try:
             data = self._recv(_BLOCK)
         except _NOT_NOW:
-            return False
+            return
         if not data:
             raise WireFault("closed", "the server closed the connection")
         reader = self._reader
         reader.feed(data, self.replies)
         if reader.is_closing:
             raise closing(self.replies)
-        return True
 
     def _last_words(self) -> None:
         """Read what the server said before it closed: the reason is often there."""
@@ -209,7 +210,6 @@ class BlockingWire:
         deadline = patience.due(have, now)
         try:
             while True:
-                # A read takes a whole record of TLS, so that nothing is left of which no poll would tell.
                 left = deadline - now
                 if self._poll(left * 1000 + 1 if left > 0 else 1):
                     self._read_some()
