@@ -12,6 +12,7 @@ import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import faces
 import pytest
@@ -53,6 +54,28 @@ def everything():
             yield case(row, mode)
 
 
+def is_for_tls(row):
+    """Return whether a row means the same over a connection that begins with TLS."""
+    is_of_tls = row.tls is not None or "tls" in row.client or "password_in_clear" in row.must_not
+    return row.server == "scripted" and not is_of_tls
+
+
+def over_tls():
+    """Yield every other row that means something over TLS, in one mode; no row that waits for a timeout."""
+    chosen = [row for row in ROWS if is_for_tls(row) and not row.waits]
+    for index, row in enumerate(chosen[::2]):
+        modes = modes_of(row)
+        yield case(row, replace(modes[index * 7 % len(modes)], tls="implicit"))
+
+
+def everything_over_tls():
+    """Yield each row in every mode that means something over TLS."""
+    for row in ROWS:
+        if is_for_tls(row):
+            for mode in modes_of(row):
+                yield case(row, replace(mode, tls="implicit"))
+
+
 @pytest.fixture(scope="module")
 def rehearsed(request):
     """The rows that wait for a timeout, already being played: a future for each."""
@@ -88,10 +111,23 @@ def test_the_outcome_of_a_fault_is_told_rightly(case, rehearsed):
     judge(case, rehearsed)
 
 
+@pytest.mark.parametrize("case", list(over_tls()))
+def test_the_outcome_of_a_fault_over_tls(case, rehearsed):
+    """TLS changes nothing of it."""
+    judge(case, rehearsed)
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("case", list(everything()))
 def test_the_outcome_of_a_fault_is_told_rightly_in_every_mode(case, rehearsed):
     """The same for every row in every mode."""
+    judge(case, rehearsed)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("case", list(everything_over_tls()))
+def test_the_outcome_of_a_fault_over_tls_in_every_mode(case, rehearsed):
+    """The same for every row in every mode, over TLS."""
     judge(case, rehearsed)
 
 

@@ -29,9 +29,11 @@ class Mode:
     face: str  # "sync" or "async": send one after the other; "sync-many" or "async-many": as one stream
     pipelining: bool
     delivery: str
+    tls: str | None = None  # "implicit": over TLS, though the row is not about it
 
     def __str__(self) -> str:
-        return f"{self.face}-{'pipelined' if self.pipelining else 'stepwise'}-{self.delivery}"
+        words = [self.face, "pipelined" if self.pipelining else "stepwise", self.delivery]
+        return "-".join(words if self.tls is None else [*words, self.tls])
 
 
 def modes_of(row: Row) -> list[Mode]:
@@ -100,7 +102,7 @@ def play(row: Row, mode: Mode, impatient: float = IMPATIENT) -> Played:
     server = ScriptedSMTPServer(
         row.script,
         capabilities=[line for line in capabilities if mode.pipelining or line != "PIPELINING"],
-        tls=row.tls,
+        tls=mode.tls or row.tls,
         certificate=row.certificate,
         credentials=row.credentials,
         mechanisms=row.mechanisms,
@@ -109,7 +111,7 @@ def play(row: Row, mode: Mode, impatient: float = IMPATIENT) -> Played:
         lifetime=60,
     )
     with server:
-        url = _url(server, row, timeout)
+        url = _url(server, row, mode, timeout)
         began = time.monotonic()
         match mode.face:
             case "sync":
@@ -130,8 +132,8 @@ def play(row: Row, mode: Mode, impatient: float = IMPATIENT) -> Played:
     return played
 
 
-def _url(server: ScriptedSMTPServer, row: Row, timeout: float) -> str:
-    client = dict(row.client)
+def _url(server: ScriptedSMTPServer, row: Row, mode: Mode, timeout: float) -> str:
+    client = dict(row.client) if mode.tls is None else {**row.client, "tls": mode.tls}
     scheme = "smtps" if client.get("tls") == "implicit" else "smtp"
     options: dict[str, object] = {
         "timeout": PATIENT if row.waits_for_the_final_reply else timeout,
