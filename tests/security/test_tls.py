@@ -149,6 +149,28 @@ def test_a_handshake_that_is_cut_off(tls: str, face: str) -> None:
 
 
 @pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+@pytest.mark.parametrize(
+    ("alert", "words"),
+    [
+        (70, "the server has no TLS 1.2 or later"),
+        (116, "the server wants a certificate of the client's, and we have none"),
+        (40, "no cipher in common, or the server wants a certificate"),
+        (80, "INTERNAL_ERROR"),
+    ],
+)
+def test_an_alert_in_the_handshake_is_told_in_words(alert: int, words: str, tls: str, face: str) -> None:
+    """What a server means that ends the handshake, for whoever must do something about it (RFC 8446 6)."""
+
+    script = [Rule("TLS").read(1).raw(bytes((21, 3, 3, 0, 2, 2, alert))).close()]
+    with ScriptedSMTPServer(script, tls=tls) as server:
+        error = send(Mailer(server.url()), face)
+    assert isinstance(error, SecurityFailed)
+    assert words in str(error)
+    assert "_ssl.c" not in str(error)
+
+
+@pytest.mark.parametrize("face", FACES)
 def test_the_name_that_counts_is_the_one_in_the_url(face: str) -> None:
     """A certificate for `localhost`, 127.0.0.1 and ::1 is no proof for another address of the same machine."""
     with (

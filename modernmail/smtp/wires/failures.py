@@ -81,8 +81,9 @@ def _behind_silence(settings: Settings) -> str:
 
 
 def error_text(error: BaseException) -> str:
-    """Return what an error says, without its number."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """Return what an error says, without its number, and without the place in the code of Python's TLS."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.partition(" (_ssl.c:")[0]
 
 
 def _tls_text(error: ssl.SSLError, settings: Settings) -> str:
@@ -92,10 +93,12 @@ def _tls_text(error: ssl.SSLError, settings: Settings) -> str:
         is_unsigned = getattr(error, "verify_code", None) in _NOBODY_WE_TRUST
         advice = " (if the authority is your own, name its file: ?ca=FILE)" if is_unsigned else ""
         return f"certificate verification failed: {verify}{advice}"
-    why = error.reason or str(error)
-    if settings.tls == "implicit" and why in _NO_TLS:
-        return f"{why} (the server does not begin with TLS: if it has STARTTLS, it is smtp://)"
-    return why
+    why = error.reason or error_text(error)
+    if why in _NO_TLS:
+        if settings.tls == "implicit":
+            return f"{why} (the server does not begin with TLS: if it has STARTTLS, it is smtp://)"
+        return f"{why} (what the server sent is not TLS)"
+    return f"{why}{next((advice for end, advice in _BEHIND_ALERTS if why.endswith(end)), '')}"
 
 
 _NOBODY_WE_TRUST = (
@@ -105,3 +108,12 @@ _NOBODY_WE_TRUST = (
     21,
 )  # X509_V_ERR_…: self-signed, alone or in the chain; an issuer that is not known
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+_BEHIND_ALERTS = (
+    ("ALERT_PROTOCOL_VERSION", " (the server has no TLS 1.2 or later)"),
+    ("UNSUPPORTED_PROTOCOL", " (the server has no TLS 1.2 or later)"),
+    ("ALERT_CERTIFICATE_REQUIRED", " (the server wants a certificate of the client's, and we have none)"),
+    (
+        "ALERT_HANDSHAKE_FAILURE",
+        " (the two have no cipher in common, or the server wants a certificate of the client's)",
+    ),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import ConfigurationError
+from .failures import error_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=settings.ca)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(
-            f"ca: {settings.ca!r} cannot be used as a file of certificates: {error}"
+            f"ca: {settings.ca!r} cannot be used as a file of certificates: {error_text(error)}"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not settings.verify:
