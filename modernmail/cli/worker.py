@@ -56,7 +56,8 @@ def worker(
 ) -> None:
     """Run the tasks and send the mail of a queue, until it is told to stop.
 
-    SIGTERM or SIGINT: what is being sent is finished, the rest is given back; a second one ends it at once.
+    SIGTERM or SIGINT, or SIGHUP when its terminal is gone: what is being sent is finished, the rest is given back; a second
+    one ends it at once.
     Mailers are configured by MODERNMAIL_URL, or by a module named with --import. On a terminal a line counts
     what is done; elsewhere each mail is one line of JSON.
     """
@@ -81,8 +82,10 @@ def worker(
             os._exit(128 + number)
         working.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
+            signal.signal(number, stop)
     with show:
         working.run()
 

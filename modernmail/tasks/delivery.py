@@ -98,6 +98,7 @@ class Delivery:
         self.was_answered = False  # a server has said something: the mailer can connect and log in
         self._begun: list[tuple[Job, list[str]]] = []  # with the recipients, in the order of their positions
         self._current: dict[str, Job] = {}  # by Message-ID
+        self._unmarked: int | None = None  # whose commit point could not be stored: nothing was sent
         self._heard: list[tuple[Mailer, Receipt, float]] = []  # and when; nothing is made of it yet
         # While a mail is on its way there was time for the one before, and that was soon.
         self._may_wait = False
@@ -139,6 +140,7 @@ class Delivery:
         while True:
             self._begun.clear()
             self._current.clear()
+            self._unmarked = None
             io = BlockingIO(self._commit, self._meanwhile)
             flow = flow_of(mailer, mailer._effective(), Feed(self._parcels()), io)
             try:
@@ -169,6 +171,8 @@ class Delivery:
         receipts = run_blocking(flow.close())
         self._take_in()
         for receipt in receipts:
+            if receipt.position == self._unmarked:
+                continue  # a backend that sends one by one cannot tell that its commit point failed
             if receipt.count("deferred") < len(receipt.recipients):
                 self._outcome(mailer, receipt)
 
@@ -229,7 +233,13 @@ class Delivery:
         if len(self._heard) > 1:
             self._take_in()
         job = self._current[parcel.message_id]
-        if not self._ledger.commit(job):
+        try:
+            is_ours = self._ledger.commit(job)
+        except BaseException:
+            if not self._ledger.is_committed(job):  # for its recipients before these, say
+                self._unmarked = next(at for at, (begun, _) in enumerate(self._begun) if begun is job)
+            raise
+        if not is_ours:
             raise NotOurs(
                 f"mail {job.id:x} is in other hands: its lease ran out before it was sent; nothing was sent"
             )

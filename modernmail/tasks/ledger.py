@@ -76,6 +76,10 @@ class Ledger:
         """Store what waits for the next commit point, now."""
         self._flush()
 
+    def is_committed(self, job: Job) -> bool:
+        """True for a mail that has reached a commit point: it may have been sent."""
+        return job.id in self._committed
+
     def is_settled(self, job: Job) -> bool:
         """True for a mail of which all is known, or which is in other hands."""
         return job.id in self._settled

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import QueueError, QueueUnavailable
@@ -30,6 +31,7 @@ logger = logging.getLogger("modernmail.tasks")
 
 PURGE = 60.0  # seconds between two rounds of forgetting old jobs
 AT_ONCE = 5000  # jobs that are forgotten in one beat; when there are more, the next goes on
+LOG = 268_435_456  # octets: SQLite cuts its log to a quarter of this, unless somebody still reads what is at its start
 
 
 class Pulse:
@@ -60,6 +62,7 @@ class Pulse:
             if now >= self._purges_at:
                 gone = self.backend.jobs.purge(time.time() - self.backend.ttl, at_most=AT_ONCE)
                 self._purges_at = now if gone == AT_ONCE else now + PURGE
+                self._look_at_log()
             self._trouble.passed("do its regular duties")
         except Exception as error:  # noqa: BLE001 - without the pulse the worker would lose all that it holds
             self._trouble.tell("do its regular duties", error, self.lease.heartbeat)
@@ -69,6 +72,17 @@ class Pulse:
         was_lost, self._is_lost = self._is_lost, not self.lease.renew()
         if self._is_lost and not was_lost:  # once, however long a hand is stuck in what it lost
             logger.warning("worker %s lost its lease: what it held goes to others", self.lease.worker)
+
+    def _look_at_log(self) -> None:
+        """Say when the log of the database grows without end, which fills the disk; again each time it has doubled."""
+        log = Path(f"{self.backend.database.path}-wal")
+        size = log.stat().st_size if log.exists() else 0
+        if size < LOG:
+            self._trouble.passed("keep the log short")
+            return
+        most = LOG << ((size // LOG).bit_length() - 1)
+        why = f"{log} has more than {most / 1e6:.0f} MB: some program has had a transaction open for long (fuser {log})"
+        self._trouble.tell("keep the log short", QueueUnavailable(why), PURGE)
 
     def recover(self) -> None:
         """Take back what is held under claims that ran out; resend what is unknown where its mailer says so, tell of the

@@ -137,8 +137,9 @@ class Worker:
         while jobs := self._door.next():
             try:
                 self._do(jobs)
+                self._trouble.passed("go on with jobs it took")
             except QueueUnavailable as error:
-                self._trouble.tell("give jobs back", error, self.lease.length)
+                self._trouble.tell("go on with jobs it took", error, self.lease.length)
             except BaseException:
                 logger.exception("worker %s: %d jobs were left to their lease", self.id, len(jobs))
             finally:
@@ -148,6 +149,7 @@ class Worker:
     def _let_go(self, token: str) -> None:
         try:
             self.lease.let_go(token)
+            self._trouble.passed("let go of a claim")
         except QueueUnavailable as error:
             self._trouble.tell("let go of a claim", error, self.lease.length)
 

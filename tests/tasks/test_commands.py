@@ -133,13 +133,14 @@ def test_on_a_terminal_a_line_counts(url: str, tmp_path: Path) -> None:
     assert "{" not in shown
 
 
-def test_a_terminated_worker_finishes_what_it_sends(url: str) -> None:
-    """SIGTERM: the mail in DATA is sent, the others are given back, and the worker ends with 0."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminated_worker_finishes_what_it_sends(url: str, number: signal.Signals) -> None:
+    """SIGTERM, or a terminal that is gone: the mail in DATA is sent, the others are given back, and the worker ends with 0."""
     with ScriptedSMTPServer([Rule("BODY", nth=1).hold("go").proceed()]) as server:
         tickets = tasks.enqueue_many(mail() for _ in range(4))
         worker = process(url, server)
         server.wait_for_step("BODY", timeout=30)
-        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(number)
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(0.3)
         server.release("go")
@@ -148,6 +149,19 @@ def test_a_terminated_worker_finishes_what_it_sends(url: str) -> None:
     statuses = [(ticket.refresh(), ticket.status)[1] for ticket in tickets]
     assert statuses.count("accepted") == len(server.commits) == len(said.splitlines())
     assert statuses.count("queued") == 4 - len(server.commits)
+
+
+def test_under_nohup_a_worker_stays(url: str) -> None:
+    """A SIGHUP that is ignored where it starts is ignored: the mails after it are sent as well."""
+    ignored = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)}
+    with ScriptedSMTPServer([Rule("BODY", nth=1).hold("go").proceed()]) as server:
+        tasks.enqueue_many(mail() for _ in range(3))
+        worker = process(url, server, "--until-empty", **ignored)
+        server.wait_for_step("BODY", timeout=30)
+        worker.send_signal(signal.SIGHUP)
+        server.release("go")
+        worker.communicate(timeout=30)
+    assert (worker.returncode, len(server.commits)) == (0, 3)
 
 
 def test_a_second_signal_ends_it_at_once(url: str) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import time
 from concurrent.futures import CancelledError
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from modernmail import Message, tasks
 from modernmail.errors import ConfigurationError, InvalidTask, InvalidValue, MailError, QueueUnavailable
 from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
+from modernmail.tasks.pulse import Pulse
 from modernmail.tasks.sqlite.lease import Lease
 from modernmail.tasks.sqlite.mail import MailStore
 from modernmail.tasks.sqlite.pause import Pauses
@@ -439,6 +441,51 @@ def test_a_full_disk_fills_no_log(
         in lines[0]
     )
     assert "can look for work again" in lines[1]
+
+
+def test_what_was_taken_and_could_not_be_begun_is_told_and_its_end_too(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A commit point that cannot be stored sends nothing; the log names the trouble, and says when it is over."""
+    mail().enqueue()
+    worker = Worker(backend, concurrency=1, until_empty=True)
+    real, refused = worker.lease.commit_point, itertools.count(1)
+
+    def full(*arguments: Any) -> bool:
+        if next(refused) <= 2:
+            raise QueueUnavailable("the queue is full")
+        return real(*arguments)
+
+    monkeypatch.setattr(worker.lease, "commit_point", full)
+    worker.run()
+    assert MailStore(backend).counts() == {"accepted": 1}
+    lines = [record.getMessage() for record in caplog.records if record.name == "modernmail.tasks"]
+    assert ["cannot go on with jobs it took: the queue is full" in line for line in lines] == [True, False]
+    assert "can go on with jobs it took again" in lines[1]
+
+
+def test_a_log_that_grows_without_end_is_told(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody's open transaction keeps SQLite from beginning its log anew: it is named once, once more when the log has
+    doubled, and when it is short again."""
+    monkeypatch.setattr("modernmail.tasks.pulse.PURGE", 0)
+    monkeypatch.setattr("modernmail.tasks.pulse.LOG", 1_000_000)
+    pulse = Pulse(backend, Lease(backend.database, "w", 30), lambda line: None, Trouble("w"))
+    database = backend.database
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT 1 FROM modernmail_job").fetchall()
+        for octets in (1_100_000, 1000, 1000, 1_100_000):
+            database.execute("INSERT INTO modernmail_content (content) VALUES (zeroblob(?))", (octets,))
+            pulse.beat()
+    database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    pulse.beat()
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 3
+    for line, size in zip(lines, ("1 MB", "2 MB"), strict=False):
+        assert f"has more than {size}: some program has had a transaction open for long (fuser " in line
+    assert "can keep the log short again" in lines[2]
 
 
 def test_trouble_is_told_less_and_less_often(
