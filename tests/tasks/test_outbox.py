@@ -783,6 +783,27 @@ def test_dummy_keeps_tickets_and_parcels() -> None:
     assert backend.tickets == backend.parcels == []
 
 
+def test_dummy_takes_what_a_durable_queue_takes() -> None:
+    """A program whose queue is durable is tested as it is: with keys, times and an end, and the ticket found again."""
+    tasks.configure("dummy:")
+    first = mail().enqueue(
+        idempotency_key="order:1", run_after=timedelta(hours=1), expires=timedelta(hours=2)
+    )
+    assert (first.status, first.idempotency_key) == ("queued", "order:1")
+    assert first.next_attempt_at is not None
+    assert first.expires is not None
+    assert first.expires - first.next_attempt_at == timedelta(hours=1)
+    assert mail().enqueue(idempotency_key="order:1") is first
+    assert tasks.get_ticket(first.id) is first
+    with pytest.raises(IdempotencyConflict, match="order:1"):
+        mail(subject="Another").enqueue(idempotency_key="order:1")
+    assert len(tasks.task_backends["default"].parcels) == 1  # type: ignore[attr-defined]
+    with pytest.raises(InvalidTask, match="transaction"):
+        mail().enqueue(connection=object())
+    with pytest.raises(TaskResultDoesNotExist):
+        tasks.get_ticket("nowhere")
+
+
 def test_send_mail_is_queued_like_a_task(backend: SQLiteBackend) -> None:
     """`tasks.send_mail.enqueue` takes the arguments of `send_mail` and returns a ticket."""
     ticket = tasks.send_mail.using(priority=5, idempotency_key="one").enqueue(
