@@ -81,7 +81,7 @@ class Mailers:
                 continue
             if not hasattr(setting, "keys") or "url" not in setting:
                 raise ConfigurationError(
-                    f"mailer {name!r}: must be a URL, a Mailer, or a mapping with at least 'url'"
+                    f"mailer {name!r}: must be a URL (a str), a Mailer, or a mapping with at least 'url'"
                 )
             unknown = [key for key in setting if key not in _KEYS]
             if unknown:

@@ -126,8 +126,8 @@ def test_an_unknown_name_lists_those_there_are() -> None:
     [
         ("smtp://zoe:s3cret@h.example", "a mapping of names to URLs is expected, such as {'default': 'smtp://…'}, not str"),
         (None, "not NoneType"),
-        ({"default": None}, "mailer 'default': must be a URL, a Mailer, or a mapping with at least 'url'"),
-        ({"default": {"host": "h.example"}}, "mailer 'default': must be a URL, a Mailer, or a mapping with at least 'url'"),
+        ({"default": None}, "mailer 'default': must be a URL (a str), a Mailer, or a mapping with at least 'url'"),
+        ({"default": {"host": "h.example"}}, "a Mailer, or a mapping with at least 'url'"),
         ({"default": {"url": "memory:", "user": "zoe"}}, "mailer 'default': no such key as 'user'; there are url, username"),
     ],
 )  # fmt: skip
@@ -178,3 +178,22 @@ def test_message_send_uses_the_mailers() -> None:
     assert asyncio.run(message.asend(using="other")).accepted == ("b@example.com",)
     for name in ("default", "other"):
         assert len(modernmail.mailers[name].backend.outbox) == 1  # type: ignore[attr-defined]
+
+
+def test_a_secret_of_pydantic_is_asked_for_its_text() -> None:
+    """A password that is no text is refused in words that do not show it, and say how settings classes give it."""
+
+    class SecretStr:
+        def get_secret_value(self) -> str:
+            return "hidden"
+
+    setting = {"url": "smtp://mail.example.com", "username": "shop", "password": SecretStr()}
+    configure({"default": setting})
+    with pytest.raises(
+        ConfigurationError, match=r"password must be a str, not SecretStr.*get_secret_value"
+    ) as caught:
+        mailers["default"]
+    assert "hidden" not in str(caught.value)
+    configure({"default": setting | {"password": 12345}})
+    with pytest.raises(ConfigurationError, match="password must be a str, not int"):
+        mailers["default"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..errors import ConfigurationError
 
 
-def check_login(username: str | None, password: str | None) -> None:
+def check_login(username: object, password: object) -> None:
     """Raise `ConfigurationError` for a user name or a password that no mechanism can carry (RFC 4013 2.3).
 
     >>> check_login("zoe", "secret\\n")
@@ -19,6 +19,9 @@ def check_login(username: str | None, password: str | None) -> None:
     for what, text in (("username", username), ("password", password)):
         if text is None:
             continue
+        if not isinstance(text, str):
+            hint = ": pass its get_secret_value()" if hasattr(text, "get_secret_value") else ""
+            raise ConfigurationError(f"the {what} must be a str, not {type(text).__name__}{hint}")
         if any(char < " " or char == "\x7f" for char in text):
             raise ConfigurationError(f"the {what} holds a control character, such as a line break at its end")
         if any("\ud800" <= char <= "\udfff" for char in text):
