@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
 HEARTBEATS = 5  # in the time a lease lives after its last one
 
-_NEXT_HEAD = """SELECT lane, queue, priority, id FROM modernmail_job
-    WHERE phase = 'queued' AND fresh IS NULL AND (lane, queue) > (?, ?) ORDER BY lane, queue, priority DESC, id LIMIT 1"""
+# Not `(lane, queue) > (?, ?)`: SQLite begins at that pair then, and walks over all the jobs that it has.
+_NEXT_HEAD = """SELECT * FROM (SELECT lane, queue, priority, id FROM modernmail_job
+        WHERE phase = 'queued' AND fresh IS NULL AND lane = ?1 AND queue > ?2 ORDER BY queue, priority DESC, id LIMIT 1)
+    UNION ALL SELECT * FROM (SELECT lane, queue, priority, id FROM modernmail_job
+        WHERE phase = 'queued' AND fresh IS NULL AND lane > ?1 ORDER BY lane, queue, priority DESC, id LIMIT 1)
+    LIMIT 1"""
 _CLAIM = f"""UPDATE modernmail_job
     SET phase = 'leased', lease = ?, holder = NULL, attempts = attempts + 1, attempted_at = ?,
         started_at = coalesce(started_at, ?)
