@@ -1,0 +1,73 @@
+"""What TLS says for itself is no word of the server's: sessions outlive it, and nobody runs in circles for it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from faces import faces
+from services.openssl import OpenSSLServer
+
+from modernmail import Mailer, Message
+from modernmail.runtime import run_blocking
+from modernmail.smtp.extensions import Extensions
+from modernmail.smtp.patience import Patience
+from modernmail.smtp.replies import WireFault
+from modernmail.smtp.settings import Settings
+from modernmail.smtp.wires.blocking import BlockingWire
+
+if TYPE_CHECKING:
+    from services.certificates import CertificateAuthority
+
+MAIL = Message("x", "y", from_email="me@example.com", to="you@example.com")
+
+
+@faces
+@pytest.mark.parametrize(("version", "orders"), [("tls1_3", "Kk"), ("tls1_2", "r")])
+def test_what_tls_says_on_an_idle_connection(
+    version: str, orders: str, is_async: bool, certificate_authority: CertificateAuthority
+) -> None:
+    """Keys that are updated and parameters that are agreed on anew: the next mail goes over the same connection."""
+
+    async def under_asyncio() -> None:
+        async with Mailer(url) as mailer:
+            await mailer.asend(MAIL)
+            for order in orders:
+                server.obey(order)  # what it sends is there when the loop looks next
+            await mailer.asend(MAIL)
+
+    with OpenSSLServer(certificate_authority.issue("127.0.0.1"), version) as server:
+        url = f"smtps://127.0.0.1:{server.port}?ca={certificate_authority.ca_file}&timeout=10"
+        if is_async:
+            asyncio.run(under_asyncio())
+        else:
+            with Mailer(url) as mailer:
+                mailer.send(MAIL)
+                for order in orders:
+                    server.obey(order)
+                mailer.send(MAIL)
+        assert [server.commands.count(verb) for verb in (b"EHLO", b"MAIL", b".")] == [1, 2, 2]
+
+
+class Renegotiating(socket.socket):
+    """A socket as it is over TLS 1.2 in a renegotiation that the server does not go on with: room to write, and no use in it."""
+
+    tries = 0
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Want to read first."""
+        self.tries += 1
+        raise ssl.SSLWantReadError
+
+
+def test_a_renegotiation_that_stops_is_waited_for_without_a_rest() -> None:
+    """A write that needs the server's next words is tried again when there are some, not round and round until time is up."""
+    ours, theirs = socket.socketpair()
+    with theirs, Renegotiating(fileno=ours.detach()) as sock:
+        wire = BlockingWire(sock, Extensions({}, ""), Settings("localhost", timeout=0.1))
+        with pytest.raises(WireFault, match="the server took no data"):
+            run_blocking(wire.exchange(b"NOOP\r\n", 1, Patience(0.1)))
+    assert sock.tries < 10
