@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import select
 import signal
 import socket
 import ssl
@@ -291,6 +292,23 @@ def test_a_tls_handshake_that_a_signal_interrupts(tls: str) -> None:
             assert mailer.send(mail).is_complete
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_connection_that_becomes_no_wire_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception just when the session is open: it ends at once, though the exception lives on."""
+
+    def interrupt() -> None:
+        raise Interrupted
+
+    mail = Message("x", "y", from_email="me@example.com", to="you@example.com")
+    with ScriptedSMTPServer() as server, Mailer(server.url()) as mailer:
+        with monkeypatch.context() as patch:
+            patch.setattr(select, "poll", interrupt)
+            with pytest.raises(Interrupted) as interrupted:
+                mailer.send(mail)
+        server.wait_until_idle()
+        assert interrupted.value is not None
+        assert mailer.send(mail).is_complete
 
 
 def shake_hands_halfway(listener: socket.socket, context: ssl.SSLContext, meeting: threading.Barrier) -> bool:

@@ -8,7 +8,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from faces import faces
+from faces import faces, send_each
 from services.openssl import OpenSSLServer
 
 from modernmail import Mailer, Message
@@ -18,6 +18,7 @@ from modernmail.smtp.patience import Patience
 from modernmail.smtp.replies import WireFault
 from modernmail.smtp.settings import Settings
 from modernmail.smtp.wires.blocking import BlockingWire
+from modernmail.testing import ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from services.certificates import CertificateAuthority
@@ -50,6 +51,24 @@ def test_what_tls_says_on_an_idle_connection(
                     server.obey(order)
                 mailer.send(MAIL)
         assert [server.commands.count(verb) for verb in (b"EHLO", b"MAIL", b".")] == [1, 2, 2]
+
+
+@faces
+@pytest.mark.parametrize("tls", ["implicit", "starttls"])
+def test_the_authorities_are_read_once(tls: str, is_async: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading them takes longer than a handshake: it is done for a mailer, not for each of its connections."""
+    made: list[str] = []
+    make = ssl.create_default_context
+
+    def counting(**options: Any) -> ssl.SSLContext:
+        made.append(options["cafile"])
+        return make(**options)
+
+    monkeypatch.setattr(ssl, "create_default_context", counting)
+    with ScriptedSMTPServer(tls=tls) as server:
+        send_each(Mailer(server.url(max_messages=1)), [MAIL] * 3, is_async=is_async)
+        assert len(server.sessions) == 3
+    assert made == [str(server.ca_file)]
 
 
 class Renegotiating(socket.socket):

@@ -53,16 +53,12 @@ class _TLSSocket(ssl.SSLSocket):
             raise
 
 
-def _closing(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.sslsocket_class = _TLSSocket
-    return context
-
-
 class _Client(smtplib.SMTP):
     """smtplib with our reader, so that greeting and EHLO are bounded like everything after them."""
 
-    def __init__(self, settings: Settings, until: float) -> None:
+    def __init__(self, settings: Settings, context: ssl.SSLContext | None, until: float) -> None:
         self.bounds = settings
+        self.context = context
         self.until = until
         self.reader = ReplyReader()
         self.pending: list[Reply] = []
@@ -87,12 +83,19 @@ class _Client(smtplib.SMTP):
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(max(until - monotonic(), 0.001))
-            if self.bounds.tls == "implicit":
-                return _closing(tls_context(self.bounds)).wrap_socket(sock, server_hostname=host)
+            if self.bounds.tls != "implicit":
+                return sock
+            return self.tls_context().wrap_socket(sock, server_hostname=host)
         except BaseException:
             sock.close()
             raise
-        return sock
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Return the context that was given, or else one of its own."""
+        if self.context is None:
+            self.context = tls_context(self.bounds)
+        self.context.sslsocket_class = _TLSSocket
+        return self.context
 
     def send(self, s: Any) -> None:
         """Write within the timeout."""
@@ -138,9 +141,8 @@ class _Opener:
 
     def __init__(self, settings: Settings, context: ssl.SSLContext | None, until: float) -> None:
         self._settings = settings
-        self._context = context
         self.said: list[str] = []
-        self.client = _Client(settings, until)
+        self.client = _Client(settings, context, until)
         self.is_tls = settings.tls == "implicit"
 
     async def connect(self) -> Reply:
@@ -167,7 +169,7 @@ class _Opener:
 
     async def start_tls(self) -> None:
         try:
-            self.client.starttls(context=_closing(self._context or tls_context(self._settings)))
+            self.client.starttls(context=self.client.tls_context())
         except smtplib.SMTPResponseException as error:
             raise SecurityFailed(
                 f"STARTTLS was offered and refused: {self._reply()}",
@@ -207,9 +209,9 @@ async def open_blocking(
         extensions = await open_session(opener, settings)
         sock = opener.client.sock
         assert sock is not None
-        opener.client.sock = None
-        opener.client.file = None
-        return BlockingWire(sock, extensions, settings)
+        wire = BlockingWire(sock, extensions, settings)
+        opener.client.sock = opener.client.file = None  # the wire's now
+        return wire
     except Exception as error:
         is_late = isinstance(error, TimeoutError) and monotonic() >= until
         found = WireFault("timeout", late(settings.deadline or 0.0)) if is_late else error
