@@ -47,7 +47,6 @@ class CeleryBackend(EngineBackend):
     """
 
     scheme = "celery"
-    takes_back = True
 
     def __init__(self, app: Celery, alias: str = "default", *, schedule: Schedule | None = None) -> None:
         from celery.exceptions import Reject
@@ -58,6 +57,9 @@ class CeleryBackend(EngineBackend):
         self.supports_get_result = kind not in ("DisabledBackend", "RPCBackend")
         transport = app.connection_for_write().transport.driver_type
         self.is_redis = transport == "redis"
+        self.takes_back = (
+            transport == "amqp"
+        )  # to give a job back to a Redis that is full ends Celery's worker
         if transport == "amqp":
             app.conf.broker_transport_options = {
                 "confirm_publish": True, **(app.conf.broker_transport_options or {})

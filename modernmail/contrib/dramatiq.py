@@ -10,7 +10,7 @@ Call it where the broker is made, in a module that the workers load::
 Retries are ours, so Dramatiq's own are off: a task that failed is not run again behind our back. RabbitMQ confirms what is
 published to it (`confirm_delivery`), or it would be gone with a broker that goes down or finds it too large. On Redis
 give the broker a `heartbeat_timeout` of a few seconds (its default of a minute is how long a dead worker's
-job waits).
+job waits) and a `maintenance_chance` of 100,000, or it is looked for at one command in a thousand.
 """
 
 from __future__ import annotations

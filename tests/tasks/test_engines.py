@@ -362,12 +362,15 @@ def test_a_broker_that_takes_nothing(engine: Engine, monkeypatch: pytest.MonkeyP
 def test_rabbitmq_confirms_what_it_takes() -> None:
     """Otherwise an enqueue would succeed whose mail a broker that went down, or found it too large, has never had."""
     app = Celery("tests", broker="amqp://localhost")
-    CeleryBackend(app)
+    assert CeleryBackend(app).takes_back
     assert app.conf.broker_transport_options == {"confirm_publish": True}
     other = Celery("tests", broker="amqp://localhost")
     other.conf.broker_transport_options = {"confirm_publish": False, "heartbeat": 5}
     CeleryBackend(other)
     assert other.conf.broker_transport_options == {"confirm_publish": False, "heartbeat": 5}
+    assert not CeleryBackend(
+        Celery("tests", broker="redis://localhost")
+    ).takes_back  # a full one takes nothing
     broker = RabbitmqBroker(url="amqp://localhost")
     DramatiqBackend(broker)
     assert broker.confirm_delivery
