@@ -28,9 +28,9 @@ HEARTBEATS = 5  # in the time a lease lives after its last one
 
 # Not `(lane, queue) > (?, ?)`: SQLite begins at that pair then, and walks over all the jobs that it has.
 _NEXT_HEAD = """SELECT * FROM (SELECT lane, queue, priority, id FROM modernmail_job
-        WHERE phase = 'queued' AND fresh IS NULL AND lane = ?1 AND queue > ?2 ORDER BY queue, priority DESC, id LIMIT 1)
+        WHERE phase = 'queued' AND fresh IS NULL AND lane = ? AND queue > ? ORDER BY queue, priority DESC, id LIMIT 1)
     UNION ALL SELECT * FROM (SELECT lane, queue, priority, id FROM modernmail_job
-        WHERE phase = 'queued' AND fresh IS NULL AND lane > ?1 ORDER BY lane, queue, priority DESC, id LIMIT 1)
+        WHERE phase = 'queued' AND fresh IS NULL AND lane > ? ORDER BY lane, queue, priority DESC, id LIMIT 1)
     LIMIT 1"""
 _CLAIM = f"""UPDATE modernmail_job
     SET phase = 'leased', lease = ?, holder = NULL, attempts = attempts + 1, attempted_at = ?,
@@ -178,7 +178,8 @@ def _best_head(
     best: tuple[int, int] | None = None
     found: tuple[str, str] | None = None
     place = ("", "")
-    while (row := connection.execute(_NEXT_HEAD, place).fetchone()) is not None:
+    # Plain question marks: for `?1` the first releases of Python 3.12 warn, as if it were a name.
+    while (row := connection.execute(_NEXT_HEAD, (*place, place[0])).fetchone()) is not None:
         place = (row[0], row[1])
         order = (-row[2], row[3])
         if row[0] not in skipped and (queues is None or row[1] in queues) and (best is None or order < best):
