@@ -46,10 +46,12 @@ async def send(
     """Send one mail and write into its ticket what became of it; a failure is logged, as nobody waits for it."""
     ticket.phase = "leased"
     ticket.attempts += 1
+    is_told = True  # by the mailer's own record
     try:
         receipt = await deliver(parcel)
     except MailError as error:
         found = getattr(error, "receipt", None)
+        is_told = found is not None
         receipt = found or Receipt(None, parcel.envelope, Outcome("deferred", reason=str(error)), error=error)
     except Exception as error:
         # A layer's fault, say; it may have come after the mail was sent.
@@ -59,7 +61,9 @@ async def send(
     ticket.state = merged(ticket.state, receipt, time.time())
     phase = phase_of(parcel.envelope.recipients, ticket.state)
     ticket.phase = "ended" if phase == "waiting" else phase
-    if receipt.refused:
+    if receipt.refused and is_told:
+        logger.warning("mail %s is not tried again: its queue ends with the process", parcel.message_id)
+    elif receipt.refused:
         told = ", ".join(f"{name} ({outcome})" for name, outcome in receipt.refused.items())
         logger.error("mail %s was not accepted for %s; it is not tried again", parcel.message_id, told)
     mail_finished.send(backend, ticket)
