@@ -12,15 +12,18 @@ from faces import faces, send_each
 from services.openssl import OpenSSLServer
 
 from modernmail import Mailer, Message
+from modernmail.errors import ConnectFailed
 from modernmail.runtime import run_blocking
 from modernmail.smtp.extensions import Extensions
 from modernmail.smtp.patience import Patience
 from modernmail.smtp.replies import WireFault
 from modernmail.smtp.settings import Settings
 from modernmail.smtp.wires.blocking import BlockingWire
-from modernmail.testing import ScriptedSMTPServer
+from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from services.certificates import CertificateAuthority
 
 MAIL = Message("x", "y", from_email="me@example.com", to="you@example.com")
@@ -69,6 +72,23 @@ def test_the_authorities_are_read_once(tls: str, is_async: bool, monkeypatch: py
         send_each(Mailer(server.url(max_messages=1)), [MAIL] * 3, is_async=is_async)
         assert len(server.sessions) == 3
     assert made == [str(server.ca_file)]
+
+
+@faces
+@pytest.mark.parametrize("tls", [None, "implicit", "starttls"])
+@pytest.mark.parametrize("end", [Rule.close, Rule.reset], ids=["closed", "reset"])
+def test_a_session_that_ends_as_it_is_opened(
+    end: Callable[[Rule], Rule], tls: str | None, is_async: bool
+) -> None:
+    """Behind the last reply to the opening comes the end: it is heard, not waited out."""
+    last = end(Rule("AUTH").reply("235 2.7.0 welcome"))
+    with ScriptedSMTPServer([last], tls=tls, credentials={"me": "secret"}) as server:
+        options = {"tls": "off"} if tls is None else {}  # a password in clear wants to be asked for
+        url = server.url(username="me", password="secret", timeout=5, **options)
+        for _ in range(5):
+            with pytest.raises(ConnectFailed) as failed:
+                send_each(Mailer(url), [MAIL], is_async=is_async)
+            assert "no reply within" not in str(failed.value)
 
 
 class Renegotiating(socket.socket):

@@ -160,8 +160,10 @@ async def open_asyncio(
     try:
         extensions = await _surely(opener, settings, until)
         transport = opener.client.transport
-        if transport is None:
-            raise WireFault("closed", "the server closed the connection")
+        if transport is None or transport.is_closing():
+            raise WireFault(
+                "closed", "the server closed the connection"
+            )  # which a wire would not be told any more
         opener.check()
         return AsyncioWire(transport, extensions, settings)  # type: ignore[arg-type]
     except BaseException as error:
