@@ -1,7 +1,8 @@
 """Every fault of the corpus, played against the SMTP backend: what became of each recipient is told rightly.
 
-By default a row runs sync and async, in one mode each, the modes taking turns from row to row; `nox -s faults`
-runs every row in every mode. Rows that must run into a timeout are played beside the others, some at a time.
+By default a row runs sync and async, in one mode each, the modes taking turns from row to row, and every other row once
+over TLS; `nox -s faults` runs every row in every mode, with TLS and without. Rows that must run into a timeout are played
+beside the others, some at a time.
 """
 
 from __future__ import annotations
