@@ -215,9 +215,8 @@ class Parts:
 
 def _listed(items: Any, argument: str, error: type[InvalidValue]) -> Iterable[Any]:
     """Return the items; raise when what should hold them is one of them, or no list at all."""
-    is_one = any(
-        hasattr(items, name) for name in ("get_content_type", "keys", "casefold", "read")
-    )  # text or a file
+    # Text, a file, a mapping or a message: one item, not a list of them.
+    is_one = any(hasattr(items, name) for name in ("get_content_type", "keys", "casefold", "read"))
     if is_one or not hasattr(items, "__iter__") or isinstance(items, (bytes, bytearray, memoryview)):
         raise error(argument, items, "must be a list")
     return items  # type: ignore[no-any-return]

@@ -144,9 +144,8 @@ class Pool:
             self._idle.remove(one)
         if action == "wait" and not self._waits_for_itself(holder):
             turn = _Turn(holder, io.signal())
-            self._waiting.append(
-                turn
-            )  # nothing is idle, and no place is free, while somebody is in this line
+            # Nothing is idle, and no place is free, while somebody is in this line.
+            self._waiting.append(turn)
             return turn
         if wire is not None:
             self._idle.remove(wire)

@@ -57,9 +57,8 @@ class CeleryBackend(EngineBackend):
         self.supports_get_result = kind not in ("DisabledBackend", "RPCBackend")
         transport = app.connection_for_write().transport.driver_type
         self.is_redis = transport == "redis"
-        self.takes_back = (
-            transport == "amqp"
-        )  # to give a job back to a Redis that is full ends Celery's worker
+        # To give a job back to a Redis that is full ends Celery's worker.
+        self.takes_back = transport == "amqp"
         if transport == "amqp":
             app.conf.broker_transport_options = {
                 "confirm_publish": True, **(app.conf.broker_transport_options or {})

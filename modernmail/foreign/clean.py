@@ -32,9 +32,8 @@ def verbatim_leaf(mail: ReadMail, fields: Fields) -> Leaf:
     root = mail.root
     octets = with_line_ends(root.raw)
     as_they_stood = [as_it_stood(name, raw) for name, raw in fields]
-    has_bare_cr = root.raw.count(b"\r") != root.raw.count(
-        b"\r\n"
-    )  # a line end for some readers, not for others
+    # A lone CR is a line end for some readers, and not for others.
+    has_bare_cr = root.raw.count(b"\r") != root.raw.count(b"\r\n")
     is_binary = any(part.field("Content-Transfer-Encoding").lower() == "binary" for part in root.walk())
     if has_bare_cr or is_binary or not is_carriable(octets) or None in as_they_stood:
         head, octets = _rebuilt(root, fields, is_seven_bit=False, depth=0)

@@ -90,9 +90,8 @@ class ReadMail:
 
     def _body(self, media_type: str) -> Part | None:
         for part in self.leaves:
-            kind = (
-                "text/plain" if part.media_type.startswith("multipart/") else part.media_type
-            )  # a broken one
+            # A leaf that says it is a multipart is a broken one.
+            kind = "text/plain" if part.media_type.startswith("multipart/") else part.media_type
             if kind == media_type and part.disposition != "attachment" and not part.filename:
                 return part
         return None

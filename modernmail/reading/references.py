@@ -83,10 +83,11 @@ def find_codes(mail: ReadMail) -> list[str]:
     found: dict[str, int] = {}
     for word in list(_CODE_WORDS.finditer(text))[:MOST_REFERENCES]:
         distances = [
+            # "1234 is your code".
             (
                 start - word.end() if start >= word.end() else 2 * (word.start() - end),
                 code,
-            )  # "1234 is your code"
+            )
             for start, end, code in candidates
         ]
         distance, code = min(distances, default=(_NEAR + 1, ""))

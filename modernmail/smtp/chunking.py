@@ -56,9 +56,8 @@ class ChunkedPipeline(Pipeline):
             content = transaction.delivery.parcel.content
             size += content.size
             if batch and (size > WHOLE or content.is_streamed):
-                self._backlog.strand(
-                    transaction.delivery, transaction.addresses
-                )  # it goes with the next ones
+                # It goes with the next ones.
+                self._backlog.strand(transaction.delivery, transaction.addresses)
                 break
             batch.append(transaction)
             if content.is_streamed or size >= WHOLE or len(batch) >= self._settings.window:

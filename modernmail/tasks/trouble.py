@@ -59,9 +59,8 @@ class Trouble:
         with self._lock:
             now = time.monotonic()
             if now >= told.until:
-                self._told.pop(
-                    what, None
-                )  # the next time is another trouble; before, it is the same one, coming and going
+                # The next time is another trouble; before, it is the same one, coming and going.
+                self._told.pop(what, None)
             if told.is_over:
                 return
             told.is_over = True

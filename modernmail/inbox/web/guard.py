@@ -59,9 +59,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
                 if scope["path"].startswith(_REPORTS):
-                    given.add(
-                        b"cross-origin-resource-policy"
-                    )  # the frame's origin is opaque: foreign to itself
+                    # The frame's origin is opaque: foreign to itself.
+                    given.add(b"cross-origin-resource-policy")
                 added = [(name, value) for name, value in _HEADERS.items() if name not in given]
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)

@@ -220,9 +220,8 @@ class AsyncioWire(asyncio.BufferedProtocol):
             self._fail(closing(replies))
             return
         if outgoing is not None and not outgoing.is_ended and got > outgoing.early:
-            del replies[
-                outgoing.early + 1 :
-            ]  # what it answers to is the content; whatever follows answers nothing
+            # What it answers to is the content; whatever follows answers nothing.
+            del replies[outgoing.early + 1 :]
             self._fail(WireFault("closed", "the server answered before the content was complete"))
             return
         self._seen = got

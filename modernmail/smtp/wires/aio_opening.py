@@ -160,10 +160,9 @@ async def open_asyncio(
     try:
         extensions = await _surely(opener, settings, until)
         transport = opener.client.transport
+        # A wire on a transport that has ended already would not be told any more.
         if transport is None or transport.is_closing():
-            raise WireFault(
-                "closed", "the server closed the connection"
-            )  # which a wire would not be told any more
+            raise WireFault("closed", "the server closed the connection")
         opener.check()
         return AsyncioWire(transport, extensions, settings)  # type: ignore[arg-type]
     except BaseException as error:

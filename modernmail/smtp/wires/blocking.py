@@ -165,9 +165,8 @@ class BlockingWire:
                         if event & ~select.POLLOUT:
                             self._read_some()  # once: who floods must not hold us here past the deadline
                     if outgoing is not None and not outgoing.is_ended and len(replies) > outgoing.early:
-                        del replies[
-                            outgoing.early + 1 :
-                        ]  # it answers to the content; what follows answers nothing
+                        # It answers to the content; what follows answers nothing.
+                        del replies[outgoing.early + 1 :]
                         raise WireFault("closed", "the server answered before the content was complete")
                     if len(replies) > count:
                         del replies[count:]

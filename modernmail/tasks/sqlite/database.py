@@ -133,9 +133,8 @@ class Database:
     def together(self, *statements: tuple[str, tuple[object, ...]]) -> list[int]:
         """Run statements that write as one transaction under NORMAL, and return how many rows each changed."""
         if len(statements) == 1:
-            return [
-                self.execute(*statements[0], durable=False)
-            ]  # a transaction as it is, in a third of the calls
+            # A transaction as it is, in a third of the calls.
+            return [self.execute(*statements[0], durable=False)]
         with self.lock:
             connection = self._for(False)
             execute = connection.execute

@@ -243,10 +243,11 @@ def insert_alike(
     for at in range(0, len(payloads), _MOST):
         part = payloads[at : at + _MOST]
         if signed is None:
+            # SQLite cuts the text of the array into those of the objects in it.
             sql, values = (
                 INSERT_UNSIGNED,
                 part,
-            )  # SQLite cuts the text of the array into those of the objects in it
+            )
         else:
             texts = [dumps(payload) for payload in part]
             sql, values = INSERT_ALIKE, [(text, signed(text)) for text in texts]
