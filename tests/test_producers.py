@@ -170,6 +170,7 @@ def test_an_idle_connection_is_tried_before_bdat(is_async: bool, monkeypatch: py
 
 
 @faces
+@pytest.mark.usefixtures("clock")
 def test_a_producer_that_fails_leaves_nobody_without_a_receipt(is_async: bool) -> None:
     """What was pulled into a batch before the producer raised is deferred, and told."""
 

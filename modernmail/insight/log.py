@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
+from weakref import WeakValueDictionary
 
 from ..errors import InvalidValue
 
@@ -26,7 +27,15 @@ _INFO, _WARNING, _ERROR = 20, 30, 40  # as in logging
 _NAMED = 10  # recipients that one record names
 
 _logger: Logger | None = None
-_writing: set[int] = set()  # the threads in which handlers have a record of ours
+
+
+class _Writing:
+    """One record that is being written."""
+
+
+# The threads in which handlers have a record of ours. Weak, as a signal's exception may come at any line: what it leaves behind
+# goes with the call, and no thread is silent for ever.
+_writing: WeakValueDictionary[int, _Writing] = WeakValueDictionary()
 
 
 def logs_all() -> bool:
@@ -45,11 +54,11 @@ def log_receipt(receipt: Receipt, hosts: tuple[str, ...]) -> None:
     me = get_ident()
     if me in _writing or not _modernmail().isEnabledFor(level):
         return
-    _writing.add(me)
+    writing = _writing[me] = _Writing()
     try:
         _write(level, receipt, counts, hosts)
     finally:
-        _writing.discard(me)
+        del _writing[me], writing
 
 
 def _write(level: int, receipt: Receipt, counts: dict[str, int], hosts: tuple[str, ...]) -> None:

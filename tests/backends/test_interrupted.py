@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from interrupting import Interrupted, raising_at
 
 from modernmail import Mailer, Message, Receipt
 from modernmail.testing import ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
 
 # Interrupted right at its beginning, a coroutine is never begun.
 pytestmark = pytest.mark.filterwarnings(
@@ -21,39 +20,6 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 _numbers = count(1)
-
-
-class Interrupted(BaseException):
-    """What the handler raises."""
-
-
-def raising_at(number: int, act: Callable[[], object]) -> bool:
-    """Call `act`, and raise at the line of the library that is executed as the `number`th; return whether there was one."""
-    lines = 0
-
-    def on_line(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal lines
-        if event == "line":
-            lines += 1
-            if lines == number:
-                sys.settrace(None)
-                raise Interrupted
-        return on_line
-
-    def on_call(frame: FrameType, event: str, _: Any) -> Any:
-        name = frame.f_globals.get("__name__", "")
-        is_ours = name.startswith("modernmail.") and not name.startswith("modernmail.testing")
-        return on_line if is_ours else None
-
-    before = sys.gettrace()
-    sys.settrace(on_call)
-    try:
-        act()
-    except Interrupted:
-        return True
-    finally:
-        sys.settrace(before)
-    return lines >= number
 
 
 def letters(many: int) -> list[Message]:

@@ -10,11 +10,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from interrupting import raising_at
 
 from modernmail import Backend, Mailer, Message, Receipt
 from modernmail.backends.failover import Failover
 from modernmail.errors import ConfigurationError, ConnectFailed, DeliveryError
 from modernmail.insight import events, subscribe
+from modernmail.insight.log import log_receipt
 from modernmail.layers import Layer, MemorySuppressions, RateLimit, Redirect, Retry, Stop, Suppress
 from modernmail.outcome import Outcome
 from modernmail.reply import Reply
@@ -520,6 +522,21 @@ def test_a_log_that_is_mailed_comes_to_an_end(caplog: pytest.LogCaptureFixture, 
         logging.getLogger().removeHandler(handler)
     assert len(found) == 2
     assert "ops@example.com" not in caplog.text
+
+
+def test_a_log_that_is_interrupted_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Wherever a signal's exception ends the writing of a record, the next one is written."""
+
+    def write() -> None:
+        log_receipt(receipt, ())
+
+    receipt = Mailer("memory:").send(hello())
+    caplog.set_level(logging.INFO, "modernmail")
+    number = 1
+    while raising_at(number, write):
+        assert len(records(caplog, write)) == 1, f"after line {number}"
+        number += 1
+    assert number > 10
 
 
 def test_an_invalid_message_is_logged_without_its_value(caplog: pytest.LogCaptureFixture) -> None:
