@@ -8,9 +8,9 @@ Call it where the broker is made, in a module that the workers load::
     modernmail.tasks.configure(DramatiqBackend(broker))
 
 Retries are ours, so Dramatiq's own are off: a task that failed is not run again behind our back. RabbitMQ confirms what is
-published to it (`confirm_delivery`), or it would be gone with a broker that goes down or finds it too large. On Redis
-give the broker a `heartbeat_timeout` of a few seconds (its default of a minute is how long a dead worker's
-job waits) and a `maintenance_chance` of 100,000, or it is looked for at one command in a thousand.
+published to it (`confirm_delivery`), or it would be gone with a broker that goes down or finds it too large. On Redis what
+a dead worker had is looked for at one command in ten, not in a thousand (`maintenance_chance`, unless you chose one); give the
+broker a `heartbeat_timeout` of a few seconds: its default of a minute is how long a dead worker's job waits.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 ACTOR = "modernmail_perform"
 KEPT = 7 * 86_400_000  # milliseconds
+# Of a million commands to Redis, those that look for a dead worker's jobs: Dramatiq's number, and ours.
+_SELDOM, _OFTEN = 1_000, 100_000
 
 
 class DramatiqBackend(EngineBackend):
@@ -50,6 +52,8 @@ class DramatiqBackend(EngineBackend):
         self.broker = broker
         if hasattr(broker, "confirm_delivery"):
             broker.confirm_delivery = True
+        if getattr(broker, "maintenance_chance", None) == _SELDOM:
+            broker.maintenance_chance = _OFTEN
         self._results = _results_of(broker)
         self.supports_get_result = self._results is not None
         if ACTOR in broker.actors:

@@ -17,10 +17,8 @@ from modernmail.tasks import Schedule
 
 address = os.environ["TEST_BROKER"]
 broker: dramatiq.Broker
-if address.startswith("redis:"):
-    broker = RedisBroker(url=address, heartbeat_timeout=3000, maintenance_chance=1_000_000)
-else:
-    broker = RabbitmqBroker(url=address)
+is_redis = address.startswith("redis:")
+broker = RedisBroker(url=address, heartbeat_timeout=3000) if is_redis else RabbitmqBroker(url=address)
 broker.add_middleware(Results(backend=RedisBackend(url=os.environ["TEST_RESULTS"])))
 dramatiq.set_broker(broker)
 schedule = Schedule.from_text(os.environ.get("TEST_RETRY", "60"), patience=3600)
