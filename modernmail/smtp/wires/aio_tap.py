@@ -8,16 +8,13 @@ Rules of the file: nothing that comes in is missed, from the first octet; what i
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import aiosmtplib
 
 from ..replies import ReplyReader, WireFault
-from .race import aconnect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable
     from typing import Any
 
@@ -86,21 +83,8 @@ class _TappingLoop:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
 
-    async def create_connection(
-        self,
-        made: Callable[[], asyncio.Protocol],
-        host: str,
-        port: int,
-        *,
-        ssl: ssl.SSLContext | None = None,
-        **options: Any,
-    ) -> Any:
-        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        sock = await aconnect(found, self._loop)
-        name = host if ssl else None
-        return await self._loop.create_connection(
-            lambda: self._tapped(made()), sock=sock, ssl=ssl, server_hostname=name, **options
-        )
+    def create_connection(self, made: Callable[[], asyncio.Protocol], **where: Any) -> Awaitable[Any]:
+        return self._loop.create_connection(lambda: self._tapped(made()), **where)
 
     def create_unix_connection(self, made: Callable[[], asyncio.Protocol], **where: Any) -> Awaitable[Any]:
         return self._loop.create_unix_connection(lambda: self._tapped(made()), **where)

@@ -1,4 +1,4 @@
-"""Connecting to a host of several addresses: the first one that answers has it (RFC 8305), blocking or under asyncio.
+"""Connecting to a host of several addresses: the first one that answers has it (RFC 8305), for programs that block.
 
 The next address is tried when one fails, or has not answered for a quarter of a second: one that swallows packets, as IPv6
 does where it is half set up, costs that and not the whole timeout.
@@ -18,7 +18,6 @@ from typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
 Address = tuple[Any, ...]  # as `getaddrinfo` gives it
@@ -93,42 +92,3 @@ def _answered(trying: Sequence[socket.socket], seconds: float) -> list[socket.so
         for sock in trying:
             selector.register(sock, selectors.EVENT_WRITE, sock)
         return [key.data for key, _ in selector.select(seconds)]
-
-
-async def aconnect(found: Sequence[Address], loop: asyncio.AbstractEventLoop) -> socket.socket:
-    """Return a socket, as `connect` does; how long that may take is the caller's to say."""
-    import asyncio
-
-    waiting = in_turns(found)
-    trying: set[asyncio.Task[socket.socket]] = set()
-    failure: BaseException = OSError("the host has no address")
-    try:
-        while waiting or trying:
-            if waiting:
-                trying.add(loop.create_task(_connected(waiting.pop(0), loop)))
-            done, _ = await asyncio.wait(
-                trying, timeout=_DELAY if waiting else None, return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in done:
-                trying.remove(task)
-                error = task.exception()
-                if error is None:
-                    return task.result()
-                failure = error
-        raise failure
-    finally:
-        for task in trying:
-            if not task.cancel() and not task.cancelled() and task.exception() is None:
-                task.result().close()  # it answered as the race was over
-
-
-async def _connected(address: Address, loop: asyncio.AbstractEventLoop) -> socket.socket:
-    family, kind, protocol, _, where = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setblocking(False)
-        await loop.sock_connect(sock, where)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
