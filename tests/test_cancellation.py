@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from arrival import wait_for_news, wait_for_request
 from faults.notary import Notary
+from interrupting import Interrupted
 
 from modernmail import AsyncSending, Mailer, Message
 from modernmail.errors import DeliveryError
@@ -132,7 +133,7 @@ def untrue(mails: list[Message], receipts: list[Any] | None, notary: Notary) -> 
 async def play(seeds: range, authority: CertificateAuthority | None) -> None:
     """Play these schedules over one mailer, and judge them."""
     random = Random(seeds.start)
-    context = None if authority is None else server_context(authority)
+    context = None if authority is None else authority.issue().context()
     async with Notary(random, chunking=random.random() < 0.3, context=context) as notary:
         pool = random.randint(1, 3)
         options = [
@@ -162,14 +163,6 @@ async def play(seeds: range, authority: CertificateAuthority | None) -> None:
             await asyncio.sleep(0.005)
         assert not told, f"{url}\n" + "\n".join(told)
         assert notary.open == 0, f"{url}: seeds {seeds}: {notary.open} connections are left open"
-
-
-def server_context(authority: CertificateAuthority) -> ssl.SSLContext:
-    """Return a server's TLS, with a new certificate."""
-    issued = authority.issue()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(issued.chain_file, issued.key_file)
-    return context
 
 
 def play_all(first: int, count: int, authority: CertificateAuthority | None = None) -> None:
@@ -216,10 +209,6 @@ def test_a_reply_that_comes_as_the_task_is_cancelled_is_no_other_mails() -> None
     first = next(receipt for receipt in sending.unsent if receipt.position == 0)
     assert {outcome.status for outcome in first.recipients.values()} == {"accepted"}
     assert sending.tally.rejected == 0
-
-
-class Interrupted(BaseException):
-    """What a signal handler raises, as Ctrl-C does."""
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
@@ -343,7 +332,7 @@ def test_a_cancellation_as_the_tls_handshake_ends(
     certificate_authority: CertificateAuthority, turns: int
 ) -> None:
     """The connection is dropped at once, whether or not the server answers a farewell."""
-    context = server_context(certificate_authority)
+    context = certificate_authority.issue().context()
     meeting = threading.Barrier(2)
 
     async def run() -> bool:

@@ -21,7 +21,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError, QueueUnavailable
-from modernmail.tasks.engine import EngineBackend
+from modernmail.tasks.engine import LONGEST_JOB, EngineBackend
 from modernmail.tasks.modulepath import resolve
 from modernmail.tasks.trouble import Trouble
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("modernmail.tasks")
 
 JOB = "modernmail.perform"
-LIMIT = 5400.0  # seconds for a job, beyond every time-out of a mail; it can put itself off in a minute more
 REDIS_VISIBILITY = 3600.0  # seconds: Celery's default
 
 
@@ -83,8 +82,8 @@ class CeleryBackend(EngineBackend):
             reject_on_worker_lost=True,
             ignore_result=True,
             max_retries=None,
-            soft_time_limit=LIMIT,
-            time_limit=LIMIT + 60,
+            soft_time_limit=LONGEST_JOB,
+            time_limit=LONGEST_JOB + 60,  # it can put itself off in a minute more
         )
         if self.is_redis and known is None:
             from celery.signals import worker_ready

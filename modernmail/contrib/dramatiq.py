@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError
-from modernmail.tasks.engine import EngineBackend
+from modernmail.tasks.engine import LONGEST_JOB, EngineBackend
 
 from .celery import find_app
 
@@ -59,11 +59,10 @@ class DramatiqBackend(EngineBackend):
         if ACTOR in broker.actors:
             self._actor = broker.actors[ACTOR]
             return
-        # A slip is handed back only when its worker dies; an hour and a half is beyond every time-out of a
-        # mail.
+        # A slip is handed back only when its worker dies.
         options: dict[str, Any] = {"max_retries": 0} if _has(broker, "max_retries") else {}
         if _has(broker, "time_limit"):
-            options["time_limit"] = 5_400_000
+            options["time_limit"] = round(LONGEST_JOB * 1000)
         self._actor = dramatiq.actor(self.perform, broker=broker, actor_name=ACTOR, **options)
 
     def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:

@@ -83,11 +83,8 @@ def find_codes(mail: ReadMail) -> list[str]:
     found: dict[str, int] = {}
     for word in list(_CODE_WORDS.finditer(text))[:MOST_REFERENCES]:
         distances = [
-            # "1234 is your code".
-            (
-                start - word.end() if start >= word.end() else 2 * (word.start() - end),
-                code,
-            )
+            # A code before its word counts twice the distance: "1234 is your code".
+            (start - word.end() if start >= word.end() else 2 * (word.start() - end), code)
             for start, end, code in candidates
         ]
         distance, code = min(distances, default=(_NEAR + 1, ""))

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modernmail.tasks")
 
+LONGEST_JOB = 5400.0  # seconds for a job of an engine that limits them: beyond every time-out of a mail
 SORRY = 5.0  # seconds between two tries to hand a slip on to a broker that is away
 
 

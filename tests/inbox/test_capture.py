@@ -396,20 +396,12 @@ def test_ids_sort_by_time() -> None:
     assert [mail_id[:8] for mail_id in ids] == sorted(mail_id[:8] for mail_id in ids)
 
 
-def tls_context(authority: CertificateAuthority) -> ssl.SSLContext:
-    """A server's TLS, by the test authority."""
-    certificate = authority.issue()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.chain_file, certificate.key_file)
-    return context
-
-
 def test_starttls(certificate_authority: CertificateAuthority) -> None:
     """STARTTLS is offered and kept with the mail; what was said before it counts no more; a login waits for it."""
     store = MemoryStore()
     trusted = ssl.create_default_context(cafile=certificate_authority.ca_file)
     options = {
-        "tls": tls_context(certificate_authority),
+        "tls": certificate_authority.issue().context(),
         "require_tls": True,
         "credentials": {"zoe": "right"},
     }
@@ -435,7 +427,7 @@ def test_starttls(certificate_authority: CertificateAuthority) -> None:
 def test_a_mail_begun_before_starttls_is_forgotten(certificate_authority: CertificateAuthority) -> None:
     """A transaction does not survive STARTTLS."""
     trusted = ssl.create_default_context(cafile=certificate_authority.ca_file)
-    context = tls_context(certificate_authority)
+    context = certificate_authority.issue().context()
     with (
         CaptureServer.threaded(MemoryStore(), tls=context) as server,
         smtplib.SMTP(server.host, server.port) as client,

@@ -244,10 +244,7 @@ def insert_alike(
         part = payloads[at : at + _MOST]
         if signed is None:
             # SQLite cuts the text of the array into those of the objects in it.
-            sql, values = (
-                INSERT_UNSIGNED,
-                part,
-            )
+            sql, values = INSERT_UNSIGNED, part
         else:
             texts = [dumps(payload) for payload in part]
             sql, values = INSERT_ALIKE, [(text, signed(text)) for text in texts]

@@ -19,17 +19,17 @@ class WalSize:
     has its length, commits overwrite it. A process that writes now and then is spared the trouble.
     """
 
-    __slots__ = ("_path", "commits", "is_settled")
+    __slots__ = ("_commits", "_path", "is_settled")
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.commits = 0
+        self._commits = 0
         self.is_settled = False
 
     def count(self, connection: sqlite3.Connection) -> None:
         """Count a durable commit."""
-        self.commits += 1
-        if self.commits < _MANY or self.is_settled or connection.in_transaction:
+        self._commits += 1
+        if self._commits < _MANY or self.is_settled or connection.in_transaction:
             return
         self.is_settled = True
         try:
