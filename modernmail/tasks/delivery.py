@@ -96,7 +96,8 @@ class Delivery:
         self._told = told
         self._connected: Callable[[], None] | None = connected
         self.was_answered = False  # a server has said something: the mailer can connect and log in
-        self._begun: list[tuple[Job, list[str]]] = []  # with the recipients, in the order of their positions
+        # With the recipients, in the order of their positions.
+        self._begun: list[tuple[Job, tuple[str, ...]]] = []
         self._current: dict[str, Job] = {}  # by Message-ID
         self._unmarked: int | None = None  # whose commit point could not be stored: nothing was sent
         self._heard: list[tuple[Mailer, Receipt, float]] = []  # and when; nothing is made of it yet
@@ -193,7 +194,7 @@ class Delivery:
             logger.error("mail %x cannot be sent: %s", job.id, error)
             self._end(job, "rejected", f"{type(error).__name__}: {error}")
             return None
-        recipients = list(parcel.envelope.recipients)
+        recipients = parcel.envelope.recipients
         if job.outcome is not None:
             state = state_of(job, recipients)
             names = pending(recipients, state)
@@ -250,12 +251,14 @@ class Delivery:
 
     def _outcome(self, mailer: Mailer, receipt: Receipt) -> None:
         job, recipients = self._begun[receipt.position]
+        outcomes = receipt.recipients
         if not self.was_answered:
-            outcomes = receipt.recipients.values()
-            self.was_answered = any(one.reply is not None or one.status == "accepted" for one in outcomes)
+            self.was_answered = any(
+                one.reply is not None or one.status == "accepted" for one in outcomes.values()
+            )
         if self._ledger.is_settled(job):
             return
-        if job.outcome is None and receipt.is_complete and len(receipt.recipients) == len(recipients):
+        if job.outcome is None and receipt.is_complete and tuple(outcomes) == recipients:
             # Nearly every mail: everybody accepted at the first attempt.
             self._enter(job, "accepted", merged({}, receipt, time.time()))
             return

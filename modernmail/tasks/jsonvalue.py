@@ -38,6 +38,22 @@ def _made() -> Callable[[JSONValue], str]:
     return encoder.encode
 
 
+_decoder = json.JSONDecoder()
+
+
+def loads(text: str) -> JSONValue:
+    """Return the value of what `dumps` wrote, and of any JSON; `ValueError` when it is none.
+
+    >>> loads(dumps({"a": [1, "ä"]})), loads(" 1 ")
+    ({'a': [1, 'ä']}, 1)
+    """
+    if text[:1] == "{":
+        value, end = _decoder.raw_decode(text)
+        if end == len(text):
+            return value
+    return json.loads(text)
+
+
 dumps = _made()  # the JSON of a value made of dicts, lists and atoms: ASCII, without spaces
 
 

@@ -8,19 +8,18 @@ and how it looked.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modernmail.content import Content, Octets
+from modernmail.content import Content, Octets, content_of_one
 from modernmail.envelope import Envelope
 from modernmail.errors import InvalidAttachment, PayloadRejected
 from modernmail.mime.transfer import StreamedBody
-from modernmail.parcel import Parcel
+from modernmail.parcel import Parcel, parcel_of
 from modernmail.source import FileSource
 
-from .jsonvalue import dumps
+from .jsonvalue import dumps, loads
 from .recipients import STATUSES
 from .signature import sign, verify
 from .sqlite.job import NewJob
@@ -93,7 +92,7 @@ def unpack(job: Job, data: bytes | None, signing_key: str | None) -> Parcel:
         raise PayloadRejected("the content of the mail is gone from the queue")
     verify(signing_key, job.signature, job.name, job.payload, data)
     try:
-        payload = json.loads(job.payload)
+        payload = loads(job.payload)
         version = payload["v"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PayloadRejected(f"the payload cannot be read: {error!r}") from error
@@ -117,7 +116,7 @@ def described(job: Job) -> tuple[str, Envelope]:
     A payload that nobody can read has one recipient, `UNREADABLE`.
     """
     try:
-        payload = json.loads(job.payload)
+        payload = loads(job.payload)
         return str(payload["message_id"]), Envelope.from_dict(payload["envelope"])
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
         return job.name, Envelope("", [UNREADABLE])
@@ -149,10 +148,10 @@ def _parcel(payload: dict[str, Any], data: bytes) -> Parcel:
     envelope = Envelope.from_dict(payload["envelope"])
     parts = payload.get("parts")
     if parts is None:
-        content = Content.of(data, is_8bit=is_8bit, is_utf8=is_utf8)
+        content = content_of_one(data, is_8bit=is_8bit, is_utf8=is_utf8)
     else:
         content = Content(_pieces(parts, data), is_8bit=is_8bit, is_utf8=is_utf8)
-    return Parcel(envelope, content, payload["message_id"])
+    return parcel_of(envelope, content, payload["message_id"])
 
 
 def digest(parcel: Parcel, mailer: str) -> bytes:

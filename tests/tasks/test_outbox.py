@@ -25,14 +25,16 @@ from modernmail.errors import (
     QueueError,
     TaskResultDoesNotExist,
 )
+from modernmail.layers import Redirect
 from modernmail.layers.layer import Layer
+from modernmail.receipt import Outcome, Reply
 from modernmail.registry import mailers
 from modernmail.tasks import Schedule
 from modernmail.tasks.pulse import Pulse
 from modernmail.tasks.recipients import STATUSES, merged
 from modernmail.tasks.signals import mail_enqueued, mail_finished
 from modernmail.tasks.sqlite import SQLiteBackend
-from modernmail.tasks.sqlite.lease import Lease
+from modernmail.tasks.sqlite.lease import Lease, Mark
 from modernmail.tasks.sqlite.mail import MailStore
 from modernmail.tasks.trouble import Trouble
 from modernmail.tasks.worker import Worker
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from modernmail.parcel import Parcel
     from modernmail.runtime import IO
     from modernmail.tasks import Ticket
-    from modernmail.tasks.sqlite.lease import Mark
 
 
 @pytest.fixture
@@ -505,6 +506,18 @@ def test_a_message_that_cannot_be_sent_is_refused_at_once(backend: SQLiteBackend
         mail().enqueue(using="nobody")
 
 
+def test_a_mail_that_a_layer_sends_elsewhere_is_accepted_for_whom_it_was_meant(
+    backend: SQLiteBackend,
+) -> None:
+    """Redirected from one address to one other, it ends accepted for the one that the ticket names."""
+    redirected = modernmail.Mailer(
+        "memory:", from_email="shop@example.com", layers=[Redirect(to="staging@example.com")]
+    )
+    modernmail.configure({"default": redirected})
+    ticket = mail("you@example.com").enqueue()
+    assert work_until(backend, ticket).recipients == {"you@example.com": "accepted"}
+
+
 def test_people_can_decide(backend: SQLiteBackend, store: MailStore) -> None:
     """Discard gives a mail up, retry brings it forward; both refuse what is over or not there."""
     waiting = mail().enqueue(run_after=timedelta(days=1))
@@ -901,6 +914,22 @@ def test_an_outcome_is_stored_while_the_next_mail_is_on_its_way(
     assert len(open_at_commit) == 8
     assert max(open_at_commit) <= 2
     assert store.counts() == {"accepted": 8}
+
+
+def test_an_outcome_takes_the_room_of_its_claim(backend: SQLiteBackend) -> None:
+    """What becomes of a mail is stored in the page where it stood: none is split, which would write four."""
+    numbers = range(60)
+    tasks.enqueue_many(mail(f"customer.{number}@example.com") for number in numbers)
+    lease = Lease(backend.database, "w", 30)
+    claimed = lease.claim(lambda _: len(numbers))
+    before = backend.database.rows("PRAGMA page_count")
+    reply = Reply(250, ("2.0.0 Ok: queued as 4Zx3wB1Tqkz1jH",))
+    for number, job in zip(numbers, claimed, strict=True):
+        assert lease.commit_point(job.id, job.lease or "")
+        known = {**Outcome("accepted", reply=reply, phase="done").to_dict(), "at": time.time()}
+        outcome = json.dumps({"recipients": {f"customer.{number}@example.com": known}})
+        assert not lease.finish([Mark(job.id, job.lease or "", "accepted", outcome)])
+    assert backend.database.rows("PRAGMA page_count") == before
 
 
 def test_an_outcome_that_fails_pauses_the_mailer_and_sends_nobody_twice(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from modernmail.tasks.jsonvalue import dumps
+
 from .arrivals import MARK, forget
 from .gathering import Gathering
 from .intake import Intake, insert, insert_alike, insert_all
@@ -31,6 +33,8 @@ _FIRST_SINCE = """SELECT coalesce((
 _COUNT_READY = f"""SELECT count(*) FROM (
     SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh IS NULL
     UNION ALL SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh = 1 AND id > {MARK} LIMIT ?)"""  # noqa: S608
+_CONTENTS = """SELECT job, content FROM modernmail_content
+    WHERE job IN (SELECT value FROM json_each(?)) AND length(content) <= ?"""
 _PURGE_CONTENT = "DELETE FROM modernmail_content WHERE job NOT IN (SELECT id FROM modernmail_job) AND job < ?"
 
 
@@ -96,9 +100,7 @@ class Queue:
 
     def contents(self, numbers: Iterable[int], *, up_to: int) -> dict[int, bytes]:
         """Return the contents of these jobs by id, those of more than `up_to` octets left out."""
-        marks = ", ".join(str(int(number)) for number in numbers)
-        sql = f"SELECT job, content FROM modernmail_content WHERE job IN ({marks}) AND length(content) <= ?"  # noqa: S608
-        return dict(self.database.rows(sql, (up_to,)))  # type: ignore[arg-type]
+        return dict(self.database.rows(_CONTENTS, (dumps(list(numbers)), up_to)))  # type: ignore[arg-type]
 
     def count_ready(self, at_most: int) -> int:
         """Return how many jobs could be taken now; counting ends at `at_most`."""
