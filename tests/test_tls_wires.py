@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +14,7 @@ from faces import faces, send_each
 from services.openssl import OpenSSLServer
 
 from modernmail import Mailer, Message
-from modernmail.errors import ConnectFailed
+from modernmail.errors import ConnectFailed, DeliveryError
 from modernmail.runtime import run_blocking
 from modernmail.smtp.extensions import Extensions
 from modernmail.smtp.patience import Patience
@@ -89,6 +91,43 @@ def test_a_session_that_ends_as_it_is_opened(
             with pytest.raises(ConnectFailed) as failed:
                 send_each(Mailer(url), [MAIL], is_async=is_async)
             assert "no reply within" not in str(failed.value)
+
+
+HELLO_REQUEST = b"\x16\x03\x03\x00\x04\x00\x00\x00\x00"  # RFC 5246 7.4.1.1: clients ignore it in a handshake
+
+
+def flooded(server: socket.socket, *, begin_tls: bool) -> bool:
+    """Answer a ClientHello with requests for one, for five seconds; return whether the client hung up before."""
+    server.settimeout(10)
+    client, _ = server.accept()
+    with client:
+        if begin_tls:
+            client.sendall(b"220 localhost\r\n")
+            client.recv(1024)
+            client.sendall(b"250-localhost\r\n250 STARTTLS\r\n")
+            client.recv(1024)
+            client.sendall(b"220 go ahead\r\n")
+        client.recv(1024)
+        until = time.monotonic() + 5
+        try:
+            while time.monotonic() < until:
+                client.sendall(HELLO_REQUEST * 1000)
+        except ConnectionError:
+            return True
+    return False
+
+
+@faces
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+def test_a_flood_within_the_handshake(scheme: str, is_async: bool) -> None:
+    """Who sends handshake records without end, faster than they are read, holds nobody past the deadline."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        flood = pool.submit(flooded, server, begin_tls=scheme == "smtp")
+        options = "timeout=30&deadline=0.5" + "&tls=required" * (scheme == "smtp")
+        mailer = Mailer(f"{scheme}://127.0.0.1:{server.getsockname()[1]}?{options}")
+        with pytest.raises(DeliveryError, match=r"deadline of 0\.5 s"):
+            send_each(mailer, [MAIL], is_async=is_async)
+        assert flood.result()
 
 
 class Renegotiating(socket.socket):

@@ -20,6 +20,7 @@ from weakref import finalize
 from ..replies import ReplyReader, WireFault, closing
 from .failures import error_text
 from .security import session_facts
+from .tls_socket import TLSSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 _BLOCK = 16384  # octets: those of the largest record of TLS
+_IDLE_BLOCKS = 4  # of what TLS sends for itself while nothing is asked: more is a flood
 _LAST_WORDS = 0.1  # seconds for what the server said before it closed
 _FAREWELL = 0.5  # seconds that QUIT may take
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -42,11 +44,11 @@ _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class BlockingWire:
     """A socket that was opened and authenticated, and the replies that come over it."""
 
-    def __init__(self, sock: socket.socket, extensions: Extensions, settings: Settings) -> None:
+    def __init__(self, sock: socket.socket | TLSSocket, extensions: Extensions, settings: Settings) -> None:
         self.extensions = extensions
         self.is_broken = False
         self.is_fresh = True
-        self.is_tls = isinstance(sock, ssl.SSLSocket)
+        self.is_tls = isinstance(sock, TLSSocket)
         self.is_verified = self.is_tls and settings.verify
         self.needs_reset = False
         self.replies: list[Reply] = []
@@ -113,15 +115,17 @@ class BlockingWire:
 
     def _is_silent(self) -> bool:
         """Return whether nothing has arrived; what TLS sends for itself is nothing."""
-        if not self._poll(0):
-            return True
-        if not self.is_tls:
-            return False
-        try:
-            self._reader.feed(self._sock.recv(1), self.replies)
-        except ssl.SSLWantReadError:
-            return True
-        except (OSError, WireFault):
+        for _ in range(_IDLE_BLOCKS):
+            if not self._poll(0):
+                return True
+            if not self.is_tls:
+                return False
+            try:
+                self._reader.feed(self._recv(_BLOCK), self.replies)
+            except ssl.SSLWantReadError:
+                continue
+            except (OSError, WireFault):
+                return False
             return False
         return False
 
@@ -226,7 +230,7 @@ class BlockingWire:
 
     def facts(self) -> dict[str, Any]:
         """Return what the session offers, as plain values."""
-        return session_facts(self.extensions, self._sock if self.is_tls else None)
+        return session_facts(self.extensions, self._sock.tls if isinstance(self._sock, TLSSocket) else None)
 
     def is_usable(self) -> bool:
         """Return whether it is open, of this process, and silent."""

@@ -8,10 +8,8 @@ takes longer than the timeout, and none goes past the moment given.
 
 from __future__ import annotations
 
-import errno
 import smtplib
 import socket
-import ssl
 from math import inf
 from time import monotonic
 
@@ -23,34 +21,17 @@ from .blocking import BlockingWire
 from .failures import opening_failure
 from .race import connect
 from .security import ehlo_name, tls_context
+from .tls_socket import TLSSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
     from typing import Any
 
     from ...receipt import Reply
     from ..settings import Settings
 
 _BLOCK = 16384
-
-
-class _TLSSocket(ssl.SSLSocket):
-    """SSLSocket, which forgets to close itself: when the peer is gone before the handshake begins, and when a signal ends it."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
-
-    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        try:
-            return super().recv(buflen, flags)
-        except OSError as error:
-            if self._sslobj is None and error.errno not in (errno.ENOTCONN, errno.EINVAL):  # type: ignore[attr-defined]
-                self.close()
-            raise
 
 
 class _Client(smtplib.SMTP):
@@ -82,20 +63,19 @@ class _Client(smtplib.SMTP):
         sock = connect(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM), until)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(max(until - monotonic(), 0.001))
             if self.bounds.tls != "implicit":
                 return sock
-            return self.tls_context().wrap_socket(sock, server_hostname=host)
+            return self.under_tls(sock, until - monotonic())
         except BaseException:
             sock.close()
             raise
 
-    def tls_context(self) -> ssl.SSLContext:
-        """Return the context that was given, or else one of its own."""
+    def under_tls(self, sock: socket.socket, seconds: float) -> socket.socket:
+        """Return the socket under TLS, by the context that was given, or else one of its own."""
         if self.context is None:
             self.context = tls_context(self.bounds)
-        self.context.sslsocket_class = _TLSSocket
-        return self.context
+        # It has the methods that smtplib calls.
+        return TLSSocket(sock, self.context, self.bounds.host, seconds)  # type: ignore[return-value]
 
     def send(self, s: Any) -> None:
         """Write within the timeout."""
@@ -116,8 +96,6 @@ class _Client(smtplib.SMTP):
             if not data:
                 raise WireFault("closed", "the server closed the connection")
             self.reader.feed(data, self.pending)
-        if self.sock is not None:
-            self.sock.settimeout(self.left())  # what follows may be a handshake
         reply = self.pending.pop(0)
         if self.pending or not self.reader.is_empty:
             raise WireFault("protocol", "the server said more than it was asked")
@@ -146,7 +124,6 @@ class _Opener:
         self.is_tls = settings.tls == "implicit"
 
     async def connect(self) -> Reply:
-        self.client._host = self._settings.host  # type: ignore[attr-defined]  # what STARTTLS verifies
         self.client.connect(self._settings.host, self._settings.port)
         sock = self.client.sock
         assert sock is not None
@@ -168,16 +145,17 @@ class _Opener:
         return self._reply()
 
     async def start_tls(self) -> None:
+        client = self.client
         try:
-            self.client.starttls(context=self.client.tls_context())
-        except smtplib.SMTPResponseException as error:
-            raise SecurityFailed(
-                f"STARTTLS was offered and refused: {self._reply()}",
-                reply=self._reply(),
-                is_transient=error.smtp_code < 500,
-            ) from error
+            reply = await self.command("STARTTLS")
         except WireFault as fault:
             raise SecurityFailed(f"STARTTLS failed: {fault.reason}", is_transient=True) from fault
+        if reply.code != 220:
+            raise SecurityFailed(
+                f"STARTTLS was offered and refused: {reply}", reply=reply, is_transient=reply.code < 500
+            )
+        assert client.sock is not None
+        client.sock = client.under_tls(client.sock, client.left())
         self.is_tls = True
 
     async def command(self, line: str) -> Reply:
