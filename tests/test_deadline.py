@@ -6,8 +6,10 @@ The outcomes are the proof; how exactly the time is kept is measured by `nox -s 
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -143,6 +145,43 @@ def test_verify_has_one_too(step: str, is_async: bool) -> None:
         else:
             with pytest.raises(DeliveryError, match=r"0\.3 s"):
                 asyncio.run(mailer.averify()) if is_async else mailer.verify()
+
+
+@pytest.mark.parametrize("question", ["getaddrinfo", "getfqdn"])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_resolver_that_does_not_answer(
+    question: str, is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of the host, and that of this machine, are not waited for longer; the system sets no limit for them."""
+    wanted = threading.Event()
+    answered: list[str] = []
+    known = getattr(socket, question)
+
+    def asked(*arguments: Any, **options: Any) -> Any:
+        if arguments[-1:] != (socket.AI_NUMERICHOST,):
+            wanted.wait(10)
+            answered.append(question)
+        return known(*arguments, **options)
+
+    def unanswered() -> None:
+        assert not answered
+        wanted.set()  # the end of a loop waits for its threads
+
+    async def under_asyncio() -> None:
+        with pytest.raises(DeliveryError, match=r"0\.3 s"):
+            await mailer.asend(a_message())
+        unanswered()
+
+    monkeypatch.setattr(socket, question, asked)
+    monkeypatch.setattr("modernmail.smtp.wires.security._names", [])
+    with ScriptedSMTPServer() as server:
+        mailer = Mailer(server.url(timeout=30, deadline=0.3).replace("127.0.0.1", "localhost"))
+        if is_async:
+            asyncio.run(under_asyncio())
+        else:
+            with pytest.raises(DeliveryError, match=r"0\.3 s"):
+                mailer.send(a_message())
+            unanswered()
 
 
 @pytest.mark.faults

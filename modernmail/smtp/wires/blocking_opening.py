@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import smtplib
 import socket
+from functools import partial
 from math import inf
 from time import monotonic
 
@@ -20,7 +21,8 @@ from ..replies import ReplyReader, WireFault
 from .blocking import BlockingWire
 from .failures import opening_failure
 from .race import connect
-from .security import ehlo_name, tls_context
+from .resolving import addresses, asked
+from .security import ehlo_name, is_looked_up, tls_context
 from .tls_socket import TLSSocket
 
 TYPE_CHECKING = False
@@ -60,7 +62,7 @@ class _Client(smtplib.SMTP):
         if self.bounds.socket_path is not None:
             return _unix_socket(self.bounds.socket_path, self.left())
         until = monotonic() + self.left()
-        sock = connect(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM), until)
+        sock = connect(addresses(host, port, until), until)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.bounds.tls != "implicit":
@@ -124,6 +126,8 @@ class _Opener:
         self.is_tls = settings.tls == "implicit"
 
     async def connect(self) -> Reply:
+        if not is_looked_up(self._settings):
+            asked(partial(ehlo_name, self._settings, None), monotonic() + self.client.left())
         self.client.connect(self._settings.host, self._settings.port)
         sock = self.client.sock
         assert sock is not None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 _BLOCK = 16384  # octets of plain text: those of the largest record
-_MOST = 65536  # octets encrypted at once; octets owed in answers
+_MOST = 32768  # octets encrypted at once (twice as many cost more: the memory is had anew each time); octets owed in answers
 
 
 class TLSSocket:
