@@ -11,7 +11,6 @@ would cost a system call to set and another in front of each send.
 from __future__ import annotations
 
 import os
-import select
 import ssl
 from math import inf
 from time import monotonic
@@ -19,6 +18,7 @@ from weakref import finalize
 
 from ..replies import ReplyReader, WireFault, closing
 from .failures import error_text
+from .readiness import READ, WRITE, readiness
 from .security import session_facts
 from .tls_socket import TLSSocket
 
@@ -63,12 +63,8 @@ class BlockingWire:
         # Not __del__: in a cycle of garbage the socket's own comes first, and warns.
         finalize(self, sock.close)
         sock.settimeout(0)
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        self._poll = poll.poll
-        both = select.poll()
-        both.register(sock, select.POLLIN | select.POLLOUT)
-        self._poll_both = both.poll
+        self._poll = readiness(sock.fileno(), READ)
+        self._poll_both = readiness(sock.fileno(), READ | WRITE)
 
     async def exchange(
         self,
@@ -166,7 +162,7 @@ class BlockingWire:
                     if left <= 0:
                         raise WireFault("timeout", patience.stuck(len(replies), self._timeout))
                     for _, event in poll(left * 1000 + 1):
-                        if event & ~select.POLLOUT:
+                        if event & ~WRITE:
                             self._read_some()  # once: who floods must not hold us here past the deadline
                     if outgoing is not None and not outgoing.is_ended and len(replies) > outgoing.early:
                         # It answers to the content; what follows answers nothing.

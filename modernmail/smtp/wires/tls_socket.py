@@ -10,12 +10,13 @@ peer that asks and does not read is bounded.
 
 from __future__ import annotations
 
-import select
 import ssl
 from contextlib import suppress
 from functools import partial
 from socket import SHUT_RD
 from time import monotonic
+
+from .readiness import READ, WRITE, readiness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,18 +94,16 @@ class TLSSocket:
             try:
                 return step()
             except ssl.SSLWantReadError:
-                if self._is_ready(select.POLLIN, until):
+                if self._is_ready(READ, until):
                     self._feed(_BLOCK)
             except ssl.SSLWantWriteError:
-                self._is_ready(select.POLLOUT, until)
+                self._is_ready(WRITE, until)
 
     def _is_ready(self, event: int, until: float) -> bool:
         left = until - monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
-        poll = select.poll()
-        poll.register(self._sock, event)
-        return bool(poll.poll(left * 1000 + 1))
+        return bool(readiness(self._sock.fileno(), event)(left * 1000 + 1))
 
     def _shake_hands(self) -> None:
         try:
