@@ -101,15 +101,15 @@ def _normalise(value: object, path: tuple[object, ...]) -> JSONValue:
     kind = type(value)
     if kind in ATOMS:
         return value
-    if isinstance(value, int):
-        if -_MOST < value < _MOST:
-            return int(value)
-        raise _RefusedError(path, int, "of more than 4,300 digits; pass it as text")
     if kind is list or kind is tuple:
         items: Sequence[object] = value  # type: ignore[assignment]
         return [
             item if type(item) in ATOMS else _normalise(item, (*path, at)) for at, item in enumerate(items)
         ]
+    if isinstance(value, int):
+        if -_MOST < value < _MOST:
+            return int(value)
+        raise _RefusedError(path, int, "of more than 4,300 digits; pass it as text")
     if isinstance(value, Mapping):
         return {_key(key, path): _normalise(item, (*path, key)) for key, item in value.items()}
     if isinstance(value, float):

@@ -110,12 +110,12 @@ class Task(Generic[P, T]):
         `connection=` stands for `using(connection=...)` when the function has no parameter of that name.
         Raises `InvalidTask` for arguments that are not JSON values, or what this backend cannot do.
         """
-        this = self._within(kwargs)
-        return this.get_backend().enqueue(this, args, kwargs)
+        this = self._within(kwargs) if "connection" in kwargs else self
+        return _backends()[this.backend].enqueue(this, args, kwargs)
 
     async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskResult[T]:
         """Queue a call, as `enqueue` does, without blocking the event loop."""
-        this = self._within(kwargs)
+        this = self._within(kwargs) if "connection" in kwargs else self
         return await this.get_backend().aenqueue(this, args, kwargs)
 
     def enqueue_many(self, calls: Iterable[Mapping[str, Any] | Sequence[Any]]) -> list[TaskResult[T]]:
@@ -165,7 +165,7 @@ class Task(Generic[P, T]):
         return module != "__main__" and isinstance(found, Task) and found.func is self.func
 
     def _within(self, kwargs: dict[str, Any]) -> Task[P, T]:
-        if "connection" not in kwargs or takes_parameter(self.func, "connection"):
+        if takes_parameter(self.func, "connection"):
             return self
         return self.using(connection=kwargs.pop("connection"))
 

@@ -234,18 +234,18 @@ class SQLiteBackend(TaskBackend):
         self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[NewJob, TaskResult[Any]]:
         """Return the job and the result of one call."""
-        self._check(task)
+        if task is not self._valid:
+            self._check(task)
         now = datetime.now(UTC)
         listed, named = _arguments(args, kwargs)
-        payload = dumps({"v": VERSION, "args": listed, "kwargs": named})
+        payload = f'{{"v":{VERSION},"args":{dumps(listed) if listed else "[]"},"kwargs":{dumps(named)}}}'
         signature = None if self.key is None else sign(self.key, task.module_path, payload)
         job = self._job(task, payload, signature, now)
         return job, TaskResult(task, "", listed, named, enqueued_at=now, backend=self.alias)
 
     def _check(self, task: Task[..., Any]) -> None:
-        if task is not self._valid:
-            self.validate_task(task)
-            self._valid = task
+        self.validate_task(task)
+        self._valid = task
 
     def _job(self, task: Task[..., Any], payload: str, signature: str | None, now: datetime) -> NewJob:
         starts = None if task.run_after is None else task.starts_at(now)

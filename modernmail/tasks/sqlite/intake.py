@@ -60,7 +60,7 @@ class Intake:
         # One statement is a transaction of its own, at a third of the calls.
         if job.content is None and job.key is None and not self._waiting and self._lead.acquire(False):
             try:
-                return self._database.insert(INSERT, job.row(new_id(), time.time()))
+                return self._database.insert(*job.insertion(new_id(), time.time()))
             finally:
                 self._lead.release()
                 if self._waiting:

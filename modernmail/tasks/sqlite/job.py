@@ -20,6 +20,9 @@ _INTO = """INSERT INTO modernmail_job
 _ID = "max(?, 1 + coalesce((SELECT max(id) FROM modernmail_job), 0))"
 _REST = ", ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT = f"{_INTO} VALUES ({_ID}{_REST}"
+# What nearly every task is, due at once and unsigned: half the values are to be bound.
+_INSERT_PLAIN = f"""INSERT INTO modernmail_job
+    (id, lane, queue, priority, phase, name, payload, enqueued_at, fresh) VALUES ({_ID}, ?, ?, ?, 'queued', ?, ?, ?, 1)"""  # noqa: S608
 INSERT_AS = f"{_INTO} VALUES "  # and one `ROW` or more, under ids that are known to come after all others
 ROW = f"(?{_REST}"
 # Rows that differ in payload and signature only, from a JSON array of them: nothing is bound for each row.
@@ -49,6 +52,13 @@ class NewJob:
     key: str | None = None
     digest: bytes | None = None
     content: bytes | None = None
+
+    def insertion(self, number: int, now: float) -> tuple[str, tuple[object, ...]]:
+        """Return the statement that stores this job, which has no key, enqueued now, and what is bound to it."""
+        if self.run_after is None and self.expires is None and self.signature is None:
+            row = (number, self.lane, self.queue, self.priority, self.name, self.payload, now)
+            return _INSERT_PLAIN, row
+        return INSERT, self.row(number, now)
 
     def row(self, number: int, now: float) -> tuple[object, ...]:
         """Return the row of `INSERT` under this id, enqueued now: queued, or waiting for its time."""
