@@ -62,6 +62,8 @@ class Database:
         self.synchronous = synchronous
         self.patience = patience
         self._connection: sqlite3.Connection | None = None
+        # For statements without rows: `connection.execute` makes a new one for each, and keeps a list of them.
+        self._cursor: sqlite3.Cursor
         self.place = Place(self.path)
         self._set_to = ""
         self._wal = WalSize(self.path)
@@ -102,7 +104,7 @@ class Database:
         with self.lock:
             connection = self._for(durable)
             try:
-                changed = connection.execute(sql, parameters).rowcount  # type: ignore[arg-type]
+                changed = self._cursor.execute(sql, parameters).rowcount  # type: ignore[arg-type]
             except sqlite3.IntegrityError:
                 raise
             except sqlite3.Error:
@@ -120,7 +122,7 @@ class Database:
                 connection = self._for(True)
             self.place.check()
             try:
-                number = connection.execute(sql, parameters).lastrowid
+                number = self._cursor.execute(sql, parameters).lastrowid
             except sqlite3.IntegrityError:
                 raise
             except sqlite3.Error:
@@ -132,12 +134,9 @@ class Database:
 
     def together(self, *statements: tuple[str, tuple[object, ...]]) -> list[int]:
         """Run statements that write as one transaction under NORMAL, and return how many rows each changed."""
-        if len(statements) == 1:
-            # A transaction as it is, in a third of the calls.
-            return [self.execute(*statements[0], durable=False)]
         with self.lock:
             connection = self._for(False)
-            execute = connection.execute
+            execute = self._cursor.execute
             self.patiently(execute, "BEGIN IMMEDIATE")
             try:
                 changed = [execute(sql, parameters).rowcount for sql, parameters in statements]
@@ -232,6 +231,7 @@ class Database:
             raise
         self.place.note()
         self._connection = connection
+        self._cursor = connection.cursor()
         self._set_to = ""
         return connection
 

@@ -139,11 +139,15 @@ class Lease:
         False means: write no final dot. True means: whatever happens now, nobody sends it again by himself.
         """
         parameters = (number, token, token, self._boot, time.monotonic())
+        if not marks:  # one statement is a transaction of its own, in a third of the calls
+            return self.database.execute(_COMMIT_POINT, parameters, durable=False) == 1
         before = [(_MARK, _values(mark)) for mark in marks]
         return self.database.together(*before, (_COMMIT_POINT, parameters))[-1] == 1
 
     def finish(self, marks: Sequence[Mark]) -> list[Mark]:
         """Store what has come of jobs; return the marks that came too late, for jobs held by others now."""
+        if len(marks) == 1:
+            return [] if self.database.execute(_MARK, _values(marks[0]), durable=False) else list(marks)
         changed = self.database.together(*[(_MARK, _values(mark)) for mark in marks])
         return [mark for mark, count in zip(marks, changed, strict=True) if not count]
 
