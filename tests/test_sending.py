@@ -430,6 +430,25 @@ def test_a_sending_that_is_left_as_its_loop_ends_leaves_no_connection(leave, poo
     assert [str(one.message) for one in caught if "unclosed" in str(one.message)] == []
 
 
+@pytest.mark.parametrize(("pool", "sent"), [(1, 1), (3, 7)])
+def test_a_sending_that_is_held_as_its_loop_ends_has_no_connection(pool: int, sent: int) -> None:
+    """Its connections are closed in the loop, and not when somebody collects it: no order of collecting is the right one."""
+
+    async def leave(mailer: Mailer) -> None:
+        sending = mailer.asend_many(message(number) for number in range(9))
+        await anext(sending)
+        # Now its streams wait until somebody takes receipts: each of three pauses when more than three of them wait.
+        await asyncio.to_thread(server.wait_for, lambda server: len(server.commits) == sent)
+        raise KeyError("mine")
+
+    with ScriptedSMTPServer() as server:
+        mailer = Mailer(server.url(pool=pool, tls="off"))
+        with pytest.raises(KeyError) as held:
+            asyncio.run(leave(mailer))
+        server.wait_until_idle(5)
+        del held, mailer
+
+
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_a_sending_that_outlives_its_loop_leaves_no_connection() -> None:
     """The loop was closed in the middle, and its tasks were never ended: what they hold is closed with the sending."""

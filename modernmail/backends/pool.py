@@ -126,7 +126,7 @@ class Pool:
                 return None
             wire = self._held.get(holder)
             if wire is None:
-                await io.at_exit(self.close)
+                await io.at_exit(self.end)
                 wire = await self._connections.opened(self._open_wire(until), io)
                 self._held[holder] = wire
         except BaseException:
@@ -250,6 +250,18 @@ class Pool:
             except BaseException:
                 _abandon(wires, self._connections)
                 raise
+
+    async def end(self) -> None:
+        """Close every wire that no mail is on its way over: the loop ends, and a stream may be held by who never drives it again.
+
+        One that is driven all the same is given another wire.
+        """
+        with self._lock:
+            held = list(self._held.items())
+        for holder, wire in held:
+            if wire is not None and not getattr(holder, "turns", 1) & 1:
+                await wire.close(polite=False)  # the server may wait for a content: there QUIT would be one
+        await self.close()
 
     async def _drain(self, io: IO) -> None:
         until = io.now() + self._settings.timeout
