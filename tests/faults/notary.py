@@ -42,10 +42,11 @@ class Notary:
         self._server.close()
 
     @property
-    def address(self) -> str:
-        """Host and port."""
+    def port(self) -> int:
+        """The port of 127.0.0.1 where it listens."""
         assert self._server is not None
-        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
 
 
 class _Session(asyncio.Protocol):

@@ -8,10 +8,12 @@ Rules of the file: nothing that comes in is missed, from the first octet; what i
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import aiosmtplib
 
 from ..replies import ReplyReader, WireFault
+from .race import aconnect, is_raced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,8 +85,22 @@ class _TappingLoop:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
 
-    def create_connection(self, made: Callable[[], asyncio.Protocol], **where: Any) -> Awaitable[Any]:
-        return self._loop.create_connection(lambda: self._tapped(made()), **where)
+    async def create_connection(
+        self, made: Callable[[], asyncio.Protocol], *, host: str, port: int, **options: Any
+    ) -> Any:
+        loop = self._loop
+        if not is_raced(host, loop):
+            return await loop.create_connection(lambda: self._tapped(made()), host, port, **options)
+        sock = await aconnect(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM), loop)
+        # A loop makes the transport, which owns the socket from there on, before it suspends: no cancellation comes between.
+        if options.get("ssl") is not None:
+            options["server_hostname"] = host
+        try:
+            return await loop.create_connection(lambda: self._tapped(made()), sock=sock, **options)
+        except BaseException:
+            if self.tap is None:
+                sock.close()
+            raise
 
     def create_unix_connection(self, made: Callable[[], asyncio.Protocol], **where: Any) -> Awaitable[Any]:
         return self._loop.create_unix_connection(lambda: self._tapped(made()), **where)

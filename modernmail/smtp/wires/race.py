@@ -1,9 +1,10 @@
-"""Connecting to a host of several addresses: the first one that answers has it (RFC 8305), for programs that block.
+"""Connecting to a host of several addresses: the first one that answers has it (RFC 8305), blocking or under asyncio.
 
 The next address is tried when one fails, or has not answered for a quarter of a second: one that swallows packets, as IPv6
 does where it is half set up, costs that and not the whole timeout.
 
-Rules of the file: however a race ends, the winner's socket alone is left open.
+Rules of the file: however a race ends, the winner's socket alone is left open. Under asyncio it is one coroutine without tasks,
+and no socket is closed that the loop still watches: the next to get its number would be watched in its place.
 """
 
 from __future__ import annotations
@@ -12,13 +13,21 @@ import errno
 import os
 import selectors
 import socket
+from functools import partial
 from itertools import chain, zip_longest
+from math import inf
 from time import monotonic
 from typing import Any
 
+from ...runtime import run_blocking
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import asyncio
+    from collections.abc import Awaitable, Callable, Sequence
+
+    # Returns which of these sockets are connected, or have failed, none after so many seconds.
+    Wait = Callable[[Sequence[socket.socket], float], Awaitable[list[socket.socket]]]
 
 Address = tuple[Any, ...]  # as `getaddrinfo` gives it
 
@@ -44,9 +53,33 @@ def connect(found: Sequence[Address], until: float) -> socket.socket:
 
     Raises the `OSError` of the last one that failed, `TimeoutError` when there was no time for all.
     """
+    return run_blocking(_race(found, until, _selected))
+
+
+async def aconnect(found: Sequence[Address], loop: asyncio.AbstractEventLoop) -> socket.socket:
+    """Return a socket, as `connect` does; how long that may take is the caller's to say, who cancels it."""
+    return await _race(found, inf, partial(_awaited, loop))
+
+
+def is_raced(host: str, loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether a host may have several addresses, and the loop watches sockets: that of Windows does not.
+
+    >>> import asyncio
+    >>> loop = asyncio.SelectorEventLoop()
+    >>> [is_raced(host, loop) for host in ("mx.example.com", "192.0.2.1", "2001:db8::1")]
+    [True, False, False]
+    >>> loop.close()
+    """
+    import asyncio
+
+    is_literal = ":" in host or host.replace(".", "").isdigit()
+    return not is_literal and type(loop).add_writer is not asyncio.AbstractEventLoop.add_writer
+
+
+async def _race(found: Sequence[Address], until: float, answered: Wait) -> socket.socket:
     waiting = in_turns(found)
     trying: list[socket.socket] = []
-    failure = OSError("the host has no address")
+    failure: OSError = socket.gaierror(socket.EAI_NONAME, "the host has no address")
     following = 0.0
     try:
         while waiting or trying:
@@ -60,7 +93,7 @@ def connect(found: Sequence[Address], until: float) -> socket.socket:
                 except OSError as error:
                     failure, following = error, 0.0
                     continue
-            for sock in _answered(trying, min(until, following if waiting else until) - now):
+            for sock in await answered(trying, min(until, following if waiting else until) - now):
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 trying.remove(sock)
                 if not code:
@@ -87,8 +120,32 @@ def _begun(address: Address) -> socket.socket:
     return sock
 
 
-def _answered(trying: Sequence[socket.socket], seconds: float) -> list[socket.socket]:
+async def _selected(trying: Sequence[socket.socket], seconds: float) -> list[socket.socket]:
     with selectors.DefaultSelector() as selector:
         for sock in trying:
             selector.register(sock, selectors.EVENT_WRITE, sock)
         return [key.data for key, _ in selector.select(seconds)]
+
+
+async def _awaited(
+    loop: asyncio.AbstractEventLoop, trying: Sequence[socket.socket], seconds: float
+) -> list[socket.socket]:
+    answered: set[socket.socket] = set()
+    is_over = loop.create_future()
+
+    def go_on(*socks: socket.socket) -> None:
+        answered.update(socks)
+        if not is_over.done():
+            is_over.set_result(None)
+
+    timer = None if seconds == inf else loop.call_later(seconds, go_on)
+    try:
+        for sock in trying:
+            loop.add_writer(sock, go_on, sock)
+        await is_over
+    finally:
+        for sock in trying:
+            loop.remove_writer(sock)
+        if timer is not None:
+            timer.cancel()
+    return [sock for sock in trying if sock in answered]
