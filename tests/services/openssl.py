@@ -27,7 +27,7 @@ _ANSWERS = {
     b".": b"250 2.0.0 taken",
     b"QUIT": b"221 2.0.0 bye",
 }
-_GREETED_AFTER = b"Secure Renegotiation"  # the last it says of a handshake
+_GREETED_AFTER = b"CIPHER is"  # once the hands are shaken
 _OBEYED = (b", KeyUpdate", b", HelloRequest")  # the ends of lines that tell of what it sends
 
 
