@@ -17,13 +17,12 @@ timeout.
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError, QueueUnavailable
 from modernmail.tasks.engine import LONGEST_JOB, EngineBackend
 from modernmail.tasks.modulepath import resolve
-from modernmail.tasks.trouble import Trouble
+from modernmail.tasks.rescue import rescue
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -124,19 +123,11 @@ class CeleryBackend(EngineBackend):
         Celery looks for it by itself only every hundred seconds or so.
         """
         if getattr(sender, "app", self.app) is self.app:
-            threading.Thread(target=self._restore, name="modernmail-restore", daemon=True).start()
+            rescue(self._look, self.visibility, self._worker)
 
-    def _restore(self) -> None:
-        pause = threading.Event()
-        trouble = Trouble(self._worker)
-        seconds = min(10.0, self.visibility / 10)
-        while not pause.wait(seconds):
-            try:
-                with self.app.connection_for_write() as connection, connection.channel() as channel:
-                    channel.qos.restore_visible(num=1000, interval=1)
-                trouble.passed("look for what dead workers held")
-            except Exception as error:  # noqa: BLE001 - Redis is away, say: it is told, and comes back
-                trouble.tell("look for what dead workers held", error, seconds)
+    def _look(self) -> None:
+        with self.app.connection_for_write() as connection, connection.channel() as channel:
+            channel.qos.restore_visible(num=1000, interval=1)
 
 
 def from_url(alias: str, url: BackendURL) -> CeleryBackend:

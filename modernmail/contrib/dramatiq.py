@@ -8,9 +8,9 @@ Call it where the broker is made, in a module that the workers load::
     modernmail.tasks.configure(DramatiqBackend(broker))
 
 Retries are ours, so Dramatiq's own are off: a task that failed is not run again behind our back. RabbitMQ confirms what is
-published to it (`confirm_delivery`), or it would be gone with a broker that goes down or finds it too large. On Redis what
-a dead worker had is looked for at one command in ten, not in a thousand (`maintenance_chance`, unless you chose one); give the
-broker a `heartbeat_timeout` of a few seconds: its default of a minute is how long a dead worker's job waits.
+published to it (`confirm_delivery`), or it would be gone with a broker that goes down or finds it too large. On Redis each
+worker looks for what dead ones had, ten times in each `heartbeat_timeout`; Dramatiq leaves it to chance. Give the broker one of
+a few seconds: its default of a minute is how long a dead worker's job waits.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError
 from modernmail.tasks.engine import LONGEST_JOB, EngineBackend
+from modernmail.tasks.rescue import rescue
 
 from .celery import find_app
 
 if TYPE_CHECKING:
-    from dramatiq import Broker, Message
+    from collections.abc import Callable
+
+    from dramatiq import Broker, Message, Middleware, Worker
     from dramatiq.results.backend import ResultBackend
 
     from modernmail.tasks.schedule import Schedule
@@ -32,8 +35,7 @@ if TYPE_CHECKING:
 
 ACTOR = "modernmail_perform"
 KEPT = 7 * 86_400_000  # milliseconds
-# Of a million commands to Redis, those that look for a dead worker's jobs: Dramatiq's number, and ours.
-_SELDOM, _OFTEN = 1_000, 100_000
+_ALWAYS = 1_000_000  # a `maintenance_chance`: each command to Redis looks for a dead worker's jobs
 
 
 class DramatiqBackend(EngineBackend):
@@ -52,13 +54,13 @@ class DramatiqBackend(EngineBackend):
         self.broker = broker
         if hasattr(broker, "confirm_delivery"):
             broker.confirm_delivery = True
-        if getattr(broker, "maintenance_chance", None) == _SELDOM:
-            broker.maintenance_chance = _OFTEN
         self._results = _results_of(broker)
         self.supports_get_result = self._results is not None
         if ACTOR in broker.actors:
             self._actor = broker.actors[ACTOR]
             return
+        if hasattr(broker, "maintenance_chance"):
+            broker.add_middleware(_while_working(self._watch))
         # A slip is handed back only when its worker dies.
         options: dict[str, Any] = {"max_retries": 0} if _has(broker, "max_retries") else {}
         if _has(broker, "time_limit"):
@@ -93,6 +95,20 @@ class DramatiqBackend(EngineBackend):
                 return None
         return text if isinstance(text, str) else None
 
+    def _watch(self, worker: Worker) -> Callable[[], None]:
+        """In a worker on Redis: give back what dead workers held, ten times in each heartbeat timeout."""
+        broker: Any = self.broker
+
+        def look() -> None:
+            for queue in list(worker.consumers):
+                chance, broker.maintenance_chance = broker.maintenance_chance, _ALWAYS
+                try:
+                    broker.do_qsize(queue)  # any command will do
+                finally:
+                    broker.maintenance_chance = chance
+
+        return rescue(look, broker.heartbeat_timeout / 1000, self._worker)
+
     def _key(self, slip_id: str) -> Message[Any]:
         """Return the message under whose name a record is kept."""
         name: Message[Any] = self._actor.message().copy(
@@ -115,6 +131,20 @@ def _results_of(broker: Broker) -> ResultBackend | None:
     from dramatiq.results import Results
 
     return next((one.backend for one in broker.middleware if isinstance(one, Results)), None)
+
+
+def _while_working(begin: Callable[[Worker], Callable[[], None]]) -> Middleware:
+    """Return what calls a function with each worker that begins, and what that returned when the worker ends."""
+    from dramatiq import Middleware
+
+    class WhileWorking(Middleware):  # type: ignore[misc]  # Dramatiq's types do not say what it is
+        def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+            self.end = begin(worker)
+
+        def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+            self.end()
+
+    return WhileWorking()
 
 
 def _has(broker: Broker, option: str) -> bool:
