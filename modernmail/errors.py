@@ -26,7 +26,7 @@
     │   ├── StoreUnavailable           a store that a layer must ask first (limits, suppressions): nothing was sent
     │   └── OutcomeUnknown             the mail may have been accepted: look before you send it again
     ├── MailNotFound (LookupError)     no mail with this id is in the inbox; .mail_id
-    └── QueueError                     the queue itself
+    └── QueueError                     the queue itself; .enqueued, what of many it took before it failed
         ├── QueueFull
         ├── QueueUnavailable           locked, read-only, full or corrupt
         ├── IdempotencyConflict        the same key, other content
@@ -42,6 +42,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .receipt import Receipt
     from .reply import Reply
 
@@ -221,7 +223,12 @@ class MailNotFound(MailError, LookupError):
 
 
 class QueueError(MailError):
-    """The queue could not do what was asked; what it holds is kept."""
+    """The queue could not do what was asked; what it holds is kept.
+
+    `enqueued` has the tickets or results of what it took before, when it failed in the middle of many.
+    """
+
+    enqueued: tuple[Any, ...] = ()
 
 
 class QueueFull(QueueError):

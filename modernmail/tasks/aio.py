@@ -13,7 +13,7 @@ from modernmail.errors import InvalidTaskBackend, QueueFull
 from modernmail.registry import mailers
 
 from .attempt import attempt, call_on_loop
-from .backend import TaskBackend, new_worker_id
+from .backend import TaskBackend, new_worker_id, telling
 from .direct import new_ticket, send
 from .kept import KeptResults
 from .signals import mail_enqueued
@@ -90,7 +90,11 @@ class AioBackend(TaskBackend):
 
     async def aenqueue_many(self, task: Task[..., Any], calls: Any) -> list[TaskResult[Any]]:
         """Queue many calls, one by one."""
-        return [await self.aenqueue(task, args, kwargs) for args, kwargs in calls]
+        results: list[TaskResult[Any]] = []
+        with telling(results):
+            for args, kwargs in calls:
+                results.append(await self.aenqueue(task, args, kwargs))
+        return results
 
     def get_result(self, result_id: str) -> TaskResult[Any]:
         """Return the result with this id, while it is among the last ones kept."""
@@ -104,21 +108,23 @@ class AioBackend(TaskBackend):
         """Queue mails on the running loop, to be sent once; `QueueFull` at once when there is no place."""
         self.validate_mail(options)
         shift = self.shift()
-        tickets = []
-        for parcel in parcels:
-            if shift.is_full:
-                raise QueueFull(f"{self}: {self.size} are queued; await aenqueue() to wait for a place")
-            tickets.append(self._submit_mail(shift, parcel, options))
+        tickets: list[Ticket] = []
+        with telling(tickets):
+            for parcel in parcels:
+                if shift.is_full:
+                    raise QueueFull(f"{self}: {self.size} are queued; await aenqueue() to wait for a place")
+                tickets.append(self._submit_mail(shift, parcel, options))
         return tickets
 
     async def aenqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
         """Queue mails on the running loop, waiting for places."""
         self.validate_mail(options)
         shift = self.shift()
-        tickets = []
-        for parcel in parcels:
-            await shift.wait_for_place()
-            tickets.append(self._submit_mail(shift, parcel, options))
+        tickets: list[Ticket] = []
+        with telling(tickets):
+            for parcel in parcels:
+                await shift.wait_for_place()
+                tickets.append(self._submit_mail(shift, parcel, options))
         return tickets
 
     def _submit_mail(self, shift: Shift, parcel: Parcel, options: MailOptions) -> Ticket:

@@ -6,17 +6,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from modernmail.errors import InvalidTask, InvalidTaskBackend
+from modernmail.errors import InvalidTask, InvalidTaskBackend, QueueError
 
 from .jsonvalue import normalise
 from .result import TaskResult
 from .signals import task_enqueued
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from modernmail.parcel import Parcel
 
@@ -79,7 +80,11 @@ class TaskBackend:
 
     def enqueue_many(self, task: Task[..., Any], calls: Iterable[Call]) -> list[TaskResult[Any]]:
         """Queue many calls; here one by one, in one step where the engine can."""
-        return [self.enqueue(task, args, kwargs) for args, kwargs in calls]
+        results: list[TaskResult[Any]] = []
+        with telling(results):
+            for args, kwargs in calls:
+                results.append(self.enqueue(task, args, kwargs))
+        return results
 
     async def aenqueue_many(self, task: Task[..., Any], calls: Iterable[Call]) -> list[TaskResult[Any]]:
         """Queue many calls without blocking the event loop."""
@@ -149,6 +154,16 @@ class TaskBackend:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias!r}>"
+
+
+@contextmanager
+def telling(enqueued: Sequence[Any]) -> Iterator[None]:
+    """When the queue fails in the middle of many, say in its error which it has: nobody could tell them from the others."""
+    try:
+        yield
+    except QueueError as error:
+        error.enqueued = tuple(enqueued)
+        raise
 
 
 def new_id() -> str:

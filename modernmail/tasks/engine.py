@@ -22,7 +22,7 @@ from modernmail.errors import InvalidTask, PayloadRejected, QueueUnavailable, Ta
 from modernmail.runtime import run_blocking
 
 from .attempt import attempt, call_here
-from .backend import TaskBackend, new_worker_id
+from .backend import TaskBackend, new_worker_id, telling
 from .enginemail import PAUSE, Taken, give_back, mail_slip, pause_after, perform_mail, ticket_of
 from .mailjob import digest
 from .schedule import Schedule
@@ -129,22 +129,26 @@ class EngineBackend(TaskBackend):
             raise InvalidTask(
                 "by_reference", True, f"{self}: its workers may be on machines without these files"
             )
-        tickets = []
-        for parcel in parcels:
-            slip = mail_slip(parcel, options)
-            key = options.idempotency_key
-            if key is not None:
-                holder = self.take_key(slip.id, key, digest(parcel, options.using).hex(), options.connection)
-                if holder != slip.id:
-                    record = self.recorded(holder, options.connection)
-                    if record is not None:
-                        tickets.append(ticket_of(record, self))
-                        continue
-                    slip.id = holder  # who took the key has not come to hand it over, or died before: it is done for him
-            self.submit(slip, connection=options.connection, key=key)
-            tickets.append(ticket := ticket_of(slip, self))
-            mail_enqueued.send(type(self), ticket)
+        tickets: list[Ticket] = []
+        with telling(tickets):
+            for parcel in parcels:
+                tickets.append(self._handed_over(parcel, options))  # noqa: PERF401  # some, when one fails
         return tickets
+
+    def _handed_over(self, parcel: Parcel, options: MailOptions) -> Ticket:
+        slip = mail_slip(parcel, options)
+        key = options.idempotency_key
+        if key is not None:
+            holder = self.take_key(slip.id, key, digest(parcel, options.using).hex(), options.connection)
+            if holder != slip.id:
+                record = self.recorded(holder, options.connection)
+                if record is not None:
+                    return ticket_of(record, self)
+                slip.id = holder  # who took the key has not come to hand it over, or died before: it is done for him
+        self.submit(slip, connection=options.connection, key=key)
+        ticket = ticket_of(slip, self)
+        mail_enqueued.send(type(self), ticket)
+        return ticket
 
     def take_key(self, slip_id: str, key: str, digest: str, connection: Any = None) -> str:
         """Reserve an idempotency key; return the id of the slip that has it."""

@@ -10,7 +10,7 @@ from modernmail.registry import mailers
 from modernmail.runtime import run_blocking
 
 from .attempt import attempt
-from .backend import TaskBackend, new_worker_id
+from .backend import TaskBackend, new_worker_id, telling
 from .crew import Crew
 from .direct import new_ticket, send
 from .kept import KeptResults
@@ -96,13 +96,15 @@ class ThreadBackend(TaskBackend):
         async def deliver(parcel: Parcel) -> Receipt:
             return mailer.send(parcel)
 
-        tickets = []
-        for parcel in parcels:
-            tickets.append(ticket := new_ticket(parcel, options))
-            self.crew.reserve()
-            mail_enqueued.send(type(self), ticket)
-            job = partial(self._send, ticket, parcel, deliver)
-            self.crew.submit(job, f"mail {ticket.id}", priority=options.priority)
+        tickets: list[Ticket] = []
+        with telling(tickets):
+            for parcel in parcels:
+                self.crew.reserve()
+                ticket = new_ticket(parcel, options)
+                mail_enqueued.send(type(self), ticket)
+                job = partial(self._send, ticket, parcel, deliver)
+                self.crew.submit(job, f"mail {ticket.id}", priority=options.priority)
+                tickets.append(ticket)
         return tickets
 
     def close(self) -> None:

@@ -292,3 +292,12 @@ def test_a_short_key_is_refused_where_the_engine_is_made(monkeypatch: pytest.Mon
     monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "short")
     with pytest.raises(ConfigurationError, match="has 5 bytes"):
         Shelf()
+
+
+def test_an_engine_that_fails_in_the_middle_says_what_it_took(shelf: Shelf) -> None:
+    """Of three mails the second is refused: the error has the ticket of the first, and only its job is there."""
+    shelf.fails_at = {2}
+    with pytest.raises(QueueUnavailable) as failed:
+        tasks.enqueue_many([mail(), mail(), mail()])
+    (ticket,) = failed.value.enqueued
+    assert [Slip.from_text(job).id for job in shelf.jobs] == [ticket.id]

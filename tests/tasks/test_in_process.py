@@ -12,6 +12,7 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import chores
 import pytest
@@ -525,3 +526,41 @@ def test_a_loop_thread_ends_what_runs_on_it() -> None:
 
     assert loop.run(fail_in_thread()) == "no luck"
     loop.close()
+
+
+@pytest.mark.parametrize("scheme", ["thread", "aio"])
+@pytest.mark.parametrize("what", ["calls", "mails", "mails at once"])
+def test_a_queue_that_is_full_in_the_middle_says_what_it_took(scheme: str, what: str) -> None:
+    """Of three calls, or three mails, two have a place: the error has their results, or tickets, in order."""
+    from modernmail import Message
+
+    modernmail.configure({"default": {"url": "memory:", "from_email": "a@example.com"}})
+    tasks.configure(f"{scheme}:?workers=1&size=2&wait=0")
+    mails = [Message(f"Mail {number}", "Text", to=["you@example.com"]) for number in range(3)]
+    started = threading.Event()
+    task_started.connect(lambda **_: started.set())
+
+    async def enqueueing() -> None:
+        if what == "calls":
+            await chores.note.aenqueue_many([(1,), (2,), (3,)])
+        elif what == "mails":
+            await tasks.aenqueue_many(mails)
+        else:
+            tasks.enqueue_many(mails)
+
+    async def main() -> tuple[Any, ...]:
+        await chores.wait_for_gate.aenqueue()
+        await asyncio.to_thread(started.wait, 10)
+        with pytest.raises(QueueFull) as full:
+            await enqueueing()
+        chores.gate.set()
+        await task_backends.aclose()
+        return full.value.enqueued
+
+    taken = asyncio.run(main())
+    modernmail.configure({})
+    if what == "calls":
+        assert [result.args for result in taken] == [[1], [2]]
+        assert chores.done == [1, 2]
+    else:
+        assert [ticket.status for ticket in taken] == ["accepted", "accepted"]
