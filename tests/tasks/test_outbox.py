@@ -9,6 +9,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -419,6 +420,7 @@ def test_a_mail_whose_payload_cannot_be_read_is_refused_and_kept(
     sql = "UPDATE modernmail_job SET payload = ? WHERE id = ?"
     backend.database.execute(sql, (payload, int(broken.id, 16)))
     assert [ticket.id for ticket in store.tickets()] == [broken.id, sound.id]
+    assert store.counts() == {"queued": 2}
     work(backend, concurrency=1)
     ticket = store.ticket(broken.id)
     assert (ticket.status, ticket.message_id, ticket.mailer) == ("rejected", broken.message_id, "default")
@@ -959,3 +961,31 @@ def test_an_outcome_that_fails_pauses_the_mailer_and_sends_nobody_twice(
     assert counts["unknown"] == 1
     assert counts["accepted"] == len(sent) - 1
     assert sum(counts.values()) == 8
+
+
+def test_counts_are_those_of_the_tickets(backend: SQLiteBackend, store: MailStore) -> None:
+    """Mails of several recipients, in whatever state: accepted, refused in part, deferred, waiting, queued, given up."""
+    rules = [
+        Rule("RCPT", contains="no").reply("550 5.1.1 unknown"),
+        Rule("RCPT", contains="later").reply("451 4.2.1 busy"),
+    ]
+    with ScriptedSMTPServer(rules) as server:
+        use(server)
+        for recipients in (
+            ["a", "b"],
+            ["a", "no"],
+            ["no1", "no2", "no3"],
+            ["a", "later"],
+            ["later1", "later2"],
+        ):
+            mail(*(f"{name}@example.com" for name in recipients)).enqueue()
+        work(backend, concurrency=1)
+    mail("a@example.com", "b@example.com", "c@example.com").enqueue(run_after=timedelta(hours=1))
+    mail("a@example.com", "b@example.com").enqueue()
+    store.discard(mail("a@example.com").enqueue().id)
+    summed: Counter[str] = Counter()
+    for ticket in store.tickets():
+        summed.update(ticket.counts)
+    assert (
+        store.counts() == summed == {"accepted": 4, "rejected": 4, "deferred": 3, "queued": 5, "discarded": 1}
+    )

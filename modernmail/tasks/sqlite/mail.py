@@ -36,6 +36,12 @@ _PHASES = {
     "accepted": "IS NOT NULL",
 }
 _LIST = f"SELECT {SELECTED} FROM modernmail_job WHERE lane >= 'mail:' AND lane < 'mail;' AND id > ?"  # noqa: S608
+# Mails whose recipients all have one status, as nearly all are: SQLite counts a hundred thousand before Python had ten thousand.
+_IS_ALIKE = "(phase = 'accepted' OR phase IN ('queued', 'waiting') AND outcome IS NULL)"
+_MIXED = f"NOT {_IS_ALIKE}"
+_ALIKE = f"""SELECT CASE phase WHEN 'accepted' THEN 'accepted' ELSE 'queued' END AS status, sum(coalesce(
+    CASE WHEN json_valid(payload) THEN json_array_length(payload, '$.envelope.recipients') END, 1))
+    FROM modernmail_job WHERE lane >= 'mail:' AND lane < 'mail;' AND {_IS_ALIKE} GROUP BY status"""  # noqa: S608
 _CHANGE = """UPDATE modernmail_job SET phase = ?, outcome = ?, run_after = NULL, holder = NULL,
     finished_at = ?, attempts = ?, expires = ? WHERE id = ? AND lease IS NULL"""
 
@@ -57,20 +63,24 @@ class MailStore:
 
     def tickets(self, status: str | None = None) -> Iterator[Ticket]:
         """Yield the mails in order of arrival; with a status, those with a recipient of that status."""
-        last = 0
         phases = "IS NOT NULL" if status is None else _PHASES.get(status, "<> 'accepted'")
-        sql = f"{_LIST} AND phase {phases} ORDER BY id LIMIT {_PAGE}"
+        for ticket in self._found(f"phase {phases}"):
+            if status is None or status in ticket.recipients.values():
+                yield ticket
+
+    def _found(self, condition: str) -> Iterator[Ticket]:
+        last = 0
+        sql = f"{_LIST} AND {condition} ORDER BY id LIMIT {_PAGE}"
         while rows := self.backend.database.rows(sql, (last,)):
-            for row in rows:
-                ticket = self._ticket(Job.from_row(row))
-                if status is None or status in ticket.recipients.values():
-                    yield ticket
+            yield from (self._ticket(Job.from_row(row)) for row in rows)
             last = rows[-1][0]  # type: ignore[assignment]
 
     def counts(self) -> dict[str, int]:
         """Return how many recipients there are of each status."""
         found: dict[str, int] = {}
-        for ticket in self.tickets():
+        for status, count in self.backend.database.rows(_ALIKE):
+            found[str(status)] = int(count)  # type: ignore[call-overload]
+        for ticket in self._found(_MIXED):
             for status, count in ticket.counts.items():
                 found[status] = found.get(status, 0) + count
         return found
