@@ -43,11 +43,20 @@ def service_folder(name: str) -> Iterator[Path]:
 _PORTS = range(20_000, 32_768)
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a loopback TCP port that nobody listens on just now."""
+    """Return a loopback TCP port that nobody listens on just now, and that nobody here was given before.
+
+    Of twenty ports that a server is told before it listens on any, two would be the same once in seventy times.
+    """
     while True:
         port = secrets.choice(_PORTS)
+        if port in _given:
+            continue
         with suppress(OSError), socket.create_server((LOOPBACK, port)):
+            _given.add(port)
             return port
 
 
