@@ -11,6 +11,7 @@ import random
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,6 +41,7 @@ class MisbehavingServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
         self.taken: Counter[str] = Counter()
         self.fates: Counter[str] = Counter()
 
@@ -62,15 +64,22 @@ class MisbehavingServer:
         return port
 
     async def _stop(self) -> None:
+        await asyncio.sleep(0.01)  # what was accepted just now becomes a task
+        closed = asyncio.ensure_future(self._server.wait_closed())
+        await asyncio.sleep(0)
         self._server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in list(self._writers):
+            writer.transport.abort()  # who was killed reads no more
+        await asyncio.wait((closed,), timeout=5)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._writers.add(writer)
         try:
             await self._converse(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):

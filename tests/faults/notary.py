@@ -39,7 +39,12 @@ class Notary:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
+        # What was accepted just now, or shakes hands, is no session yet: it ends with its client, in this loop.
+        await asyncio.sleep(0.01)
+        closed = asyncio.ensure_future(self._server.wait_closed())
+        await asyncio.sleep(0)
         self._server.close()
+        await asyncio.wait((closed,), timeout=5)
 
     @property
     def port(self) -> int:
