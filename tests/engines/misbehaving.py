@@ -13,6 +13,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from serving import ending
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -64,16 +66,12 @@ class MisbehavingServer:
         return port
 
     async def _stop(self) -> None:
-        await asyncio.sleep(0.01)  # what was accepted just now becomes a task
-        closed = asyncio.ensure_future(self._server.wait_closed())
-        await asyncio.sleep(0)
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for writer in list(self._writers):
-            writer.transport.abort()  # who was killed reads no more
-        await asyncio.wait((closed,), timeout=5)
+        async with ending(self._server):
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for writer in list(self._writers):
+                writer.transport.abort()  # who was killed reads no more
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -9,6 +9,8 @@ import asyncio
 import re
 from collections import Counter
 
+from serving import ending
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
@@ -39,12 +41,8 @@ class Notary:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
-        # What was accepted just now, or shakes hands, is no session yet: it ends with its client, in this loop.
-        await asyncio.sleep(0.01)
-        closed = asyncio.ensure_future(self._server.wait_closed())
-        await asyncio.sleep(0)
-        self._server.close()
-        await asyncio.wait((closed,), timeout=5)
+        async with ending(self._server):
+            pass
 
     @property
     def port(self) -> int:
