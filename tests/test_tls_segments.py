@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -56,6 +57,25 @@ def test_a_reply_with_a_broken_record_behind_it(wicked: Callable[..., WickedTLS]
         server.sock.sendall(good + broken)
         assert asked(server) == [250]
         assert not server.wire.is_usable()
+
+
+def test_a_reply_with_a_demand_behind_it_from_a_server_that_hangs_up(
+    wicked: Callable[..., WickedTLS],
+) -> None:
+    """It is heard, though nobody takes the answer to what came with it; the connection is not used again."""
+
+    def hang_up() -> None:
+        server.read()
+        server.sock.shutdown(socket.SHUT_RD)
+        server.sock.sendall(server.sealed(b"250 fine\r\n") + server.hello_requests(1))
+
+    with wicked(ssl.OP_NO_RENEGOTIATION) as server, ThreadPoolExecutor(1) as pool:
+        hanging_up = pool.submit(hang_up)
+        assert asked(server) == [250]
+        assert not server.wire.is_usable()
+        with pytest.raises(WireFault, match="connection broke: Broken pipe"):
+            asked(server)
+        hanging_up.result()
 
 
 def test_replies_of_one_segment(wicked: Callable[..., WickedTLS]) -> None:

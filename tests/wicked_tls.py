@@ -73,6 +73,7 @@ class WickedTLS:
     def sealed(self, text: bytes) -> bytes:
         """Return the record in which a server says this."""
         self._tls.write(text)
+        self._sequence += 1
         return self._out.read()
 
     def farewell(self) -> bytes:

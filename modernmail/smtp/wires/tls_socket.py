@@ -49,7 +49,7 @@ class TLSSocket:
         self._timeout = timeout
         self._encrypted = 0  # octets of the data of `send`, encrypted and not all gone
         self._rest = b""  # what the socket would not take yet
-        self._failure: ssl.SSLError | None = None
+        self._failure: OSError | None = None  # told when what came before it has been
         sock.setblocking(False)
         try:
             self._patiently(self._shake_hands)
@@ -148,10 +148,18 @@ class TLSSocket:
                 self._flush()
             if not parts:
                 raise
-            self._failure = error
-            self._end_reading()
-        self._answer()
+            self._fail_later(error)
+        try:
+            self._answer()
+        except OSError as error:
+            if not parts:
+                raise
+            self._fail_later(error)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _fail_later(self, error: OSError) -> None:
+        self._failure = self._failure or error
+        self._end_reading()
 
     def _end_reading(self) -> None:
         """Let `poll` tell that there is something to hear, though nothing more may come."""
