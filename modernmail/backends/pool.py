@@ -4,33 +4,28 @@
 
 Rules of the file: decide in a pure function, act at the edge; a wire in doubt is closed, never reused; who waits is served
 in the order of coming, by a wire or a place that is handed over, so that nobody who comes later can take it; whatever
-interrupts a step, the wire it had in hand is given back or closed. One place more than there are is given to whoever would wait
-for a sending that he himself is in the midst of: a loop over its receipts, a generator of its messages, a subscriber or a
-handler of the log that sends a mail beside it.
+interrupts a step, the wire it had in hand is given back or closed. `standstill.py` tells when there is one place more.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from math import inf
-from threading import RLock, get_ident
+from threading import RLock
 from weakref import WeakSet, finalize
 
 from ..insight.connections import Connections
+from .standstill import Standstill, waits_for_itself
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from typing import Any, Literal, Protocol
+    from typing import Literal
 
     from ..runtime import IO, Signal
     from ..smtp.settings import Settings
     from ..smtp.wire import Wire
-
-    class Stream(Protocol):
-        """One that sends over wires of the pool; `turns` is odd while a mail of it is on its way."""
-
-        turns: int
+    from .standstill import Stream
 
 
 def choose(
@@ -56,16 +51,6 @@ def choose(
 def _is_spent(wire: Wire, settings: Settings) -> bool:
     """Return whether a wire has carried what we or the server let it carry."""
     return wire.served >= min(settings.max_messages, wire.extensions.max_messages)
-
-
-def caller_of(io: IO) -> int:
-    """Return a number for the thread, or under asyncio for the task, that runs now; 0 where there is none."""
-    if not io.is_async:
-        return get_ident()
-    import asyncio
-
-    task = asyncio.current_task()
-    return 0 if task is None else id(task)
 
 
 _LOOK = 1.0  # seconds after which one who waits looks for himself whether something is free
@@ -104,6 +89,7 @@ class Pool:
         self._retired: set[Wire] = set()  # of those wires, the ones that the pool was closed over
         self._waiting: deque[_Turn] = deque()
         self._streams: WeakSet[Stream] = WeakSet()
+        self._standstill = Standstill()
         self.drainers: list[Signal] = []  # to be set when a stream has ended a turn
 
     # -- taking a wire, and giving it back ---------------------------------------------------------------------
@@ -138,11 +124,13 @@ class Pool:
     def _take(self, io: IO, holder: object, stale: list[Wire]) -> _Turn | None:
         """Decide: give a place, with a wire or to open one there, or return a turn to wait for; and what to close."""
         open_count = len(self._held) + len(self._idle)
-        action, wire, found = choose(self._idle, open_count, io.now(), self._settings)
+        now = io.now()
+        action, wire, found = choose(self._idle, open_count, now, self._settings)
         for one in found:
             stale.append(one)
             self._idle.remove(one)
-        if action == "wait" and not self._waits_for_itself(holder):
+        if action == "wait" and not waits_for_itself(holder, self._held):
+            self._standstill.look(self._held, now)
             turn = _Turn(holder, io.signal())
             # Nothing is idle, and no place is free, while somebody is in this line.
             self._waiting.append(turn)
@@ -152,12 +140,6 @@ class Pool:
         self._held[holder] = wire
         return None
 
-    def _waits_for_itself(self, holder: Any) -> bool:
-        """Whether a place is held by another sending of the same caller, who cannot go on with it meanwhile."""
-        caller = getattr(holder, "caller", 0)
-        others: list[Any] = [one for one in self._held if getattr(one, "caller", None) == caller]
-        return bool(caller) and any(one.parcels is not holder.parcels for one in others)
-
     async def _served(self, turn: _Turn, io: IO, until: float) -> bool:
         """Wait for what is handed over; return False when nothing was in time."""
         if until == inf:
@@ -165,7 +147,8 @@ class Pool:
         try:
             while turn.holder not in self._held and (left := until - io.now()) > 0:
                 if not await turn.signal.wait(min(left, _LOOK)):
-                    self._serve(io)  # a signal may end a thread just before it hands over
+                    self._standstill.look(self._held, io.now())
+                    self._serve(io)  # also as a signal may end a thread just before it hands over
         finally:
             with self._lock:
                 if turn in self._waiting:
@@ -179,7 +162,10 @@ class Pool:
             holders = [one for one, held in self._held.items() if held is wire]
             keep = bool(holders) and wire not in self._retired and not wire.is_broken
             keep = keep and not _is_spent(wire, self._settings)
-            keep = keep and len(self._held) + len(self._idle) <= self._settings.pool
+            open_count = len(self._held) + len(self._idle)
+            if keep and open_count > self._settings.pool:
+                more = self._standstill.places(self._held, wire.last_used)
+                keep = open_count <= self._settings.pool + more
         try:
             if not keep:
                 self._connections.closing(wire)
@@ -205,8 +191,9 @@ class Pool:
         """Hand over what is free, a wire or a place, to those who wait, in the order of their coming."""
         with self._lock:
             while self._waiting:
-                open_count = len(self._held) + len(self._idle)
-                action, wire, stale = choose(self._idle, open_count, io.now(), self._settings)
+                now = io.now()
+                open_count = len(self._held) + len(self._idle) - self._standstill.places(self._held, now)
+                action, wire, stale = choose(self._idle, open_count, now, self._settings)
                 for one in stale:
                     self._idle.remove(one)
                 _abandon(stale, self._connections)

@@ -20,7 +20,7 @@ from ..smtp.delivery import Delivery
 from ..smtp.lmtp import LMTPPipeline
 from ..smtp.patience import late
 from ..smtp.pipeline import Pipeline
-from .pool import caller_of
+from .standstill import caller_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -409,8 +410,9 @@ async def test_a_task_that_goes_through_receipts_may_send_beside_them(connection
         assert len(server.commits) == 23
 
 
-def test_others_wait_as_before() -> None:
+def test_others_wait_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """One more connection is for who would wait for himself alone: another thread waits for a place."""
+    monkeypatch.setattr("modernmail.backends.standstill.PATIENCE", 60.0)
     with ScriptedSMTPServer() as server, Mailer(server.url(pool=1, deadline=5)) as mailer:
         pool = mailer.backend.pools.of(BlockingIO())  # type: ignore[attr-defined]
         other = threading.Thread(target=mailer.send, args=(a_message("other"),))
@@ -424,6 +426,35 @@ def test_others_wait_as_before() -> None:
         other.join()
         assert server.commits[-1].recipients == ("other@example.com",)
         assert len(server.sessions) == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("connections", [1, 2])
+async def test_tasks_that_a_loop_over_receipts_waits_for(connections: int) -> None:
+    """Nobody asks for the next receipt, so that its connections stay taken: one more serves them all, one after another."""
+    with ScriptedSMTPServer() as server:
+        async with Mailer(server.url(pool=connections, deadline=10)) as mailer:
+            async for receipt in mailer.asend_many([a_message(f"r{number}") for number in range(20)]):
+                if receipt.position == 1:
+                    beside = [mailer.asend(a_message(f"beside{number}")) for number in range(4)]
+                    assert all(one.is_complete for one in await asyncio.gather(*beside))
+                    assert (await asyncio.create_task(mailer.asend(a_message("one")))).is_complete
+        assert len(server.commits) == 25
+        assert len(server.sessions) <= connections + 1
+
+
+def test_threads_that_a_loop_over_receipts_waits_for() -> None:
+    """As tasks do; when the loop goes on there is no place more."""
+    with ScriptedSMTPServer() as server, Mailer(server.url(pool=1, deadline=10)) as mailer:
+        with ThreadPoolExecutor(3) as pool:
+            for receipt in mailer.send_many(a_message(f"r{number}") for number in range(3)):
+                if receipt.position == 1:
+                    messages = [a_message(f"beside{number}") for number in range(6)]
+                    assert all(one.is_complete for one in pool.map(mailer.send, messages))
+            assert len(server.sessions) == 2
+            assert mailer.send(a_message("later")).is_complete
+        server.wait_for_commits(10)
+        assert [commit.session for commit in server.commits if "r" in commit.recipients[0][0]] == [1, 1, 1]
 
 
 # -- loops, threads, processes
