@@ -1,4 +1,4 @@
-"""A small HTTP client for tests: one request, one connection, nothing followed and nothing kept."""
+"""A small HTTP client for tests: one request, one connection, nothing followed and nothing kept; and patience with a page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
+
+import pytest
 
 if TYPE_CHECKING:
     from modernmail.inbox import InboxServer
@@ -61,3 +63,12 @@ class Client:
     def json(self, path: str) -> Any:
         """GET, and the JSON of the answer."""
         return self.get(path).json
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait for a JavaScript expression to hold; from outside, since the page's policy allows no eval."""
+    for _ in range(500):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(20)
+    pytest.fail(f"not in 10 s: {expression}")

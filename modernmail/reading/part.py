@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
     from .fields import Field
 
-_SAFE_NAME = str.maketrans(dict.fromkeys('\\/:*?"<>|\x7f', "_") | {chr(code): "_" for code in range(32)})
+# What file systems refuse, and what turns a name around, so that `exe.fdp` is read for its ending (Unicode UAX 9).
+_TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_UNSAFE = str.maketrans(dict.fromkeys([*map(chr, (*range(32), *_TURNING)), *'\\/:*?"<>|\x7f'], "_"))
+
+
+def safe_name(name: str) -> str:
+    """Return `name` as one to save a file under: no folder, nothing that file systems refuse or that deceives.
+
+    >>> safe_name("Orders 3/4"), safe_name("..")
+    ('Orders 3_4', '')
+    """
+    return name.translate(_UNSAFE).strip(". ")[:200]
 
 
 class Part:
@@ -64,9 +75,9 @@ class Part:
 
     @property
     def filename(self) -> str:
-        """The file name: its last part, without characters that file systems refuse; `""` without one."""
+        """The file name: its last part, made safe to save under; `""` without one."""
         name = self._disposition[1].get("filename") or self.parameters.get("name") or ""
-        return name.replace("\\", "/").rpartition("/")[2].translate(_SAFE_NAME).strip(". ")[:200]
+        return safe_name(name.replace("\\", "/").rpartition("/")[2])
 
     @property
     def content_id(self) -> str:

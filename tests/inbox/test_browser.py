@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from web import until
 
 from modernmail import Mailer, Message, send_mail
 from modernmail.inbox import CapturedMail, InboxServer
@@ -73,15 +74,6 @@ def open_page(browser: Any, inbox: InboxServer, path: str = "/", **options: Any)
     page.goto(inbox.url + path)
     page.wait_for_selector("#live.on", state="attached")
     return page
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait for a JavaScript expression to hold; from outside, since the page's policy allows no eval."""
-    for _ in range(500):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(20)
-    pytest.fail(f"not in 10 s: {expression}")
 
 
 def add(inbox: InboxServer, message: Message, minutes: int = 0, **fields: Any) -> str:
@@ -435,13 +427,19 @@ def test_unread_by_key_and_links_to_copy(browser: Any, inbox: InboxServer) -> No
 def test_on_a_phone(browser: Any, inbox: InboxServer) -> None:
     """One pane at a time; the chosen tab is in view; nothing is wider than the screen; back leads to the list."""
     found = fill(inbox)
+    add(
+        inbox,
+        Message("Tags", "x", to=[f"zoe+a-tag-of-some-length-{number}@example.com" for number in range(9)]),
+    )
     viewport = {"width": 360, "height": 640}
     page = browser.new_context(viewport=viewport, is_mobile=True, has_touch=True).new_page()
     page.goto(inbox.url)
     assert page.locator("#message").is_hidden()
+    assert page.evaluate("document.querySelector('#list').scrollWidth") == 360
     page.tap("text=Your invoice 42")
     page.frame_locator(".stage iframe").locator("h1").wait_for()
     assert page.locator("#list").is_hidden()
+    assert page.evaluate("document.querySelector('.mail').getBoundingClientRect().bottom >= innerHeight")
     for view in ("checks", "headers", "links", "raw", "source", "text", "html"):
         page.goto(f"{inbox.url}/messages/{found}?view={view}")
         until(page, "document.querySelector('.tabs').className !== 'tabs'")

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from web import Client
@@ -195,6 +196,54 @@ def test_files_are_saved_not_shown(store: Any, client: Client) -> None:
     assert raw.headers["content-security-policy"] == "sandbox; default-src 'none'"
 
 
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [
+        ("../../etc/passwd", "passwd"),
+        (r"..\..\evil.exe", "evil.exe"),
+        ("invoice\u202efdp.exe", "invoice_fdp.exe"),  # a reader of the name sees "invoice exe.pdf"
+        ("x\u2066a\u2069.txt", "x_a_.txt"),
+        ('a"; filename="b.exe', "a_; filename=_b.exe"),
+        ("..", "part-1.pdf"),
+        ("שלום.pdf", "שלום.pdf"),
+    ],
+)
+def test_names_to_save_under(store: Any, client: Client, name: str, saved: str) -> None:
+    """The name of an attachment leads to no folder, adds nothing to the header, and hides no ending."""
+    encoded = f"=?utf-8?b?{base64.b64encode(name.encode()).decode()}?="
+    content = f'Content-Type: application/pdf; name="{encoded}"\r\nContent-Disposition: attachment\r\n\r\nx'
+    summary = store.add(CapturedMail("", ("a@example.com",), content.encode()))
+    answer = client.get(f"/messages/{summary.id}/parts/0")
+    plain, _, coded = answer.headers["content-disposition"].partition("; filename*=UTF-8''")
+    assert unquote(coded) == saved
+    assert re.fullmatch(r'attachment; filename="[\w. -]+"', plain, re.ASCII)
+
+
+@pytest.mark.parametrize(
+    ("subject", "saved"),
+    [("Orders 3/4", "Orders 3_4.eml"), ("../../x", "_.._x.eml"), ("a\u202elme.exe", "a_lme.exe.eml")],
+)
+def test_a_subject_to_save_under(store: Any, client: Client, subject: str, saved: str) -> None:
+    """A mail is saved under its subject, which leads to no folder and hides no ending either."""
+    summary = store.add(CapturedMail("", ("a@example.com",), f"Subject: {subject}\r\n\r\nx".encode()))
+    answer = client.get(f"/messages/{summary.id}/download")
+    assert unquote(answer.headers["content-disposition"].partition("; filename*=UTF-8''")[2]) == saved
+
+
+def test_what_has_no_name_is_saved_by_its_kind(store: Any, client: Client) -> None:
+    """A message or an invitation inside a mail is saved with the ending that opens it."""
+    parts = "".join(
+        f"--q\r\nContent-Type: {kind}\r\n\r\nSubject: x\r\n" for kind in ("message/rfc822", "text/calendar")
+    )
+    content = f"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\nx\r\n{parts}--q--\r\n"
+    summary = store.add(CapturedMail("", ("a@example.com",), content.encode()))
+    names = [
+        client.get(f"/messages/{summary.id}/parts/{path}").headers["content-disposition"] for path in "23"
+    ]
+    assert 'filename="part-2.eml"' in names[0]
+    assert 'filename="part-3.ics"' in names[1]
+
+
 def test_what_can_be_done(store: Any, client: Client) -> None:
     """Delete, unread, read and delete-all are POSTs that lead back."""
     one, two, three = (store.add(mail(Message(f"n{n}", "x", to=["a@example.com"]))) for n in range(3))
@@ -243,6 +292,7 @@ def test_images_have_a_small_picture_and_many_files_are_cut(store: Any, client: 
         message.attach(f"{number}.txt", "x", "text/plain")
     page = client.get(f"/messages/{store.add(mail(message)).id}").text
     assert "29.txt" not in page
+    assert "and 35 more" in page  # unfolds to show more of them
     assert "and 11 more" in page
 
 
@@ -454,7 +504,9 @@ def test_crowds_are_cut(store: Any, client: Client) -> None:
     crowd = tuple(f"b{number}@example.com" for number in range(60))
     summary = store.add(CapturedMail("", crowd, f"Subject: x\r\nTo: {to}\r\n{fields}\r\nx".encode()))
     page = client.get(f"/messages/{summary.id}").text
+    assert "and 2,990 more" in page  # unfolds to show more of them
     assert "and 2,950 more" in page
+    assert "and 50 more" in page
     assert "and 10 more" in page
     page = client.get(f"/messages/{summary.id}?view=headers").text
     assert "and 2,561 more" in page  # return path, 3,000 and 60 recipients

@@ -7,6 +7,7 @@ is `{"error": …}` that names the parameter; nothing here is marked as read by 
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -176,8 +177,8 @@ async def part_of(mail: CapturedMail, path: str) -> tuple[Part, bytes]:
 
 
 def name_of(part: Part) -> str:
-    """Return the name to save a part under."""
-    return part.filename or f"part-{part.path or 1}"
+    """Return the name to save a part under; one without a name gets the ending of its kind."""
+    return part.filename or f"part-{part.path or 1}{mimetypes.guess_extension(part.media_type) or ''}"
 
 
 async def asked(question: Callable[[], T]) -> T:

@@ -6,9 +6,12 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from modernmail.reading.part import safe_name
+
 
 def file_response(content: bytes, media_type: str, name: str) -> Response:
     """Return bytes that a browser saves and never shows."""
+    name = safe_name(name)
     plain = "".join(
         letter if (letter.isascii() and letter.isalnum()) or letter in "._- " else "_" for letter in name
     )

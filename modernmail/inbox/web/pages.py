@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("modernmail.inbox")
 
 PAGE = 50  # mails in a list
-MOST_FILES = 30  # attachments above a mail; the view of the headers has more of them
-MOST_PEOPLE = 50  # recipients of a kind above a mail
+FEW_FILES, MOST_FILES = (
+    6,
+    30,
+)  # attachments above a mail, at once and unfolded; the view of the headers has more
+FEW_PEOPLE, MOST_PEOPLE = 10, 50  # recipients of a kind above a mail, at once and unfolded
 MOST_ROWS = 500  # lines of a table in the view of the headers
 
 
@@ -58,8 +61,10 @@ def _environment() -> Environment:
     environment.globals.update(
         asset=assets.address,
         shown_as_image=SHOWN_AS_IMAGE,
+        few_files=FEW_FILES,
         most_files=MOST_FILES,
         gone=None,
+        few_people=FEW_PEOPLE,
         most_people=MOST_PEOPLE,
         most_rows=MOST_ROWS,
     )

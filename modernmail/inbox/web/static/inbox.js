@@ -8,10 +8,14 @@ const list = document.getElementById("list");
 const message = document.getElementById("message");
 const search = document.getElementById("search");
 const live = document.getElementById("live");
+const said = document.getElementById("said");
 const stage = { width: "full", dark: false };
 let asked = 0;
 let listed = 0;
 let late = false; // the list is behind, since a menu in it is open
+let refreshed = 0; // when the list was last put in place
+let aimed = 0; // when somebody last moved over the list: what they aim at stays where it is for a moment
+let pressed = false;
 let coming = null; // the mail that was asked for and is not there yet
 
 // -- pieces of pages
@@ -30,7 +34,9 @@ async function show(url, { push = true } = {}) {
   try {
     const html = await piece(url, "message");
     if (turn !== asked) return;
+    const hold = grip(message);
     message.innerHTML = html;
+    hold();
   } catch {
     if (turn === asked) location.assign(url);
     return;
@@ -56,17 +62,65 @@ async function refreshList() {
   const turn = ++listed;
   const html = await piece(url, "list");
   if (turn !== listed) return;
-  if (list.querySelector(".menu[open]")) { late = true; return; }
+  if (pressed || list.querySelector(".menu[open]")) { late = true; return; }
   late = false;
+  refreshed = performance.now();
   // What somebody did while this was on its way still counts: their place, their focus.
-  const known = new Set(items().map((item) => item.dataset.id));
-  const top = list.scrollTop;
-  const focused = list.contains(document.activeElement) ? document.activeElement.closest(".item")?.dataset.id : null;
-  list.innerHTML = html;
-  list.scrollTop = top;
+  const before = items();
+  const known = new Set(before.map((item) => item.dataset.id));
+  const height = (item) => item.getBoundingClientRect().top;
+  const seen = list.scrollTop > 0 ? before.find((item) => height(item) >= height(list)) : null;
+  const place = seen && height(seen);
+  const held = list.contains(document.activeElement) ? document.activeElement : null;
+  const at = before.indexOf(held?.closest(".item"));
+  const made = document.createElement("template");
+  made.innerHTML = html;
+  settle(list, made.content);
+  if (seen?.isConnected) list.scrollTop += height(seen) - place;
   if (known.size) for (const item of items()) if (!known.has(item.dataset.id)) item.classList.add("fresh");
   select(chosen(), { follow: false });
-  if (focused) list.querySelector(`[data-id="${CSS.escape(focused)}"] a`)?.focus({ preventScroll: true });
+  if (held && !held.isConnected) { // its mail is deleted, or too old for this page: the one in its place gets it
+    (items().at(Math.min(at, items().length - 1))?.querySelector("a") ?? list).focus({ preventScroll: true });
+  }
+}
+
+// Makes `place` like `wanted` and keeps every element that is in both, so that a click, a focus or a selection on it goes on.
+function settle(place, wanted) {
+  const key = (node) => node.dataset?.id ?? node.getAttribute?.("href") ?? node.nodeName;
+  const left = new Map();
+  for (const node of wanted.childNodes) left.set(key(node), [...(left.get(key(node)) ?? []), node]);
+  const kept = new Map();
+  for (const node of [...place.childNodes]) {
+    const twin = left.get(key(node))?.shift();
+    if (twin) kept.set(twin, node);
+    else node.remove();
+  }
+  let next = place.firstChild;
+  for (const node of [...wanted.childNodes]) {
+    const old = kept.get(node);
+    if (!old) { place.insertBefore(node, next); continue; }
+    if (old === next) next = next.nextSibling;
+    else place.insertBefore(old, next);
+    if (old.isEqualNode(node)) continue;
+    if (old.nodeType !== Node.ELEMENT_NODE) { old.nodeValue = node.nodeValue; continue; }
+    if (old.classList.contains("fresh")) node.classList.add("fresh");
+    for (const { name } of [...old.attributes]) if (!node.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of node.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    settle(old, node);
+  }
+}
+
+// Remembers which control in `place` has the focus; what it returns gives the focus to the one that replaced it.
+function grip(place) {
+  const name = (control) => control.dataset.view ?? control.getAttribute("aria-label")
+    ?? (control.matches("summary") ? control.parentElement.className : control.textContent.trim());
+  const held = document.activeElement;
+  if (held === place || !place.contains(held)) return () => {};
+  const wanted = held.matches(".danger") ? null : name(held); // a key held down on Delete deletes one mail
+  return () => {
+    const controls = [...place.querySelectorAll("a, button, summary")];
+    (controls.find((control) => name(control) === wanted) ?? place).focus({ preventScroll: true });
+  };
 }
 
 function items() { return [...list.querySelectorAll(".item")]; }
@@ -123,6 +177,15 @@ function dress() {
 }
 
 // -- clicks
+
+list.addEventListener("pointermove", () => { aimed = performance.now(); }, { passive: true });
+list.addEventListener("pointerdown", () => { pressed = true; });
+for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => {
+  if (!pressed) return;
+  pressed = false;
+  aimed = performance.now(); // the click comes after this
+  if (late) soon();
+});
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("a, button");
@@ -285,6 +348,7 @@ const hear = {
   change(now) {
     title(now.unread);
     if (last && now.last > last.last) {
+      said.textContent = `${now.total.toLocaleString("en")} mails, ${now.unread.toLocaleString("en")} unread`;
       live.classList.remove("new");
       void live.offsetWidth;
       live.classList.add("new");
@@ -292,25 +356,39 @@ const hear = {
     const shown = list.querySelector(".list-head")?.dataset ?? {};
     const same = ["last", "total", "unread"].every((name) => shown[name] === String(now[name]));
     last = now;
-    if (same || waiting) return;
-    waiting = true;
-    setTimeout(() => { waiting = false; refreshList(); }, 80);
+    if (!same) soon();
   },
   async blocked({ id }) {
     const box = document.getElementById("blocked");
     if (id !== opened() || !box) return;
-    const open = box.querySelector("details")?.open;
     const answer = await fetch(box.dataset.url);
     if (!answer.ok || id !== opened()) return;
-    box.innerHTML = trusted.createHTML(await answer.text());
+    const html = await answer.text();
+    const open = box.querySelector("details")?.open;
+    const hold = grip(box);
+    box.innerHTML = trusted.createHTML(html);
     const details = box.querySelector("details");
     if (details && open) details.open = true;
+    hold();
   },
   hello() { // a tab that was opened just now
     if (source?.readyState === EventSource.OPEN) tabs.postMessage(["open"]);
     if (source && last) tabs.postMessage(["change", last]);
   },
 };
+
+// The list is made anew in a moment: at once for a single mail, twice a second for a flood of them, and never under a hand.
+function soon() {
+  if (waiting) return;
+  waiting = true;
+  const look = () => {
+    const rest = aimed + 400 - performance.now();
+    if (pressed || rest > 0) { setTimeout(look, Math.max(rest, 50)); return; }
+    waiting = false;
+    refreshList();
+  };
+  setTimeout(look, Math.max(80, refreshed + 500 - performance.now()));
+}
 
 function tell(kind, value) {
   hear[kind](value);
