@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _KNOWN: dict[str, Address] = {}  # what was parsed of late: the same sender and recipients come again
 _KNOWN_MOST: Final = 4096
 _KNOWN_LONGEST: Final = 320
+_WRITTEN: Final = "Address(name=…, addr_spec=…)"
 
 
 class Address:
@@ -110,6 +111,9 @@ class Address:
             iterates = hasattr(value, "__iter__") and not hasattr(value, "keys")
             if not iterates or isinstance(value, (bytes, bytearray, memoryview)):
                 reason = f"expected an address or a list of addresses, not {_kind(value)}"
+                raise InvalidAddress(argument, value, reason)
+            if _is_pair(value):
+                reason = f"a name and an address are one mailbox: {_WRITTEN}; several addresses are a list"
                 raise InvalidAddress(argument, value, reason)
         found = []
         items: Any = value
@@ -203,7 +207,7 @@ def _from_foreign(cls: type[Address], value: object) -> Address:
     if isinstance(display_name, str) and isinstance(addr_spec, str):  # email.headerregistry.Address
         return _from_parts(cls, display_name, addr_spec)
     is_pair = isinstance(value, tuple) and len(value) == 2
-    hint = ": a name and an address are Address(name=…, addr_spec=…)" if is_pair else ""
+    hint = f": a name and an address are {_WRITTEN}" if is_pair else ""
     raise InvalidAddress("address", value, f"expected a str or an Address, not {_kind(value)}{hint}")
 
 
@@ -219,6 +223,14 @@ def _build(cls: type[Address], name: str, addr_spec: str) -> Address:
     _set_addr_spec(address, addr_spec)
     _set_ascii_addr_spec(address, f"{local}@{on_wire}" if on_wire != (domain or "") else addr_spec)
     return address
+
+
+def _is_pair(value: object) -> bool:
+    """Whether this is how other libraries write a mailbox, `("Zoe", "zoe@example.com")`, which would be two here."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    name, addr_spec = value
+    return isinstance(name, str) and isinstance(addr_spec, str) and "@" not in name and "@" in addr_spec
 
 
 def _kind(value: object) -> str:

@@ -56,6 +56,11 @@ class Mailers:
             return known[1]
         if self._unconfigured is not None:
             return self._unconfigured
+        if self._settings:
+            there_are = ", ".join(sorted(self._settings))
+            raise ConfigurationError(
+                f"no mailer is named 'default'; configured: {there_are}; name one with using=, or configure a 'default'"
+            )
         raise ConfigurationError(
             "no mailer is configured: call modernmail.configure({'default': 'smtp://…'}), "
             "or set the environment variable MODERNMAIL_URL"
@@ -90,6 +95,23 @@ class Mailers:
                 )
         self._settings = dict(settings)
         self._built = {}
+
+    def close(self) -> None:
+        """Close the connections that sync sending has opened, of every mailer that was used.
+
+        As `Mailer.close`: what is on its way is waited for, and the mailers may be used again afterwards.
+        """
+        for mailer in self._used():
+            mailer.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of every mailer that was used, as `Mailer.aclose`: for the end of an async application."""
+        for mailer in self._used():
+            await mailer.aclose()
+
+    def _used(self) -> list[Mailer]:
+        known = self._by_environment
+        return [*self._built.values(), *((known[1],) if known is not None else ())]
 
     @contextmanager
     def unconfigured(self, setting: Setting) -> Iterator[None]:

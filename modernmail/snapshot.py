@@ -157,11 +157,10 @@ def _stand_in(message: Message, sender: Address | None) -> tuple[Address, ...]:
     if message._original is not None and message._original.is_unread(message, "_from"):
         return ()
     if sender is None:
-        raise InvalidMessage(
-            "from_email",
-            None,
-            "there is no sender: pass from_email=…, or give the mailer a default (MODERNMAIL_FROM)",
-        )
+        reason = "there is no sender: pass from_email=…, or give the mailer a default (MODERNMAIL_FROM)"
+        if message._sender is not None:
+            reason += "; sender= names only who sends in the place of the author"
+        raise InvalidMessage("from_email", None, reason)
     return (sender,)
 
 

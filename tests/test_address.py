@@ -19,6 +19,7 @@ from corpus import cases
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from modernmail import Message
 from modernmail.address import Address
 from modernmail.errors import InvalidAddress
 
@@ -273,6 +274,16 @@ def test_a_pair_is_told_how_it_is_written() -> None:
     """Who knows pairs of name and address from elsewhere reads what they are here."""
     with pytest.raises(InvalidAddress, match=r"to\[0\].*not tuple: .*Address\(name=…, addr_spec=…\)"):
         Address.many([("Zoë", "z@example.com")], "to")
+
+
+@pytest.mark.parametrize("argument", ["to", "cc", "bcc", "reply_to", "from_email"])
+def test_a_bare_pair_is_not_two_mailboxes(argument: str) -> None:
+    """A pair that stands where several mailboxes may is one mailbox by its look: no mail goes to a user Zoë of the server."""
+    with pytest.raises(InvalidAddress, match=rf"^{argument}: .*one mailbox: Address\(name=…, addr_spec=…\)"):
+        Message(**{argument: ("Zoë", "z@example.com")})  # type: ignore[arg-type]
+    assert len(Address.many(("y@example.com", "z@example.com"))) == 2
+    assert len(Address.many(["root", "z@example.com"])) == 2
+    assert len(Address.many(("root", "daemon"))) == 2
 
 
 @pytest.mark.parametrize(

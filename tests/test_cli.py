@@ -411,16 +411,24 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"modernmail {modernmail.__version__}\n"
 
 
-@pytest.mark.parametrize("missing", ["click", "rich"])
-def test_without_the_extra_it_says_what_to_install(missing: str) -> None:
-    """Without click or rich: one line that names the extra, exit code 2."""
+@pytest.mark.parametrize(
+    ("missing", "command", "extra"),
+    [
+        ("click", "send", "cli"),
+        ("rich", "send", "cli"),
+        ("click", "demo", "inbox"),
+        ("click", "inbox", "inbox"),
+    ],
+)
+def test_without_the_extra_it_says_what_to_install(missing: str, command: str, extra: str) -> None:
+    """Without click or rich: one line that names the extra which brings all that the command needs, exit code 2."""
     done = run(
         f"import sys; sys.modules[{missing!r}] = None\n"
-        "from modernmail.cli.__main__ import main; sys.exit(main(['demo']))"
+        f"from modernmail.cli.__main__ import main; sys.exit(main([{command!r}]))"
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == f"modernmail: the command line needs {missing}: pip install 'modernmail[cli]'\n"
+    assert done.stderr == f"modernmail: the command line needs {missing}: pip install 'modernmail[{extra}]'\n"
 
 
 def test_without_the_inbox_extra_the_demo_says_what_to_install() -> None:

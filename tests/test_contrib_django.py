@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
@@ -185,3 +187,11 @@ def test_nobody_to_send_to_is_no_error(outbox: Outbox) -> None:
     assert connection().send_messages([mail.EmailMessage("s", "b", "me@example.com", [])]) == 0
     assert connection().send_messages([]) == 0
     assert len(outbox) == 0
+
+
+def test_without_django_it_says_what_to_install() -> None:
+    """Where Django is missing, the import names the extra."""
+    script = "import sys; sys.modules['django'] = None; import modernmail.contrib.django"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "modernmail.contrib.django needs Django: pip install 'modernmail[django]'" in done.stderr
+    assert done.returncode == 1

@@ -681,6 +681,8 @@ def test_nobody_to_send_to_and_nobody_who_sends() -> None:
         message.parcel()
     with pytest.raises(InvalidMessage, match="there is no sender"):
         mail(from_email=None).as_bytes()
+    with pytest.raises(InvalidMessage, match="sender= names only who sends in the place of the author"):
+        mail(from_email=None, sender="me@example.com").as_bytes()
 
 
 @pytest.mark.parametrize(

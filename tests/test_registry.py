@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 import modernmail
 from modernmail import Address, Mailer, Message, configure, mailers, send_mail
 from modernmail.errors import ConfigurationError, InvalidAddress
+from modernmail.testing import ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,42 @@ def test_without_configuration_the_error_says_the_two_ways() -> None:
     assert "modernmail.configure({'default': 'smtp://…'})" in str(caught.value)
     assert "MODERNMAIL_URL" in str(caught.value)
     assert "default" not in mailers
+
+
+def test_without_a_default_the_error_names_the_mailers_there_are() -> None:
+    """Who configured mailers, but none named default, reads their names, and that using= names one."""
+    configure({"marketing": "memory:", "receipts": "memory:"})
+    with pytest.raises(ConfigurationError, match=r"'default'; configured: marketing, receipts; .*using="):
+        send_mail("x", "x", "a@example.com", ["b@example.com"])
+
+
+def test_all_mailers_close_at_once() -> None:
+    """`mailers.close()` closes the connections of each mailer that was used, and builds none; all may be used again."""
+    with ScriptedSMTPServer() as server:
+        configure(
+            {"default": server.url(), "other": server.url(), "unused": "smtp://"}
+        )  # the last cannot be built
+        mail = Message("x", from_email="a@example.com", to="b@example.com")
+        for name in ("default", "other"):
+            mail.send(using=name)
+        mailers.close()
+        server.wait_until_idle()
+        assert [session.end for session in server.sessions] == ["quit", "quit"]
+        assert mail.send().accepted
+
+
+def test_all_mailers_close_under_asyncio_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`await mailers.aclose()` closes what sending has opened in this loop, of the mailer of the environment too."""
+
+    async def send_and_close() -> None:
+        await Message("x", from_email="a@example.com", to="b@example.com").asend()
+        await mailers.aclose()
+
+    with ScriptedSMTPServer() as server:
+        monkeypatch.setenv("MODERNMAIL_URL", server.url())
+        asyncio.run(send_and_close())
+        server.wait_until_idle()
+        assert [session.end for session in server.sessions] == ["quit"]
 
 
 def test_configure_by_url_and_by_mapping() -> None:
@@ -170,8 +208,6 @@ def test_an_error_says_where_the_setting_came_from(monkeypatch: pytest.MonkeyPat
 
 def test_message_send_uses_the_mailers() -> None:
     """`message.send()` and `asend()` find the mailer by name."""
-    import asyncio
-
     configure({"default": "memory:", "other": "memory:"})
     message = Message("x", from_email="a@example.com", to="b@example.com")
     assert message.send().accepted == ("b@example.com",)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NOT_SENT, _USAGE, _INTERRUPTED = 1, 2, 130
+_OF_THE_INBOX = {"demo", "inbox", "preview"}  # their extra brings that of the command line along
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import click
         import rich  # noqa: F401  # asked for here, so that the answer is one line
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"modernmail: the command line needs {error.name}: pip install 'modernmail[cli]'\n")
+        given = sys.argv[1:] if arguments is None else arguments
+        extra = "inbox" if _OF_THE_INBOX.intersection(given[:1]) else "cli"
+        sys.stderr.write(
+            f"modernmail: the command line needs {error.name}: pip install 'modernmail[{extra}]'\n"
+        )
         return _USAGE
     from .terminal import complain, complain_of_output, complain_of_usage, warn
 

@@ -22,7 +22,7 @@ def dkim() -> None:
     """Make keys that sign your mail, and say what to put into the DNS."""
 
 
-@dkim.command()
+@dkim.command(short_help="Make a private key, and print its DNS record.")
 @click.option("--domain", required=True, metavar="DOMAIN", help="Whose mail is signed.")
 @click.option(
     "--selector", default="mail", show_default=True, metavar="NAME", help="The name of this key in the DNS."

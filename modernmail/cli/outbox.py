@@ -32,7 +32,7 @@ def outbox() -> None:
     """Look at the mail in a queue, and decide about single ones."""
 
 
-@outbox.command("list")
+@outbox.command("list", short_help="List the mails in order of arrival.")
 @click.option("--status", type=click.Choice(STATUSES), help="Mails with a recipient of this status only.")
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each mail.")
@@ -104,7 +104,7 @@ def discard(store: MailStore, mail_ids: tuple[str, ...]) -> None:
     _each(store, store.discard, mail_ids, None, "discarded")
 
 
-@outbox.command()
+@outbox.command(short_help="Send mails again: some may get them twice.")
 @click.argument("mail_ids", metavar="ID...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every mail with an unknown recipient.")
 @with_store(MailStore)

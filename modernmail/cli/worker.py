@@ -100,6 +100,11 @@ def find_queue(tasks_url: str | None, modules: Iterable[str]) -> SQLiteBackend:
             raise ConfigurationError(f"--import {module}: {error}") from error
     if tasks_url:
         configure(tasks_url)
+    if not task_backends.is_configured:
+        raise ConfigurationError(
+            f"say which queue: --tasks-url sqlite:///queue.db, {VARIABLE} in the environment, or --import a module that calls "
+            "modernmail.tasks.configure"
+        )
     backend = task_backends["default"]
     if not isinstance(backend, SQLiteBackend):
         raise ConfigurationError(

@@ -10,12 +10,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.core.mail.backends.base import BaseEmailBackend
-
 from modernmail import Envelope, mailers
 from modernmail.address import Address
 from modernmail.errors import ConfigurationError, InvalidMessage, MailError
 from modernmail.message import Message
+
+try:
+    from django.core.mail.backends.base import BaseEmailBackend
+except ModuleNotFoundError as missing:
+    if (missing.name or "").partition(".")[0] != "django":
+        raise
+    raise ConfigurationError(
+        "modernmail.contrib.django needs Django: pip install 'modernmail[django]'"
+    ) from missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

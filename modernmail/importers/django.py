@@ -28,7 +28,7 @@ def imported(settings: object, *, using: str, allowed: Allowed) -> Imported:
             from django.conf import settings as of_django
         except ModuleNotFoundError:
             raise ConfigurationError(
-                "settings: Django is not installed: pass an object or a mapping"
+                "settings: Django is not installed (pip install 'modernmail[django]'): pass an object or a mapping"
             ) from None
         settings = of_django
     get = _reader(settings)

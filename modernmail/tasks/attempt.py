@@ -54,7 +54,7 @@ async def attempt(
             said = "task %s %s: attempt %d failed, next in %.1f s: %s: %s"
             logger.warning(said, task.module_path, result.id, result.attempts, delay, kind, error)
             return delay
-        logger.exception("task %s %s failed after %d attempts", task.module_path, result.id, result.attempts)
+        logger.exception("task %s %s failed at attempt %d", task.module_path, result.id, result.attempts)
         _finish(result, FAILED)
     else:
         result._return_value = value

@@ -41,12 +41,22 @@ class TaskBackends:
     def __iter__(self) -> Iterator[str]:
         return iter({DEFAULT: None, **dict.fromkeys(self._addresses)})
 
+    @property
+    def is_configured(self) -> bool:
+        """Whether somebody said where tasks go, by a call or by the environment."""
+        return DEFAULT in self._addresses or bool(os.environ.get(VARIABLE))
+
     def configure(self, backends: str | TaskBackend | Mapping[str, str | TaskBackend]) -> None:
         """Use these backends from now on; the ones in use until now finish what they have and are closed.
 
         A single URL or backend stands for `{"default": …}`. Nothing changes when one of the URLs is
         malformed.
         """
+        if not isinstance(backends, (str, TaskBackend)) and not hasattr(backends, "keys"):
+            raise ConfigurationError(
+                "a URL such as 'sqlite:///queue.db', a TaskBackend or a mapping of names to these is expected, "
+                f"not {type(backends).__name__}"
+            )
         named = {DEFAULT: backends} if isinstance(backends, (str, TaskBackend)) else dict(backends)
         for name, address in named.items():
             if not isinstance(name, str) or not name:

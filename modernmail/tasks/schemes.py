@@ -34,6 +34,13 @@ _OWN = {
 }
 _registered: dict[str, Factory] = {}
 
+_BY_BROKER = "; by this broker work celery:MODULE:APP and dramatiq:MODULE:BROKER"
+_IN_POSTGRES = "; in PostgreSQL works procrastinate:MODULE.APP"
+_BEHIND = {  # what people write who know the server, not the engine
+    **dict.fromkeys(("amqp", "amqps", "rabbitmq", "redis", "rediss"), _BY_BROKER),
+    **dict.fromkeys(("postgres", "postgresql"), _IN_POSTGRES),
+}
+
 
 def register_task_backend(scheme: str, factory: Factory) -> None:
     """Open URLs of this scheme with `factory(alias, url)`, where `url` is a `BackendURL`;
@@ -56,7 +63,9 @@ def open_backend(alias: str, text: str) -> TaskBackend:
     factory = _registered.get(url.scheme) or _own(url.scheme) or _entry_point(url.scheme)
     if factory is None:
         known = ", ".join(sorted({*_OWN, *_registered}))
-        raise InvalidTaskBackend(f"no task backend for {url.scheme}:; there are: {known}")
+        raise InvalidTaskBackend(
+            f"no task backend for {url.scheme}:; there are: {known}{_BEHIND.get(url.scheme, '')}"
+        )
     try:
         backend = factory(alias, url)
     except ModuleNotFoundError as error:

@@ -154,6 +154,14 @@ class Task(Generic[P, T]):
             return await self.func(*args, **kwargs)  # type: ignore[no-any-return]
         return await asyncio.to_thread(self.func, *args, **kwargs)
 
+    if not TYPE_CHECKING:  # a type checker knows by itself
+
+        def __call__(self, *_: object, **__: object) -> None:
+            """Say what to write instead."""
+            raise TypeError(
+                f"the task {self.module_path} is not called: .enqueue(…) queues it, .call(…) runs it here and now"
+            )
+
     def starts_at(self, now: datetime) -> datetime | None:
         """Return when a call enqueued `now` may start, in UTC, or None for at once."""
         return None if self.run_after is None else moment_of("run_after", self.run_after, now)

@@ -104,6 +104,11 @@ def test_a_worker_needs_a_queue_it_can_work_on(url: str) -> None:
     """Another backend, or a module that is not there, is an error that says what to do."""
     with pytest.raises(ConfigurationError, match=r"pass --tasks-url sqlite:///queue\.db"):
         run("worker", "--tasks-url", "immediate:")
+    tasks.configure({})
+    with pytest.raises(
+        ConfigurationError, match=r"say which queue: --tasks-url .*MODERNMAIL_TASKS_URL .*--import"
+    ):
+        run("worker")
     with pytest.raises(ConfigurationError, match="--import no_such_module"):
         run("worker", "--import", "no_such_module")
     tasks.configure(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import chores
 import pytest
@@ -60,7 +61,11 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("redis://localhost", "no task backend for redis:.*dummy, immediate.*thread"),
+        (
+            "redis://localhost",
+            "no task backend for redis:.*dummy, immediate.*thread; by this broker .*celery:MODULE",
+        ),
+        ("postgresql://localhost/shop", "no task backend for postgresql:.*procrastinate:MODULE"),
         ("thread", "has no scheme"),
         ("thread:?workers=0", "workers='0': must be a whole number from 1"),
         ("thread:?workers=many", "workers='many'"),
@@ -83,8 +88,8 @@ def test_a_wrong_url_says_what_is_wrong(url: str, message: str) -> None:
         ) if ":" in url else tasks.configure(url)
 
 
-@pytest.mark.parametrize("wrong", [{"default": 5}, {"": "dummy:"}, {3: "dummy:"}])
-def test_a_wrong_configuration_changes_nothing(wrong: dict[str, str]) -> None:
+@pytest.mark.parametrize("wrong", [{"default": 5}, {"": "dummy:"}, {3: "dummy:"}, None, 5, ["dummy:"]])
+def test_a_wrong_configuration_changes_nothing(wrong: Any) -> None:
     """The backends in use stay."""
     tasks.configure("dummy:")
     before = task_backends["default"]

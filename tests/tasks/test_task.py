@@ -88,6 +88,14 @@ def test_run_after_counts_from_each_enqueue() -> None:
     assert chores.add.using(run_after=there).starts_at(now) == now
 
 
+def test_a_task_that_is_called_says_what_to_write() -> None:
+    """Calling the task itself is a TypeError that names the task and the two ways to run it."""
+    with pytest.raises(
+        TypeError, match=r"chores\.add is not called: \.enqueue\(…\) queues it, \.call\(…\) runs it"
+    ):
+        chores.add(1)  # type: ignore[operator]
+
+
 def test_call_and_acall_run_the_function_itself() -> None:
     """Sync and async functions can be called both ways, without a backend."""
     import asyncio
