@@ -23,6 +23,7 @@ _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 _WORD = re.compile(rb"=\?[!-~]*?\?[!-~]\?[!->@-~]*\?=")
 # Where there is a strict mode, it is the default and knows no literals.
 _NOT_STRICT = {"strict": False} if "strict" in inspect.signature(email.utils.getaddresses).parameters else {}
+_EMPTY_WORD = re.compile(rb"=\?[!->@-~]+\?[bBqQ]\?\?=")
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
 WRITTEN = (
     "From",
@@ -55,6 +56,7 @@ def wire(message: Message, *extra: str) -> bytes:
     assert len(names) == len(set(names)) or sorted(names) == sorted(meant), "a field stands twice"
     for line in head.split(b"\r\n"):
         assert all(len(word) <= 75 for word in _WORD.findall(line)), "an encoded-word over 75"
+        assert not _EMPTY_WORD.search(line), "an empty encoded-word"
         assert line.strip(b" \t") or not line, "a line of blanks in the header"
     for field in head.replace(b"\r\n ", b" ").split(b"\r\n"):
         if field.startswith((b"From:", b"To:", b"Cc:", b"Reply-To:", b"Content-")):

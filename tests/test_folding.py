@@ -67,6 +67,31 @@ def test_a_subject_is_read_back(run: str, subject: str) -> None:
     assert second(octets).headers["Subject"] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        (f"{'a' * 60}  {'b' * 12}", f"{'a' * 60} =?utf-8?q?_{'b' * 12}?="),
+        (f"{'a' * 60}   {'b' * 12}", f"{'a' * 60} =?utf-8?q?_?= {'b' * 12}"),
+    ],
+)
+def test_no_encoded_word_is_empty(subject: str, expected: str) -> None:
+    """A run of blanks is encoded with a word beside it: Evolution and MIME::tools show an empty one (RFC 2047 2) as it stands."""
+    octets = wire(mail(subject=subject))
+    assert field(octets, "Subject").replace("\r\n", "") == f"Subject: {expected}"
+
+
+@in_both_runs
+@given(TEXT)
+@example("é" * 200)
+@example("é" + "日本" * 100)
+@example("👩‍👩‍👧‍👦" * 20)
+@example("1é" + "日本" * 100)
+def test_base64_is_padded_at_the_end_alone(run: str, text: str) -> None:
+    """Of neighbouring encoded-words in base64 only the last is padded: GMime joins them and drops what stands behind."""
+    octets = wire(mail(subject=text, to=[Address(name=text, addr_spec="to@example.com")]))
+    assert not re.search(rb"=\?=\r\n =\?utf-8\?b", octets)
+
+
 @in_both_runs
 @given(
     WORDS | TEXT,
@@ -162,10 +187,12 @@ def test_a_file_name_is_read_back(run: str, name: str) -> None:
         ("a b.txt", 'attachment; filename="a b.txt"'),
         ("é.txt", "attachment; filename*=utf-8''%C3%A9.txt"),
         ('a"b', "attachment; filename*=utf-8''a%22b"),
+        ("x" * 65, f'attachment;\r\n filename="{"x" * 65}"'),
+        ("日" * 17, f"attachment;\r\n filename*0*=utf-8''{'%E6%97%A5' * 6};"),
     ],
 )
 def test_how_file_names_are_written(value: str, expected: str) -> None:
-    """A plain name is quoted; one that many readers would misread goes by RFC 2231."""
+    """A plain name that fits a line is quoted; one that many readers would misread goes by RFC 2231, in few sections."""
     octets = mail().attach(value, b"x").as_bytes()
     assert f"Content-Disposition: {expected}\r\n".encode() in octets
 

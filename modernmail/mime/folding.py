@@ -99,6 +99,8 @@ def _text_field(name: str, value: str) -> str:
         first -= 1
     while last + 1 < len(words) and not words[last + 1]:
         last += 1
+    if not words[last] and first == last:
+        last += 1  # two blanks alone would make an empty encoded-word, which is none (RFC 2047 2)
     before, after = " ".join(words[:first]), " ".join(words[last + 1 :])
     if _has_long_run(before) or _has_long_run(after):
         before, after, first, last = "", "", 0, len(words) - 1

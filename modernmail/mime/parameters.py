@@ -40,12 +40,13 @@ def with_parameters(name: str, value: str, parameters: Iterable[tuple[str, str]]
 # RFC 2231 7 attribute-char
 _ATTRIBUTE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~")
 _PERCENT = [chr(octet) if octet in _ATTRIBUTE else f"%{octet:02X}" for octet in range(256)]
-_PIECE = 60  # characters of one RFC 2231 section, so that a line holds it with its name
+_AROUND = len(' ="";')  # what stands on a line beside a name and its quoted value
+_SECTION = len(" *10*=;")  # beside a name and one RFC 2231 section: few are better, some readers missort ten
 
 
 def _parameter(name: str, value: str) -> list[str]:
     """Return `name=value`, or its RFC 2231 sections; no section splits a character."""
-    if value.isascii() and "=?" not in value and len(name) + len(value) < _PIECE:
+    if value.isascii() and "=?" not in value and len(name) + len(value) <= WIDTH - _AROUND:
         if is_token(value) and name != "filename":
             return [f"{name}={value}"]
         # A quote or backslash, escaped, a semicolon or outer blanks, quoted, are read wrongly by many: RFC 2231 is safe.
@@ -57,15 +58,16 @@ def _parameter(name: str, value: str) -> list[str]:
             return [f'{name}="{value}"']
     pieces = ["".join([_PERCENT[octet] for octet in char.encode("utf-8")]) for char in value]
     whole = "".join(pieces)
-    if len(whole) <= _PIECE:
-        return [f"{name}*=utf-8''{whole}"]
+    if len(name) + len(whole) <= WIDTH - _AROUND - len(_CHARSET):
+        return [f"{name}*={_CHARSET}{whole}"]
+    room = max(WIDTH - _SECTION - len(name), 24)
     sections: list[str] = []
     line: list[str] = []
-    left = _PIECE - 8
+    left = room - len(_CHARSET)
     for piece in pieces:
         if len(piece) > left:
             sections.append("".join(line))
-            line, left = [], _PIECE
+            line, left = [], room
         line.append(piece)
         left -= len(piece)
     sections.append("".join(line))
