@@ -13,17 +13,25 @@ import re
 _WORDINGS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"\bqueued as <?([^\s<>]+)>?",  # Postfix, and the many that say what it says
+        r"#envid=([^\s<>]+)",  # Alibaba: "queued as freedom #envid=…"
+        r"\bqueued (?:on \S+ )?as <?([^\s<>]+)>?",  # Postfix, and the many that say what it says; Yandex
+        r"\bqueued with id ([^\s<>]+)",  # Stalwart
         r"(?:^|\s)id=([^\s<>]+)",  # Exim; 1&1
         r"\[InternalId=([0-9]+)[,\]]",  # Exchange
-        r"(?:^|\s)(\S+) message accepted for delivery",  # sendmail, OpenSMTPD, Proofpoint
+        r"(?:^|\s)(?=\S*[0-9])(\S+) message accepted for delivery",  # sendmail, OpenSMTPD, Proofpoint, CommuniGate
+        r"\bmessage ([0-9]+) accepted$",  # Cisco
         r"^(?:2\.0\.0 )?ok\s+[0-9]+ (\S+) - gsmtp$",  # Gmail
         r"^ok ([0-9a-f]{12,}-[0-9a-f-]+)$",  # Amazon SES
-        r"^ok [0-9]+ qp ([0-9]+)$",  # qmail
+        r"^(?:2\.0\.0 )?ok ([0-9a-f]{2}/[0-9a-f]{2}-[0-9]+-[0-9a-f]+)$",  # SparkPost
+        r"^ok [0-9]+ qp ([0-9]+)(?: |$)",  # qmail; Symantec, with more behind
+        r"^ok\. ([0-9a-f]{8,}\.[0-9a-f]{8,}\.[0-9a-f]{8,})$",  # Courier
+        r"\breceived ok \[([^\]\s]+)\]$",  # Mimecast
         r"\bmessage queued \(([^()\s]+)\)",  # Haraka
         r"^2\.0\.0 <[^<>\s]*> (\S+) saved$",  # Dovecot's LMTP
+        r"^2\.1\.5 ok sessionid=<([^<>\s]+)>$",  # Cyrus's LMTP
     )
 )
+_NO_NAMES = ("", "freedom")  # of QQ's "queued as.", and Alibaba's without an envid
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}:?")
 
 
@@ -39,5 +47,5 @@ def queue_id(text: str) -> str | None:
         found = wording.search(text)
         if found is not None:
             name = found[1].rstrip(".,;)")
-            return None if not name or _STATUS.fullmatch(name) else name
+            return None if name in _NO_NAMES or _STATUS.fullmatch(name) else name
     return None

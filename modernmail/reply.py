@@ -43,18 +43,27 @@ class Reply(Frozen):
 
     @property
     def enhanced(self) -> str | None:
-        """The enhanced status code that begins the last line (RFC 2034), such as `"5.1.1"`, or None."""
-        if not self.lines:
+        """The enhanced status code that begins the last line (RFC 2034), such as `"5.1.1"`, or None.
+
+        Some servers write it elsewhere: on the first line alone, with a colon behind it, in brackets at the end.
+
+        >>> Reply(550, ["5.7.1 Blocked. Please look at", "https://example.com/why"]).enhanced
+        '5.7.1'
+        """
+        lines = self.lines
+        if not lines:
             return None
-        word = self.lines[-1].partition(b" ")[0]
+        word = lines[-1].partition(b" ")[0]
         parts = word.split(b".")
-        if len(parts) != 3:
-            return None
-        for part in parts:  # a generator would take longer than all of it
-            if not part.isdigit() or len(part) > 3:
-                return None
         # RFC 2034 4: the class must agree with the first digit of the reply code
-        return word.decode("ascii") if int(parts[0]) == self.code // 100 else None
+        if len(parts) == 3:
+            first, second, third = parts  # a generator would take longer than all of it
+            is_of_class = first.isdigit() and len(first) == 1 and int(first) == self.code // 100
+            if is_of_class and second.isdigit() and len(second) <= 3 and third.isdigit() and len(third) <= 3:
+                return word.decode("ascii")
+        from .enhanced import found_in
+
+        return found_in((*lines[-1:], *lines[:-1]), self.code // 100)
 
     @property
     def is_positive(self) -> bool:

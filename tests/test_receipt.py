@@ -199,6 +199,32 @@ def test_replace_changes_some_of_it() -> None:
         ("ok 1700000000 qp 12345", "12345"),  # qmail
         ("Message Queued (A1B2-C3.1)", "A1B2-C3.1"),  # Haraka
         ("2.0.0 <zoe@example.com> 8kZVLw+1QmkT Saved", "8kZVLw+1QmkT"),  # Dovecot
+        ("2.0.0 Ok: queued on mail1.example.net as 1430081058-6ltgNFKSir", "1430081058-6ltgNFKSir"),  # Yandex
+        ("2.0.0 Message queued with id 1a2b3c4d5e.", "1a2b3c4d5e"),  # Stalwart
+        (
+            "Mail OK queued as gzga-smtp-mta-g2-1,_____wD3abc.4567S3 1678888888",
+            "gzga-smtp-mta-g2-1,_____wD3abc.4567S3",
+        ),  # 163
+        ("Data Ok: queued as freedom #envid=600000012345678901", "600000012345678901"),  # Alibaba
+        ("Data Ok: queued as freedom", None),
+        ("OK: queued as.", None),  # QQ
+        ("2.0.0 OK 4E/1A-12345-0A1B2C3D", "4E/1A-12345-0A1B2C3D"),  # SparkPost
+        ("ok:  Message 123456789 accepted", "123456789"),  # Cisco
+        ("SmtpThread-1234567-1700000000 Received OK [abcDEFghi.uk12]", "abcDEFghi.uk12"),  # Mimecast
+        (
+            "Ok. 000000000004C009.00000000651A2B3C.0000000000001234",
+            "000000000004C009.00000000651A2B3C.0000000000001234",
+        ),  # Courier
+        ("ok 1434012345 qp 12345 server-14.tower-27.messagelabs.com!1434012344!1234!1", "12345"),  # Symantec
+        ("12345678 message accepted for delivery", "12345678"),  # CommuniGate
+        ("2.1.5 Ok SESSIONID=<cyrus-1234-1700000000-1-567890>", "cyrus-1234-1700000000-1-567890"),  # Cyrus
+        ("OK Message accepted for delivery", None),
+        ("Message accepted", None),
+        ("2.0.0 OK <1@example.com> [Hostname=A.prod.exchangelabs.com]", None),  # Exchange Online, to a client
+        ("OK , completed", None),  # Yahoo
+        ("Queued (0.042 seconds)", None),  # hMailServer
+        ("2.6.0 Message received", None),  # James
+        ("Requested mail action okay, completed", None),
         ("2.0.0 Message accepted for delivery", None),
         ("Message accepted for delivery", None),
         ("Great success", None),

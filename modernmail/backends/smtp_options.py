@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .backendurl import BackendURL
 
 OPTIONS = (
-    "ca", "chunking", "deadline", "ehlo", "final_timeout", "idle", "max_messages", "max_recipients", "pool", "timeout",
-    "tls", "verify", "window",
+    "auth", "ca", "chunking", "deadline", "ehlo", "final_timeout", "idle", "ignore", "max_messages", "max_recipients", "pool",
+    "timeout", "tls", "verify", "window",
 )  # fmt: skip
 _LMTP_OPTIONS = tuple(option for option in OPTIONS if option not in ("chunking", "window"))
 
@@ -46,6 +46,10 @@ def settings_from(url: BackendURL) -> Settings:
             values[name] = _switch(name, options[name])
     if "ca" in options:
         values["ca"] = _file(options["ca"])
+    if "auth" in options:
+        values["auth"] = options["auth"].upper()
+    if "ignore" in options:
+        values["ignore"] = _keywords(options["ignore"])
     if "ehlo" in options:
         values["ehlo"] = _ehlo(options["ehlo"])
     tls: Any = options.get("tls")
@@ -124,6 +128,19 @@ def _file(text: str) -> str:
     if not Path(text).is_file():
         raise ConfigurationError(f"ca={text!r}: there is no such file of certificates")
     return text
+
+
+def _keywords(text: str) -> tuple[str, ...]:
+    """Return the extensions that a list names (RFC 5321 4.1.1.1: letters, digits and hyphens)."""
+    keywords = tuple(text.upper().split(","))
+    for keyword in keywords:
+        if not (keyword.isascii() and keyword.replace("-", "").isalnum()):
+            raise ConfigurationError(f"ignore={text!r}: must be extensions, such as PIPELINING,SIZE")
+        if keyword in ("AUTH", "STARTTLS"):
+            raise ConfigurationError(
+                f"ignore={text!r}: {keyword} cannot be ignored: leave the user out, or say tls=off, where that is meant"
+            )
+    return keywords
 
 
 def _ehlo(text: str) -> str:

@@ -1,17 +1,18 @@
-"""AUTH: the mechanisms, what goes with the command, and what answers a challenge (RFC 4954).
+"""AUTH: which mechanism, whether it may be spoken here, and what a refusal means (RFC 4954).
 
 `open_session` calls `authenticate`, once TLS is as the settings want it.
 
-Rules of the file: a password goes over TLS alone, unless the URL says `tls=off`; no command is longer than any other may
-be; a password that was refused is not tried again, and a token once more, if it is another one.
+Rules of the file: a password goes over TLS alone, unless the URL says `tls=off`. A password that was refused is not tried
+again, and a token once more, if it is another one; where the mechanism was refused, and nobody has judged the password,
+the next one is tried.
 """
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
-
 from ..errors import AuthenticationFailed, DeliveryError, SecurityFailed
-from .opener import HIDDEN, heard
+from .credentials import PASSWORDS, TOKENS
+from .login_advice import advice, explained
+from .sasl import spoken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from .extensions import Extensions
     from .opener import Opener
     from .settings import Settings
-
-_LONGEST = 512  # octets of a command, its line end included (RFC 5321 4.5.3.1.4)
 
 
 async def authenticate(opener: Opener, settings: Settings, extensions: Extensions) -> None:
@@ -35,13 +34,13 @@ async def authenticate(opener: Opener, settings: Settings, extensions: Extension
             f"{settings.where} offers no AUTH, and a username is given (programs log in on port 587, or on 465 by "
             "smtps://; if mail goes there without a login, leave the user out)"
         )
-    mechanism = choose_mechanism(extensions.auth, is_token=settings.token is not None)
-    if mechanism is None:
-        raise SecurityFailed(
-            f"{settings.where} offers no AUTH mechanism we know: {', '.join(extensions.auth)}"
-        )
-    token = None if settings.token is None else await _token(opener, settings)
-    reply = await _spoken(opener, settings, mechanism, token)
+    is_token = settings.token is not None
+    left = usable(extensions.auth, is_token=is_token, wanted=settings.auth)
+    if not left:
+        raise SecurityFailed(_none_usable(settings, extensions.auth))
+    mechanism, *left = left
+    token = await _token(opener, settings) if is_token else None
+    reply, challenge = await spoken(opener, settings, mechanism, token)
     if reply.code == 535 and token is not None:
         # The token may have been revoked, or expired between two looks; the same one again would count as an attack.
         forget = getattr(settings.token, "refused", None)
@@ -49,72 +48,74 @@ async def authenticate(opener: Opener, settings: Settings, extensions: Extension
             forget(token)
         another = await _token(opener, settings)
         if another != token:
-            reply = await _spoken(opener, settings, mechanism, another)
-    if reply.code != 235:
-        raise AuthenticationFailed(
-            f"{settings.where} did not accept the credentials of {settings.username!r} ({mechanism}): {reply}",
-            reply=reply,
-            is_transient=reply.is_transient,
-        )
+            token = another
+            reply, challenge = await spoken(opener, settings, mechanism, token)
+    try:
+        while not reply.is_positive and (other := _instead(reply, left)):
+            del left[: left.index(other) + 1]
+            mechanism = other
+            reply, challenge = await spoken(opener, settings, mechanism, token)
+    except DeliveryError:
+        raise
+    except (
+        Exception
+    ) as error:  # whatever it is made of: it has closed, so that the refusal is the last that was said
+        raise _refused(settings, extensions, mechanism, reply, challenge, left) from error
+    if not reply.is_positive:
+        raise _refused(settings, extensions, mechanism, reply, challenge, left)
 
 
-def choose_mechanism(offered: tuple[str, ...], *, is_token: bool) -> str | None:
-    """Return the mechanism to use, None when none fits.
+def usable(offered: tuple[str, ...], *, is_token: bool, wanted: str | None = None) -> list[str]:
+    """Return the mechanisms that fit, in the order of preference.
 
-    >>> choose_mechanism(("LOGIN", "PLAIN", "CRAM-MD5"), is_token=False)
-    'PLAIN'
+    >>> usable(("LOGIN", "PLAIN", "NTLM"), is_token=False)
+    ['PLAIN', 'LOGIN']
     """
-    known = ("OAUTHBEARER", "XOAUTH2") if is_token else ("PLAIN", "LOGIN", "CRAM-MD5")
-    return next((mechanism for mechanism in known if mechanism in offered), None)
+    known = TOKENS if is_token else PASSWORDS
+    return [name for name in known if name in offered and wanted in (None, name)]
 
 
-async def _spoken(opener: Opener, settings: Settings, mechanism: str, token: str | None) -> Reply:
-    """Carry out one AUTH exchange and return its last reply."""
-    user, password = settings.username or "", settings.password or ""
-    if mechanism == "PLAIN":
-        first = f"\0{user}\0{password}"
-        return await _with_initial_response(opener, mechanism, first, again=first)
-    if mechanism == "LOGIN":
-        reply = await heard(opener, "AUTH LOGIN", opener.command("AUTH LOGIN"))
-        for answer in (user, password):
-            if reply.code == 334:
-                reply = await _secretly(opener, _base64(answer))
-        return reply
-    if mechanism == "CRAM-MD5":
-        reply = await heard(opener, "AUTH CRAM-MD5", opener.command("AUTH CRAM-MD5"))
-        if reply.code != 334:
-            return reply
-        return await _secretly(opener, _base64(f"{user} {_digest(password, reply)}"))
-    if mechanism == "XOAUTH2":
-        return await _with_initial_response(
-            opener, mechanism, f"user={user}\1auth=Bearer {token}\1\1", again=""
-        )
-    name = user.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 4: a saslname
-    server = f"host={settings.host}\1port={settings.port}"
-    first = f"n,a={name},\1{server}\1auth=Bearer {token}\1\1"
-    # RFC 7628 3.2.3: a 334 carries an error, to be acknowledged by one octet before the code comes
-    return await _with_initial_response(opener, mechanism, first, again="\1")
+def _instead(reply: Reply, left: list[str]) -> str | None:
+    """Return the mechanism to try after a refusal that says nothing about the password; None when it does."""
+    if reply.code == 534:
+        # RFC 4954 6: the mechanism is too weak; only one that keeps the password to itself is stronger
+        return "CRAM-MD5" if "CRAM-MD5" in left else None
+    is_about_command = reply.code == 504 or (
+        reply.code in (500, 501, 502) and not (reply.enhanced or "").startswith("5.7.")
+    )
+    return left[0] if left and is_about_command else None
 
 
-async def _with_initial_response(opener: Opener, mechanism: str, first: str, *, again: str) -> Reply:
-    """Say AUTH with what the mechanism begins with; `again` answers a challenge that comes all the same."""
-    command, response = f"AUTH {mechanism}", _base64(first)
-    if len(command) + 1 + len(response) + 2 > _LONGEST:
-        # RFC 4954 4: the command may not be longer than any other, so the response follows it
-        reply = await heard(opener, command, opener.command(command))
-        if reply.code != 334:
-            return reply
-        reply = await _secretly(opener, response)
-    else:
-        reply = await _secretly(opener, response, after=f"{command} ")
-    if reply.code == 334:
-        reply = await _secretly(opener, _base64(again))
-    return reply
+def _none_usable(settings: Settings, offered: tuple[str, ...]) -> str:
+    where, names = settings.where, ", ".join(offered)
+    if settings.auth is not None:
+        return f"{where} does not offer AUTH {settings.auth}, as the URL wants it, but {names}"
+    if settings.token is not None and usable(offered, is_token=False):
+        return f"{where} takes no token, but a password: it offers AUTH {names}"
+    if settings.token is None and usable(offered, is_token=True):
+        return f"{where} takes no password, but an OAuth2 token (token=…): it offers AUTH {names}"
+    windows = " (Windows logins: Exchange has to offer Basic authentication on this port, or log in on 587)"
+    is_windows = {"NTLM", "GSSAPI"} & {*offered}
+    return f"{where} offers no AUTH mechanism we know: {names}{windows if is_windows else ''}"
 
 
-async def _secretly(opener: Opener, secret: str, *, after: str = "") -> Reply:
-    """Say a secret, behind what is none; return the answer."""
-    return await heard(opener, f"{after}{HIDDEN}", opener.command(f"{after}{secret}"), secret)
+def _refused(
+    settings: Settings,
+    extensions: Extensions,
+    mechanism: str,
+    reply: Reply,
+    challenge: Reply | None,
+    left: list[str],
+) -> AuthenticationFailed:
+    told = advice(reply, f"{settings.host} {extensions.greeting}", is_token=settings.token is not None)
+    if not told and left and reply.code >= 500 and reply.code not in (525, 530, 534, 535, 538):
+        told = f" (it offers {', '.join(left)}, too: ?auth={left[0]})"
+    return AuthenticationFailed(
+        f"{settings.where} did not accept the credentials of {settings.username!r} ({mechanism}): "
+        f"{reply}{explained(challenge)}{told}",
+        reply=reply,
+        is_transient=reply.is_transient,
+    )
 
 
 async def _token(opener: Opener, settings: Settings) -> str:
@@ -132,18 +133,3 @@ async def _token(opener: Opener, settings: Settings) -> str:
             f"the token provider for {settings.username!r} gave no token: a str of printable ASCII is expected"
         )
     return token
-
-
-def _digest(password: str, challenge: Reply) -> str:
-    """Return the answer to a CRAM-MD5 challenge (RFC 2195)."""
-    import hmac
-
-    try:
-        text = a2b_base64(challenge.lines[-1], strict_mode=True)
-    except ValueError as error:
-        raise AuthenticationFailed("the CRAM-MD5 challenge is not base64", reply=challenge) from error
-    return hmac.new(password.encode("utf-8"), text, "md5").hexdigest()
-
-
-def _base64(text: str) -> str:
-    return b2a_base64(text.encode("utf-8"), newline=False).decode("ascii")

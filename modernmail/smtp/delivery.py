@@ -9,7 +9,6 @@ made when nothing is left to do.
 from __future__ import annotations
 
 from ..errors import (
-    AuthenticationFailed,
     ConnectFailed,
     ContentRefused,
     DeliveryError,
@@ -195,14 +194,3 @@ def _beyond_ascii(parcel: Parcel) -> str:
         if address is not None and not address.local.isascii():
             return address.addr_spec
     return "an address in the header"
-
-
-def session_fault(reply: Reply) -> DeliveryError | None:
-    """Return the error when a refusal of MAIL is about the session and not about the mail (RFC 4954 6)."""
-    if reply.code != 530:
-        return None
-    if "starttls" in reply.text.lower():
-        return SecurityFailed(f"the server takes mail over TLS only (?tls=required): {reply}", reply=reply)
-    return AuthenticationFailed(
-        f"the server wants a user and a password before it takes mail: {reply}", reply=reply
-    )

@@ -63,20 +63,35 @@ class Extensions(Frozen):
 
     @classmethod
     def of(cls, reply: Reply) -> Extensions:
-        """Return the extensions that a reply to EHLO lists; after HELO there are none."""
+        """Return the extensions that a reply to EHLO lists; after HELO there are none.
+
+        >>> from modernmail.receipt import Reply
+        >>> Extensions.of(Reply(250, (b"mail", b"AUTH=LOGIN", b"AUTH LOGIN PLAIN", b"size\\t1000 "))).offered
+        {'AUTH': 'LOGIN PLAIN', 'SIZE': '1000'}
+        """
         offered: dict[str, str] = {}
         lines = [line.decode("ascii", "replace") for line in reply.lines]
         for line in lines[1:]:
-            keyword, _, parameters = line.strip().partition(" ")
+            # RFC 5321 4.1.1.1: one blank between them; some servers write a tab, or more behind
+            keyword, *words = line.split() or [""]
             keyword = keyword.upper()
+            if not keyword:
+                continue
             # `AUTH=LOGIN` is how servers from before RFC 2554 wrote it; some still add the line.
             if keyword.startswith("AUTH="):
-                parameters = f"{keyword[5:]} {parameters}"
+                words = [*keyword[5:].split(), *words]
                 keyword = "AUTH"
-            if keyword == "AUTH" and keyword in offered:
-                parameters = f"{offered[keyword]} {parameters}"
-            offered[keyword] = parameters.strip()
+            if keyword == "AUTH":
+                words = list(dict.fromkeys([*offered.get(keyword, "").split(), *words]))
+            offered[keyword] = " ".join(words)
         return cls(offered, lines[0] if lines else "")
+
+    def without(self, ignored: tuple[str, ...]) -> Extensions:
+        """Return those that are not to be ignored."""
+        if not ignored:
+            return self
+        left = {name: words for name, words in self.offered.items() if name not in ignored}
+        return Extensions(left, self.greeting)
 
     def __repr__(self) -> str:
         return f"<Extensions {' '.join(self.offered)}>"

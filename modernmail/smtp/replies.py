@@ -3,8 +3,8 @@
 Both wires feed it; it does no IO.
 
 Rules of the file: a reply is complete or it is not there; what is no reply is a `WireFault`; what is kept of the replies
-of one exchange does not grow past 64 KiB. A bare LF ends a line as well, because some servers write it; what follows a
-line is never guessed.
+of one exchange does not grow past 64 KiB. A bare LF ends a line as well, and so do more CR than one before it, because some
+servers write them; what follows a line is never guessed.
 """
 
 from __future__ import annotations
@@ -44,9 +44,12 @@ class ReplyReader:
     (b'mail.example.com', b'SIZE 1000')
     """
 
-    __slots__ = ("_code", "_kept", "_lines", "_rest", "_size", "is_closing")
+    __slots__ = ("_code", "_kept", "_lines", "_may_end_in_refusal", "_rest", "_size", "is_closing")
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_end_in_refusal: bool = False) -> None:
+        # RFC 5321 4.2.1: all lines have one code. Postfix's postscreen begins a greeting with 220 before it has made up
+        # its mind, and others a list of extensions with 250: no content was sent there, so that the last word can count.
+        self._may_end_in_refusal = may_end_in_refusal
         self.is_closing = False  # a 421 has come (RFC 5321 3.8)
         self._rest = b""
         self._lines: list[bytes] = []  # of a reply whose last line has not come yet
@@ -83,7 +86,7 @@ class ReplyReader:
                 replies.append(reply)
 
     def _line(self, line: bytes, replies: list[Reply]) -> None:
-        text = line[:-1] if line[-1:] == b"\r" else line
+        text = line.rstrip(b"\r")
         code, mark = text[:3], text[3:4]
         # RFC 5321 4.2: Reply-code = %x32-35 %x30-35 %x30-39; the second digit is not insisted on
         if (
@@ -93,10 +96,8 @@ class ReplyReader:
             or mark not in (b"", b" ", b"-")
         ):
             raise WireFault("protocol", f"not an SMTP reply: {_shown(text)}")
-        if self._lines and code != self._code:
-            raise WireFault(
-                "protocol", f"a reply changes its code from {_shown(self._code)} to {_shown(code)}"
-            )
+        if self._lines and code != self._code and not self._says_the_same(code):
+            raise WireFault("protocol", f"a reply changes its code from {_shown(self._code)}: {_shown(text)}")
         self._size += len(text)
         if self._size > MOST:
             raise WireFault("protocol", f"a reply is longer than {MOST} octets")
@@ -119,6 +120,11 @@ class ReplyReader:
         self._lines = []
         self._size = 0
         replies.append(reply)
+
+    def _says_the_same(self, code: bytes) -> bool:
+        """Return whether a line with this code may go on with the reply: its last line's is then the reply's."""
+        before, now = self._code[:1], code[:1]
+        return before == now or (now in b"45" and (before in b"45" or self._may_end_in_refusal))
 
 
 def closing(replies: list[Reply]) -> WireFault:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..domain import domain_ascii
 from ..errors import ConfigurationError, InvalidAddress
 from ..frozen import Frozen
-from .credentials import check_login
+from .credentials import check_login, check_mechanism
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ class Settings(Frozen):
 
     Times are seconds. `timeout` bounds connecting and each ordinary reply, `final_timeout` the reply to the content
     (RFC 5321 4.5.3.2.6 asks for ten minutes), `deadline` one whole send when set. `pool` is the number of connections.
-    `is_lmtp` speaks LMTP (RFC 2033), `socket_path` connects to a Unix socket instead of host and port.
+    `is_lmtp` speaks LMTP (RFC 2033), `socket_path` connects to a Unix socket instead of host and port. `auth` is the one
+    mechanism to log in by, `ignore` the extensions that are not used though offered.
     """
 
     __slots__ = (
-        "ca", "chunking", "deadline", "ehlo", "final_timeout", "host", "idle", "is_lmtp", "is_loopback", "max_messages",
-        "max_recipients", "password", "pool", "port", "socket_path", "timeout", "tls", "token", "username", "verify", "window",
+        "auth", "ca", "chunking", "deadline", "ehlo", "final_timeout", "host", "idle", "ignore", "is_lmtp", "is_loopback",
+        "max_messages", "max_recipients", "password", "pool", "port", "socket_path", "timeout", "tls", "token", "username",
+        "verify", "window",
     )  # fmt: skip
     host: str
     port: int
@@ -68,6 +70,8 @@ class Settings(Frozen):
     username: str | None
     password: str | None
     token: TokenProvider | None
+    auth: str | None
+    ignore: tuple[str, ...]
     ehlo: str | None
     timeout: float
     final_timeout: float
@@ -93,6 +97,8 @@ class Settings(Frozen):
         username: str | None = None,
         password: str | None = None,
         token: TokenProvider | None = None,
+        auth: str | None = None,
+        ignore: tuple[str, ...] = (),
         ehlo: str | None = None,
         timeout: float = 30.0,
         final_timeout: float = 600.0,
@@ -128,13 +134,15 @@ class Settings(Frozen):
             # Nothing was said about TLS and the host is this machine: the password still wants TLS.
             tls = "opportunistic"
         check_login(username, password)
+        if auth is not None:
+            check_mechanism(auth, is_token=token is not None, is_password=password is not None)
         if ehlo is not None:
             _check_name(ehlo)
         values: dict[str, Any] = {
             "host": host, "port": port, "tls": tls, "verify": verify, "ca": ca, "username": username, "password": password,
-            "token": token, "ehlo": ehlo, "timeout": timeout, "final_timeout": final_timeout, "deadline": deadline,
-            "pool": pool, "max_messages": max_messages, "idle": idle, "max_recipients": max_recipients,
-            "chunking": chunking, "window": window, "is_loopback": loopback, "is_lmtp": is_lmtp,
+            "token": token, "auth": auth, "ignore": ignore, "ehlo": ehlo, "timeout": timeout,
+            "final_timeout": final_timeout, "deadline": deadline, "pool": pool, "max_messages": max_messages, "idle": idle,
+            "max_recipients": max_recipients, "chunking": chunking, "window": window, "is_loopback": loopback, "is_lmtp": is_lmtp,
             "socket_path": socket_path,
         }  # fmt: skip
         put = object.__setattr__

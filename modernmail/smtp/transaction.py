@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from ..receipt import Outcome
 from . import commands
-from .delivery import session_fault
 from .replies import WireFault
+from .session_fault import session_fault
 from .transcript import transcript
 
 TYPE_CHECKING = False
@@ -108,12 +108,7 @@ class Transaction:
         if reply.is_positive:
             self.needs_reset = True
             return True
-        fault = session_fault(reply)
-        if fault is not None:
-            self.delivery.error = fault
-            self.settle(self.addresses, refused(reply, "mail", status="deferred"))
-        else:
-            self.settle(self.addresses, refused(reply, "mail"))
+        self._refuse(self.addresses, reply, "mail")
         return False
 
     def judge_recipients(self, replies: list[Reply]) -> None:
@@ -123,11 +118,10 @@ class Transaction:
         for address, reply in zip(self.addresses, replies, strict=True):
             if reply.is_positive:
                 accepted.append(address)
-            elif reply.code in (452, 552) and accepted:
-                # RFC 5321 4.5.3.1.10: too many recipients, 552 from old servers; the rest in a transaction of their own
-                again.append(address)
+            elif accepted and _is_too_many(reply):
+                again.append(address)  # the rest in a transaction of their own
             else:
-                self.settle((address,), refused(reply, "rcpt"))
+                self._refuse((address,), reply, "rcpt")
         self.accepted = tuple(accepted)
         if again:
             self.delivery.remaining = (*again, *self.delivery.remaining)
@@ -137,19 +131,17 @@ class Transaction:
         if reply.code // 100 == 3:
             self.is_going = True
             return
-        outcome = refused(reply, "data")
-        self.settle(self.accepted, outcome)
+        self._refuse(self.accepted, reply, "data")
         self.accepted = ()
 
     def judge_content(self, reply: Reply) -> None:
         """Judge the reply to the content."""
         if reply.is_positive:
-            outcome = Outcome("accepted", reply=reply, phase="done")
+            self.settle(self.accepted, Outcome("accepted", reply=reply, phase="done"))
         elif reply.code < 400:
-            outcome = Outcome("unknown", reply=reply, phase="content")
+            self.settle(self.accepted, Outcome("unknown", reply=reply, phase="content"))
         else:
-            outcome = refused(reply, "content")
-        self.settle(self.accepted, outcome)
+            self._refuse(self.accepted, reply, "content")
         self.needs_reset = False
         self._ended = (reply,)
         self.is_rough = self.is_rough or not reply.is_positive
@@ -167,7 +159,7 @@ class Transaction:
             if reply.code < 400:
                 open_.append(address)
             else:
-                self.settle((address,), refused(reply, "rcpt"))
+                self._refuse((address,), reply, "rcpt")
         return (*open_, *self.addresses[len(answers) :])
 
     def lost(self, reason: str) -> None:
@@ -197,6 +189,15 @@ class Transaction:
         opened = self._replies[self._at : self._at + self.count]
         return transcript(self, (*opened, *self._ended), end)
 
+    def _refuse(self, addresses: tuple[Address, ...], reply: Reply, phase: str) -> None:
+        """Set the outcome of who was refused: final, unless it is for later, or about the session."""
+        outcome = refused(reply, phase)
+        fault = session_fault(reply, phase)
+        if fault is not None:
+            self.delivery.error = fault
+            outcome = refused(reply, phase, status="deferred")
+        self.settle(addresses, outcome)
+
     def settle(self, addresses: tuple[Address, ...], outcome: Outcome) -> None:
         """Set the outcome of some of its recipients."""
         self.delivery.settle(addresses, outcome)
@@ -209,6 +210,17 @@ def refused(reply: Reply, phase: str, *, status: str | None = None) -> Outcome:
     if status == "deferred" or reply.code < 500:
         return Outcome("deferred", reply=reply, phase=phase)
     return Outcome("rejected", reply=reply, phase=phase)
+
+
+def _is_too_many(reply: Reply) -> bool:
+    """Return whether a refusal says that the transaction has recipients enough, and not that this one is bad."""
+    enhanced = reply.enhanced
+    if enhanced is not None and enhanced[2:] == "5.3":  # RFC 3463 3.6
+        return True
+    # RFC 5321 4.5.3.1.10: 452, and 552 from old servers, which also say it of a mailbox or a disk that is full
+    if reply.code in (452, 552) and (enhanced is None or enhanced[2] not in "23"):
+        return True
+    return "too many recipients" in reply.text.lower()
 
 
 def _group(delivery: Delivery, addresses: tuple[Address, ...], extensions: Extensions, ending: str) -> bytes:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 
 from modernmail import Mailer, Message
 from modernmail.errors import DeliveryError
+from modernmail.testing import Rule
 from modernmail.testing.scripted import Commit, ScriptedSMTPServer, Session
 from modernmail.testing.scripted.server import CAPABILITIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from faults.row import Row
     from modernmail.receipt import Receipt
 
@@ -100,8 +103,8 @@ def play(row: Row, mode: Mode, impatient: float = IMPATIENT) -> Played:
     played.limit = row.max_s * scale + 2.0 if row.waits else row.max_s
     capabilities = CAPABILITIES if row.capabilities is None else row.capabilities
     server = ScriptedSMTPServer(
-        row.script,
-        capabilities=[line for line in capabilities if mode.pipelining or line != "PIPELINING"],
+        [*row.script, *_greeted(row, mode)],
+        capabilities=[line for line in capabilities if mode.pipelining or not _is_pipelining(line)],
         tls=mode.tls or row.tls,
         certificate=row.certificate,
         credentials=row.credentials,
@@ -111,17 +114,17 @@ def play(row: Row, mode: Mode, impatient: float = IMPATIENT) -> Played:
         lifetime=60,
     )
     with server:
-        url = _url(server, row, mode, timeout)
+        url, login = _url(server, row, mode, timeout), _token(row)
         began = time.monotonic()
         match mode.face:
             case "sync":
-                _send(url, played.sent)
+                _send(url, login, played.sent)
             case "async":
-                asyncio.run(_asend(url, played.sent))
+                asyncio.run(_asend(url, login, played.sent))
             case "sync-many":
-                _send_many(url, played.sent)
+                _send_many(url, login, played.sent)
             case _:
-                asyncio.run(_asend_many(url, played.sent))
+                asyncio.run(_asend_many(url, login, played.sent))
         played.seconds = time.monotonic() - began
         if not any(action[0] in {"stall", "sleep"} for action in row.actions):
             try:
@@ -130,6 +133,24 @@ def play(row: Row, mode: Mode, impatient: float = IMPATIENT) -> Played:
                 played.is_left_open = True
     played.sessions, played.commits = server.sessions, server.commits
     return played
+
+
+def _greeted(row: Row, mode: Mode) -> list[Rule]:
+    """Return what is said to EHLO, where a row has the words of it."""
+    if row.ehlo is None:
+        return []
+    lines = [line for line in row.ehlo if mode.pipelining or not _is_pipelining(line)]
+    return [Rule("EHLO").reply("\r\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"]))]
+
+
+def _is_pipelining(line: str) -> bool:
+    return line.strip().upper() == "PIPELINING"
+
+
+def _token(row: Row) -> dict[str, Any]:
+    """Return what a mailer is given beside its URL."""
+    token = row.client.get("token")
+    return {} if token is None else {"username": row.client["username"], "token": lambda: token}
 
 
 def _url(server: ScriptedSMTPServer, row: Row, mode: Mode, timeout: float) -> str:
@@ -143,18 +164,18 @@ def _url(server: ScriptedSMTPServer, row: Row, mode: Mode, timeout: float) -> st
     }
     if scheme == "smtp" and "tls" in client:
         options["tls"] = client["tls"]
-    if "chunking" in client:
-        options["chunking"] = client["chunking"]
+    options |= {name: client[name] for name in ("chunking", "auth", "ignore") if name in client}
     if row.server == "absent":
         with socket.create_server(("127.0.0.1", 0)) as listener:
             free = listener.getsockname()[1]
         return f"smtp://127.0.0.1:{free}?timeout={timeout}"
-    url = server.url(username=client.get("username"), password=client.get("password"), **options)
+    username = None if "token" in client else client.get("username")
+    url = server.url(username=username, password=client.get("password"), **options)
     return url.replace(url.partition(":")[0], scheme, 1)
 
 
-def _send(url: str, sent: list[Sent]) -> None:
-    with Mailer(url) as mailer:
+def _send(url: str, login: dict[str, Any], sent: list[Sent]) -> None:
+    with Mailer(url, **login) as mailer:
         for one in sent:
             try:
                 one.receipt = mailer.send(one.message)
@@ -162,8 +183,8 @@ def _send(url: str, sent: list[Sent]) -> None:
                 one.receipt, one.error = error.receipt, error
 
 
-async def _asend(url: str, sent: list[Sent]) -> None:
-    async with Mailer(url) as mailer:
+async def _asend(url: str, login: dict[str, Any], sent: list[Sent]) -> None:
+    async with Mailer(url, **login) as mailer:
         for one in sent:
             try:
                 one.receipt = await mailer.asend(one.message)
@@ -171,14 +192,14 @@ async def _asend(url: str, sent: list[Sent]) -> None:
                 one.receipt, one.error = error.receipt, error
 
 
-def _send_many(url: str, sent: list[Sent]) -> None:
-    with Mailer(url) as mailer, mailer.send_many(one.message for one in sent) as sending:
+def _send_many(url: str, login: dict[str, Any], sent: list[Sent]) -> None:
+    with Mailer(url, **login) as mailer, mailer.send_many(one.message for one in sent) as sending:
         for one, receipt in zip(sent, sending, strict=True):
             one.receipt, one.error = receipt, receipt.error
 
 
-async def _asend_many(url: str, sent: list[Sent]) -> None:
-    async with Mailer(url) as mailer, mailer.asend_many(one.message for one in sent) as sending:
+async def _asend_many(url: str, login: dict[str, Any], sent: list[Sent]) -> None:
+    async with Mailer(url, **login) as mailer, mailer.asend_many(one.message for one in sent) as sending:
         left = iter(sent)
         async for receipt in sending:
             one = next(left)

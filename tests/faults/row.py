@@ -44,6 +44,7 @@ class Row:
     credentials: dict[str, str] | None = None
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
     capabilities: tuple[str, ...] | None = None
+    ehlo: tuple[str, ...] | None = None
     size: int = 0
     server: str = "scripted"
     must_not: tuple[str, ...] = ()

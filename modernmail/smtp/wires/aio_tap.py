@@ -32,7 +32,7 @@ class Tap(asyncio.Protocol):
     def __init__(self, inner: asyncio.Protocol) -> None:
         self.transport: asyncio.Transport | None = None
         self.inner = inner
-        self.reader = ReplyReader()
+        self.reader = ReplyReader(may_end_in_refusal=True)
         self.replies: list[Reply] = []
         self.fault: WireFault | None = None
 

@@ -43,7 +43,7 @@ class _Client(smtplib.SMTP):
         self.bounds = settings
         self.context = context
         self.until = until
-        self.reader = ReplyReader()
+        self.reader = ReplyReader(may_end_in_refusal=True)
         self.pending: list[Reply] = []
         self.last: Reply | None = None
         super().__init__(timeout=settings.timeout, local_hostname="localhost")

@@ -1,0 +1,95 @@
+"""What to look at when a server does not let in: `advice`, words behind an error.
+
+Authentication and `session_fault` ask for it.
+
+Rules of the file: it goes by what the server says of itself and of its reason, which is public, and is silent where neither
+tells anything. Advice is never an outcome: nothing is tried or left because of it.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64
+
+from ..characters import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..reply import Reply
+
+_FOR_PROGRAMS = "what is wanted is an app password or an OAuth2 token, not the password of the account"
+_PASSWORDS_RETIRED = "log in with an OAuth2 token: passwords are not taken any more"
+
+# Each pattern is looked for in the name of the host, the server's own, and its reply; the first that is found counts.
+_BY_ANY = (
+    ("smtpclientauthentication is disabled", "an administrator has to switch SMTP AUTH on for this mailbox"),
+    (r"5\.7\.30\b|basic authentication is (?:disabled|not supported)", _PASSWORDS_RETIRED),
+    (
+        "security defaults|conditional access",
+        "a policy of the organisation forbids it: ask its administrator",
+    ),
+    (r"^538|encryption required", "it wants TLS first: ?tls=required"),
+    ("unauthorized ip", "allow the address of this host in the settings of the account"),
+)
+_BY_TOKEN = (
+    (
+        r"5\.7\.3 authentication unsuccessful",
+        "the application needs the permission SMTP.Send, or SMTP.SendAsApp and access to this mailbox",
+    ),
+)
+_BY_PASSWORD = (
+    (r"gsmtp|support\.google\.com|yahoo\.com|#auth005|mail\.me\.com|iscream", _FOR_PROGRAMS),
+    (
+        r"5\.7\.139|outlook\.com|office365\.com",
+        "the password is wrong, or none is taken: use an OAuth2 token",
+    ),
+    (
+        r"mail\.qq\.com|\.163\.com|\.126\.com|authorization code",
+        "what is wanted is the authorization code from the mailbox's settings, not its password",
+    ),
+    (
+        r"amazonaws\.com",
+        "what is wanted are the SMTP credentials of this region, not the access keys of the API",
+    ),
+    (r"sendgrid\.net", "the user is the word apikey, and the password the API key"),
+    (r"\bzoho", "the host is that of the account's region; with two factors it wants an app password"),
+    ("^535", "some services want an app password or an OAuth2 token in place of the account's password"),
+)
+_SHOWN = 200  # characters of what a challenge says
+
+
+def advice(reply: Reply, where: str = "", *, is_token: bool, is_at_login: bool = True) -> str:
+    """Return what to look at, in brackets and with a blank before; "" where nothing is known.
+
+    >>> from modernmail.receipt import Reply
+    >>> advice(Reply(538, ["Encryption required"]), is_token=False)
+    ' (it wants TLS first: ?tls=required)'
+    """
+    said = f"{reply}\n{where}"
+    known = (*_BY_ANY, *(_BY_TOKEN if is_token else _BY_PASSWORD)) if is_at_login else _BY_ANY
+    for pattern, text in known:
+        if re.search(pattern, said, re.IGNORECASE):
+            return f" ({text})"
+    return ""
+
+
+def explained(challenge: Reply | None) -> str:
+    """Return what the challenge of a refused token says (RFC 7628 3.2.2), in brackets; "" for what says nothing.
+
+    >>> from base64 import b64encode
+    >>> from modernmail.receipt import Reply
+    >>> explained(Reply(334, [b64encode(b'{"status": "401", "scope": "mail"}')]))
+    ' (status 401, scope mail)'
+    """
+    if challenge is None:
+        return ""
+    import json
+
+    try:
+        said = json.loads(a2b_base64(challenge.lines[-1]))
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(said, dict):
+        return ""
+    words = [f"{name} {said[name]}" for name in ("status", "scope") if isinstance(said.get(name), str)]
+    return f" ({printable(', '.join(words))[:_SHOWN]})" if words else ""
