@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("modernmail.tasks")
 
 PURGE = 60.0  # seconds between two rounds of forgetting old jobs
+SET = 60.0  # seconds by which a clock has been set, and did not just drift
+UNSURE = 3600.0  # seconds after that in which nothing is forgotten: it may be set right again
 AT_ONCE = 5000  # jobs that are forgotten in one beat; when there are more, the next goes on
 LOG = 268_435_456  # octets: SQLite cuts its log to a quarter of this, unless somebody still reads what is at its start
 
@@ -49,9 +51,12 @@ class Pulse:
         self._report = report
         self._trouble = trouble
         self._mail = MailStore(backend)
-        self._purges_at = time.monotonic() + PURGE
+        now = time.monotonic()
+        self._purges_at = now + PURGE
+        self._forgets_from = now
+        self._ahead = time.time() - now
         self._is_lost = False
-        self._renewed_at = time.monotonic()
+        self._renewed_at = now
 
     def beat(self) -> None:
         """Do all that is due; an error of the queue is logged, and the next beat tries again."""
@@ -60,7 +65,7 @@ class Pulse:
             self.recover()
             now = time.monotonic()
             if now >= self._purges_at:
-                gone = self.backend.jobs.purge(time.time() - self.backend.ttl, at_most=AT_ONCE)
+                gone = self._forget(now)
                 self._purges_at = now if gone == AT_ONCE else now + PURGE
                 self._look_at_log()
             self._trouble.passed("do its regular duties")
@@ -72,6 +77,18 @@ class Pulse:
         was_lost, self._is_lost = self._is_lost, not self.lease.renew()
         if self._is_lost and not was_lost:  # once, however long a hand is stuck in what it lost
             logger.warning("worker %s lost its lease: what it held goes to others", self.lease.worker)
+
+    def _forget(self, now: float) -> int:
+        """Have the queue forget what ended long ago, by a clock that nobody has set lately; return how many jobs."""
+        before, self._ahead = self._ahead, time.time() - now
+        if abs(self._ahead - before) > SET:
+            logger.warning(
+                "the clock was set by %.0f s: nothing is forgotten for an hour", self._ahead - before
+            )
+            self._forgets_from = now + UNSURE
+        if now < self._forgets_from:
+            return 0
+        return self.backend.jobs.purge(time.time() - self.backend.ttl, at_most=AT_ONCE)
 
     def _look_at_log(self) -> None:
         """Say when the log of the database grows without end, which fills the disk; again each time it has doubled."""

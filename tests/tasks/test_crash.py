@@ -1,4 +1,5 @@
-"""Workers killed in the middle of their work, a server that misbehaves, and an account of every recipient."""
+"""Workers killed in the middle of their work, while their clocks are set to and fro; a server that misbehaves; and an account
+of every recipient."""
 
 from __future__ import annotations
 
@@ -22,9 +23,11 @@ from modernmail.tasks.sqlite.mail import MailStore
 
 TESTS = Path(__file__).parent.parent
 WORKERS = 3
+# Seconds that a worker's clock is ahead, one after the other: two hours, a day back and forward again, a second.
+CLOCKS = [7200, 0, -7200, 0, -86_400, 0, 86_400, 1, 0]
 
 
-def start_worker(url: str, port: int, log: Path) -> subprocess.Popen[bytes]:
+def start_worker(url: str, port: int, log: Path, clock: Path) -> subprocess.Popen[bytes]:
     """Start `modernmail worker` in a process group of its own."""
     environment = {
         **os.environ,
@@ -32,7 +35,17 @@ def start_worker(url: str, port: int, log: Path) -> subprocess.Popen[bytes]:
         "MODERNMAIL_URL": f"smtp://127.0.0.1:{port}?timeout=10&final_timeout=10",
         "MODERNMAIL_TASKS_URL": url,
     }
-    command = [sys.executable, "-m", "modernmail.cli", "worker", "--concurrency", "1", "--batch", "25"]
+    command = [
+        sys.executable,
+        "-m",
+        "engines.clocked",
+        str(clock),
+        "worker",
+        "--concurrency",
+        "1",
+        "--batch",
+        "25",
+    ]
     with log.open("ab") as out:
         return subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
 
@@ -44,7 +57,8 @@ def is_settled(backend: SQLiteBackend) -> bool:
 
 
 def crash(folder: Path, mails: int, every: float, delay: float, limit: float) -> None:
-    """Send so many mails while a random worker is killed every so many seconds; then compare both accounts."""
+    """Send so many mails while every so many seconds a random worker is killed and another one's clock is set; then compare
+    both accounts."""
     chance = random.Random(20261123)
     url = f"sqlite:////{folder}/queue.db?lease=1.5&retry=0.2,0.4,0.8"
     tasks.configure(url)
@@ -56,8 +70,11 @@ def crash(folder: Path, mails: int, every: float, delay: float, limit: float) ->
     ]
     tasks.enqueue_many(Message(f"Mail {n}", "Text\n" * 20, to=to) for n, to in enumerate(people))
     kills = 0
+    clocks = [folder / f"clock-{number}" for number in range(WORKERS)]
+    for clock in clocks:
+        clock.write_text("0")
     with MisbehavingServer(7, delay) as server:
-        workers = [start_worker(url, server.port, folder / "workers.log") for _ in range(WORKERS)]
+        workers = [start_worker(url, server.port, folder / "workers.log", clock) for clock in clocks]
         try:
             began = last = time.monotonic()
             while not is_settled(backend):
@@ -68,8 +85,9 @@ def crash(folder: Path, mails: int, every: float, delay: float, limit: float) ->
                     at = chance.randrange(WORKERS)
                     os.killpg(workers[at].pid, signal.SIGKILL)
                     workers[at].wait()
-                    workers[at] = start_worker(url, server.port, folder / "workers.log")
+                    workers[at] = start_worker(url, server.port, folder / "workers.log", clocks[at])
                     kills += 1
+                    clocks[chance.randrange(WORKERS)].write_text(str(CLOCKS[kills % len(CLOCKS)]))
         finally:
             for worker in workers:
                 worker.send_signal(signal.SIGTERM)

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import chores
@@ -43,6 +43,7 @@ from modernmail.testing import Rule, ScriptedSMTPServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import Self
 
     from modernmail.tasks import Ticket
 
@@ -448,6 +449,32 @@ def test_the_table_of_records_is_made_once(postgres_url: str) -> None:
         others = [ProcrastinateBackend(engine.module.app, str(number)) for number in range(4)]
         with ThreadPoolExecutor(4) as threads:
             assert list(threads.map(lambda other: other.look_up("nothing"), others)) == [None] * 4
+    engine.close()
+
+
+def test_postgres_says_what_time_it_is(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose clock is behind that of the database puts a job off for as long as it has to wait, instead of getting it
+    again at once, for as long as its clock is behind."""
+    engine = Engine("procrastinate-postgres", postgres_url, "")
+    engine.module.app.open()
+    engine.module.app.schema_manager.apply_schema()
+    result = chores.add.using(run_after=timedelta(minutes=5)).enqueue(1)
+    backend: Any = engine.backend
+    text = backend.look_up(result.id)
+
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) - timedelta(hours=2)
+
+    monkeypatch.setattr("modernmail.contrib.procrastinate.datetime", Behind, raising=False)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 7200)
+    backend.perform(text)
+    rows = engine.module.app.connector.get_sync_connector().execute_query_all(
+        "SELECT extract(epoch FROM scheduled_at - now())::int AS left FROM procrastinate_jobs ORDER BY id"
+    )
+    assert [round(row["left"] / 60) for row in rows] == [5, 125]
     engine.close()
 
 

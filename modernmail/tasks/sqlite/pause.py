@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 SHORTEST, LONGEST = 60.0, 3600.0
 
 _PAUSE = """INSERT INTO modernmail_pause (lane, reason, since, until, times) VALUES (?, ?, ?, ?, 1)
-    ON CONFLICT (lane) DO UPDATE SET reason = excluded.reason, times = times + 1,
-        until = ? + min(?, ? * (1 << min(times, 10))) WHERE since <= ?"""
+    ON CONFLICT (lane) DO UPDATE SET reason = excluded.reason, times = times + 1, since = min(since, excluded.since),
+        until = excluded.since + min(?, ? * (1 << min(times, 10))) WHERE since <= ? OR since > excluded.since"""
 
 
 class Pause(NamedTuple):
@@ -50,9 +50,10 @@ class Pauses:
         """Hold a lane back, longer than the last time, and return its pause.
 
         What was claimed before the pause began failed for the same reason as what began it: that is no second time.
+        A pause that began in the future is one of before the clock was set back.
         """
         now = time.time()
-        parameters = (lane, reason, now, now + SHORTEST, now, LONGEST, SHORTEST, claimed_at)
+        parameters = (lane, reason, now, now + SHORTEST, LONGEST, SHORTEST, claimed_at)
         self.database.execute(_PAUSE, parameters, durable=False)
         return next(pause for pause in self.all() if pause.lane == lane)
 
