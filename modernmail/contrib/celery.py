@@ -17,14 +17,18 @@ timeout.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError, QueueUnavailable
 from modernmail.tasks.engine import LONGEST_JOB, EngineBackend
 from modernmail.tasks.modulepath import resolve
 from modernmail.tasks.rescue import rescue
+from modernmail.tasks.turn import turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from celery import Celery
 
     from modernmail.tasks.schedule import Schedule
@@ -116,6 +120,12 @@ class CeleryBackend(EngineBackend):
             # Celery would remember the first record it saw, and ours change.
             text = self.app.backend.get_task_meta(slip_id, cache=False).get("result")
         return text if isinstance(text, str) else None
+
+    @contextmanager
+    def turn(self, slip_id: str) -> Iterator[None]:
+        """Be alone with a record, in a result backend on Redis."""
+        with self.results_explained(), turn(getattr(self.app.backend, "client", None), slip_id):
+            yield
 
     def _watch(self, sender: Any = None, **_: Any) -> None:
         """In a worker on Redis: give back what dead workers held, ten times in each visibility timeout.

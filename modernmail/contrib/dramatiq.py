@@ -15,16 +15,18 @@ a few seconds: its default of a minute is how long a dead worker's job waits.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import ConfigurationError
 from modernmail.tasks.engine import LONGEST_JOB, EngineBackend
 from modernmail.tasks.rescue import rescue
+from modernmail.tasks.turn import turn
 
 from .celery import find_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dramatiq import Broker, Message, Middleware, Worker
     from dramatiq.results.backend import ResultBackend
@@ -94,6 +96,12 @@ class DramatiqBackend(EngineBackend):
             except ResultMissing:
                 return None
         return text if isinstance(text, str) else None
+
+    @contextmanager
+    def turn(self, slip_id: str) -> Iterator[None]:
+        """Be alone with a record, in a result backend on Redis."""
+        with self.results_explained(), turn(getattr(self._results, "client", None), slip_id):
+            yield
 
     def _watch(self, worker: Worker) -> Callable[[], None]:
         """In a worker on Redis: give back what dead workers held, ten times in each heartbeat timeout."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import InvalidTask, PayloadRejected, QueueUnavailable, TaskResultDoesNotExist
@@ -33,6 +33,7 @@ from .trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from modernmail.parcel import Parcel
 
@@ -73,19 +74,26 @@ class EngineBackend(TaskBackend):
     def advance(self, slip: Slip, before: str | None, connection: Any = None) -> bool:
         """Keep the slip if its record still is the text `before`, None for none; False when it is another by now.
 
-        Where an engine's records cannot be compared and written in one step, as here, it is done in two: brokers that come
-        back deliver again what a worker still has, seconds or minutes apart.
+        An engine's records cannot be compared and written in one step: here it is done in two, in a `turn` of our own. Where
+        nobody is kept out of that, what parts two workers is that brokers deliver again seconds or minutes apart.
         """
-        if self.supports_get_result and self.look_up(slip.id, connection) != before:
-            return False
-        self.keep(slip, connection)
+        with self.turn(slip.id):
+            if self.supports_get_result and self.look_up(slip.id, connection) != before:
+                return False
+            self.keep(slip, connection)
         return True
+
+    def turn(self, slip_id: str) -> AbstractContextManager[object]:
+        """Be the only one that looks at the record with this id and changes it, where the store of records has such a thing."""
+        return nullcontext()
 
     @contextmanager
     def results_explained(self) -> Iterator[None]:
         """Do something with an engine's result backend, every kind of which raises errors of its own: they become ours."""
         try:
             yield
+        except QueueUnavailable:
+            raise
         except Exception as error:
             raise QueueUnavailable(f"{self}: the result backend cannot be used: {error}") from error
 

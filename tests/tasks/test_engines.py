@@ -6,7 +6,8 @@ import importlib
 import os
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -450,6 +451,31 @@ def test_the_table_of_records_is_made_once(postgres_url: str) -> None:
         with ThreadPoolExecutor(4) as threads:
             assert list(threads.map(lambda other: other.look_up("nothing"), others)) == [None] * 4
     engine.close()
+
+
+@pytest.mark.parametrize("engine", [kind for kind in KINDS if "postgres" not in kind], indirect=True)
+def test_records_change_hands_once(engine: Engine) -> None:
+    """Of two workers that have seen the same record at the same moment, one writes its step."""
+    backend: Any = engine.backend
+    keep, others = backend.keep, ThreadPoolExecutor(1)
+    slip = Slip("abc", "mail", "default", {}, progress={"phase": "queued"})
+    keep(slip)
+    seen = backend.look_up("abc")
+    slower: list[Any] = []
+
+    def keep_later(slip: Slip, connection: Any = None) -> None:
+        if not slower:
+            other = replace(slip, progress={"phase": "leased by another"})
+            slower.append(others.submit(backend.advance, other, seen))
+            wait(slower, timeout=0.3)
+        keep(slip)
+
+    backend.keep = keep_later
+    slip.progress = {"phase": "leased"}
+    assert backend.advance(slip, seen)
+    assert not slower[0].result()
+    assert Slip.from_text(backend.look_up("abc")).progress == {"phase": "leased"}
+    others.shutdown()
 
 
 def test_postgres_says_what_time_it_is(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
