@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from modernmail.errors import ConfigurationError
 
+from .content import Incoming
 from .thread import in_thread
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ class CaptureServer:
     `refuse` names recipients to turn away: a set of addresses, or a callable that returns False (take it),
     True (550) or the reply line to give. `credentials` are users and their passwords, or a callable `(user,
     password)`; with them AUTH is demanded, under TLS when `tls` is given. `max_size` is in octets, `timeout`
-    in seconds of silence. Raises `ConfigurationError` for a host that is not loopback without credentials, a
-    port that is taken, or a missing `inbox` extra.
+    in seconds of silence. `max_incoming` octets are taken in at once from all senders together; what is more
+    gets 452. Raises `ConfigurationError` for a host that is not loopback without credentials, a port that is
+    taken, or a missing `inbox` extra.
 
     >>> import smtplib
     >>> from modernmail.inbox import MemoryStore
@@ -65,6 +67,7 @@ class CaptureServer:
         tls: ssl.SSLContext | None = None,
         require_tls: bool = False,
         max_size: int = 64 * 1024 * 1024,
+        max_incoming: int = 256 * 1024 * 1024,
         max_recipients: int = 1000,
         max_connections: int = 200,
         timeout: float = 300.0,
@@ -85,6 +88,7 @@ class CaptureServer:
         self.tls = tls
         self.require_tls = require_tls
         self.max_size = max_size
+        self.incoming = Incoming(max(max_incoming, max_size + 5))  # one mail of that size always fits
         self.max_recipients = max_recipients
         self.max_connections = max_connections
         self.timeout = timeout

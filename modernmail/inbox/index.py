@@ -164,8 +164,9 @@ class Index:
         bounds = "SELECT (SELECT max(seq) FROM mails) - (SELECT min(seq) FROM mails) + 1"
         (span,) = self._db.execute(bounds).fetchone()
         if span is not None and span > limit:  # deletions leave gaps: only now it is worth counting
-            sql = "SELECT seq, id FROM mails ORDER BY seq DESC LIMIT -1 OFFSET ?"
-            found |= dict(self._db.execute(sql, (limit,)).fetchall())
+            (count,) = self._db.execute("SELECT count(*) FROM mails").fetchone()  # over the index of the ids
+            sql = "SELECT seq, id FROM mails ORDER BY seq LIMIT ?"
+            found |= dict(self._db.execute(sql, (max(count - limit, 0),)).fetchall())
         return list(found.items())
 
     def neighbours(self, seq: int, query: str) -> tuple[str | None, str | None]:

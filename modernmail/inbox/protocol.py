@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("modernmail.inbox")
 
+# A page of the web can make a browser post anything to this port, as lines of which some are commands. What a browser
+# says before is none of SMTP's, so the session ends there (as Postfix's smtpd_forbidden_commands has it).
+_HTTP = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "HOST:")
+
 _READ_LIMIT = 64 * 1024  # octets the reader holds before it stops the sender: a window, not a limit on lines
 
 
@@ -62,6 +66,7 @@ class CaptureProtocol(TransactionCommands):
             loop=loop,
         )
         self._auth_required = owner.credentials is not None  # the constructor warns about AUTH without TLS
+        self._smtp_methods.update(dict.fromkeys(_HTTP, self._refuse_http))
         self._owner = owner
         self._refused = False
         self._quiet_since = 0.0
@@ -117,6 +122,12 @@ class CaptureProtocol(TransactionCommands):
             self._timeout_handle = self.loop.call_later(left, self._timeout_cb)
         else:
             super()._timeout_cb()  # type: ignore[no-untyped-call]
+
+    async def _refuse_http(self, _: str | None) -> None:
+        log.warning("a request of HTTP came to the SMTP port, and was refused")
+        await self.push("421 4.7.0 This is SMTP: HTTP has another port here")
+        cast("asyncio.Transport", self.transport).close()
+        cast("asyncio.Task[None]", self._handler_coroutine).cancel()
 
     def _check_credentials(self, mechanism: str, login: bytes, password: bytes) -> bool:
         user = login.decode("utf-8", "replace")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from aiosmtpd.smtp import SMTP
 
-from .content import read_content
+from .content import ContentNotKept, read_content
 from .mail import CapturedMail
 from .path import InvalidPath, check_ascii, parameter_names, parse_path
 
@@ -135,12 +135,15 @@ class TransactionCommands(SMTP):
             await self._answer("503 5.5.1 RCPT comes first" if transaction else "503 5.5.1 MAIL comes first")
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        content = await read_content(self._reader, self._owner.max_size, self._reset_timeout)
         self._transaction = None
-        if content is None:
-            await self._answer(f"552 5.3.4 More than the {self._owner.max_size} octets this server takes")
-            return
-        await self._answer(await self._keep(transaction, content))
+        with self._owner.incoming.part() as more:
+            try:
+                content = await read_content(self._reader, self._owner.max_size, more, self._reset_timeout)
+            except ContentNotKept as error:
+                reply = error.reply
+            else:
+                reply = await self._keep(transaction, content)
+        await self._answer(reply)
 
     async def _keep(self, transaction: _Transaction, content: bytes) -> str:
         session = cast("Session", self.session)

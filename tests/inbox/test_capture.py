@@ -8,6 +8,7 @@ import smtplib
 import socket
 import ssl
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -253,6 +254,72 @@ def test_limits() -> None:
     assert [mail.size for mail in store] == [20]
 
 
+def test_what_is_on_its_way_has_a_limit() -> None:
+    """Mails that come at once and are too much together: the one that found no room gets 452, and may come again."""
+    store = MemoryStore()
+    begin = b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n"
+    with talking(store, max_size=100_000, max_incoming=100_000) as first:
+        host, port = first.socket.getpeername()
+        first.say(begin, 3)
+        first.socket.sendall(b"x" * 64_000 + b".\r\n")
+        with smtplib.SMTP(host, port) as second:
+            second.ehlo()
+            message = "y" * 60_000 + "\r\n"
+            for _ in range(200):  # until the first mail is really on its way
+                with contextlib.suppress(smtplib.SMTPDataError):
+                    second.sendmail("a@example.com", ["b@example.com"], message)
+                    continue
+                break
+            with pytest.raises(smtplib.SMTPDataError) as refused:
+                second.sendmail("a@example.com", ["b@example.com"], message)
+            assert refused.value.smtp_code == 452
+            taken = len(store)
+            assert first.say(b"\r\n.\r\n")[0].startswith("250 2.0.0")
+            second.sendmail("a@example.com", ["b@example.com"], message)
+    assert len(store) == taken + 2
+
+
+def test_short_lines_cost_what_they_are() -> None:
+    """Content in lines of one octet takes no more memory than in long ones: its size a few times, not fifty times."""
+    content = b"Subject: x\r\n\r\n" + b"x.\r\n" * 80_000
+    store = MemoryStore()
+    with talking(store) as talk:
+        talk.say(b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n", 3)
+        tracemalloc.start()
+        try:
+            for start in range(0, len(content), 50_000):
+                talk.socket.sendall(content[start : start + 50_000])
+            talk.say(b".\r\n")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert [mail.size for mail in store] == [len(content)]
+    assert peak < 8 * len(content)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [b"POST / HTTP/1.1", b"GET / HTTP/1.1", b"OPTIONS / HTTP/1.1", b"EHLO / HTTP/1.1", b"post /x HTTP/1.0"],
+)
+def test_a_page_of_the_web_cannot_send(request_line: bytes) -> None:
+    """Commands in the body of a request of HTTP, which any page can have a browser post, put nothing into the inbox."""
+    mail = b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n" + M1 + b".\r\nQUIT\r\n"
+    store = MemoryStore()
+    with CaptureServer.threaded(store) as server:
+        with socket.create_connection((server.host, server.port), timeout=10) as client:
+            head = b"\r\nHost: 127.0.0.1:1025\r\nContent-Type: text/plain\r\n\r\n"
+            client.sendall(request_line + head + b"EHLO x\r\n" + mail)
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):
+                while piece := client.recv(4096):
+                    answer += piece
+        assert b"421 4.7.0 This is SMTP" in answer
+        assert b"354" not in answer
+        with smtplib.SMTP(server.host, server.port) as sender:
+            sender.sendmail("a@example.com", ["b@example.com"], M1)
+    assert len(store) == 1
+
+
 def test_too_many_connections() -> None:
     """A connection over the limit is told 421 and closed; the others stay."""
     with talking(MemoryStore(), max_connections=1) as talk:
@@ -293,6 +360,9 @@ def test_a_fault_of_ours_is_451(caplog: pytest.LogCaptureFixture) -> None:
     with talking(Broken()) as talk:
         group = b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n" + M1 + b".\r\n"
         assert talk.say(group, 4)[-1] == "451 4.3.0 Internal error, nothing was kept"
+        assert (
+            talk.say(group, 4)[-1] == "451 4.3.0 Internal error, nothing was kept"
+        )  # and the session goes on
     assert "failed in a session" in caplog.text
 
 

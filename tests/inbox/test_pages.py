@@ -396,6 +396,42 @@ def test_a_foreign_origin_changes_nothing(store: Any, client: Client, headers: d
     assert store.count("is:unread") == 1
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        ("no-cors", "image"),
+        ("no-cors", "script"),
+        ("no-cors", "empty"),
+        ("cors", "empty"),
+        ("navigate", "iframe"),
+    ],
+)
+def test_a_foreign_page_embeds_and_measures_nothing(
+    store: Any, client: Client, site: str, mode: str, kind: str
+) -> None:
+    """Another page, or the HTML of a mail, gets no answer to measure and marks nothing as read; a link leads here."""
+    summary = store.add(mail(Message("x", "y", to=["a@example.com"])))
+    asked: dict[str, Any] = {"sec_fetch_site": site, "sec_fetch_mode": mode, "sec_fetch_dest": kind}
+    for path in (
+        "/",
+        "/?q=secret",
+        "/api/mails?q=secret",
+        "/api/v1/message/latest",
+        f"/messages/{summary.id}",
+    ):
+        assert client.get(path, **asked).status == 403
+    assert client.get(f"/messages/{summary.id}/html", **asked).status == 403
+    assert store.count("is:unread") == 1
+    followed: dict[str, Any] = {
+        "sec_fetch_site": site,
+        "sec_fetch_mode": "navigate",
+        "sec_fetch_dest": "document",
+    }
+    assert client.get(f"/messages/{summary.id}", **followed).status == 200
+    assert client.get("/api/wait?timeout=0", **followed).status == 403
+
+
 def test_our_own_origin_is_taken(server: InboxServer, store: Any, client: Client) -> None:
     """The page itself may do what it offers."""
     own = {"Origin": server.url, "Sec_Fetch_Site": "same-origin"}

@@ -427,6 +427,28 @@ def test_lists_cost_the_same_however_many_there_are() -> None:
         assert steps_of(many, lambda: many.find("needle")) <= steps_of(few, lambda: few.find("needle")) + 2
 
 
+def test_a_full_store_costs_the_same() -> None:
+    """A mail that makes another one leave takes few more steps, also when a deletion left a gap among the others."""
+    with MemoryStore(limit=2_000) as store:
+
+        def add() -> None:
+            store.add(mail())
+
+        for _ in range(1_990):
+            add()
+        room = steps_of(store, add)
+        for _ in range(20):
+            add()
+        assert len(store) == 2_000
+        assert steps_of(store, add) <= room + 5
+        store.delete(f"id:{store.find(limit=1, start=1_000)[0].id}")
+        add()
+        add()
+        assert len(store) == 2_000
+        assert steps_of(store, add) <= room + 5
+        assert len(store) == 2_000
+
+
 def test_a_deletion_without_room_for_its_note(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the index has no room to note a deletion, the contents make room first."""
     import sqlite3

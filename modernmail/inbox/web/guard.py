@@ -73,13 +73,12 @@ class Guard:
         host = headers.get("host", "")
         if self.credentials is None and not (is_this_machine(host) or _name(host) in self.hostnames):
             return PlainTextResponse(f"403 This inbox is not {host[:200]!r}: open it by 127.0.0.1\n", 403)
-        path = scope["path"]
-        is_report = path.startswith(_REPORTS)
-        if scope["method"] not in _SAFE or path in _STREAMS or "origin" in headers:
-            origin = headers.get("origin")
-            if origin is not None and origin not in {f"http://{host}", f"https://{host}"} and not is_report:
+        is_report = scope["path"].startswith(_REPORTS)
+        if not is_report:
+            if headers.get("origin", f"http://{host}") not in {f"http://{host}", f"https://{host}"}:
                 return PlainTextResponse("403 Another page may not do this: foreign Origin\n", 403)
-            if headers.get("sec-fetch-site", "none") not in {"same-origin", "none"} and not is_report:
+            is_ours = headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
+            if not is_ours and not _is_visit(scope, headers):
                 return PlainTextResponse("403 Another page may not do this: foreign site\n", 403)
         if (
             self.credentials is not None
@@ -98,6 +97,12 @@ class Guard:
             return False
         expected = ":".join(self.credentials or ()).encode()
         return scheme.lower() == "basic" and hmac.compare_digest(decoded, expected)
+
+
+def _is_visit(scope: Scope, headers: dict[str, str]) -> bool:
+    """Return whether somebody follows a link to here: what other pages may do; they may embed or measure nothing."""
+    wanted = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
+    return scope["method"] in _SAFE and scope["path"] not in _STREAMS and wanted == ("navigate", "document")
 
 
 def is_this_machine(host: str) -> bool:
