@@ -10,8 +10,8 @@ the next one is tried.
 from __future__ import annotations
 
 from ..errors import AuthenticationFailed, DeliveryError, SecurityFailed
+from .advice import explained, login_advice
 from .credentials import PASSWORDS, TOKENS
-from .login_advice import advice, explained
 from .sasl import spoken
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ def _refused(
     challenge: Reply | None,
     left: list[str],
 ) -> AuthenticationFailed:
-    told = advice(reply, f"{settings.host} {extensions.greeting}", is_token=settings.token is not None)
+    told = login_advice(reply, f"{settings.host} {extensions.greeting}", is_token=settings.token is not None)
     if not told and left and reply.code >= 500 and reply.code not in (525, 530, 534, 535, 538):
         told = f" (it offers {', '.join(left)}, too: ?auth={left[0]})"
     return AuthenticationFailed(

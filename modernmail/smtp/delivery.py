@@ -20,6 +20,7 @@ from ..errors import (
     Withheld,
 )
 from ..receipt import Outcome, Receipt, accepted_by, receipt_for_all
+from .advice import advice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,8 +153,9 @@ def error_for(outcomes: dict[str, Outcome], conversation: tuple[str, ...] = ()) 
         kind = ConnectFailed  # nobody refused anything: the way to the server ended, while the content went out perhaps
     said = _VERBS[kind]
     is_transient = any(outcome.status == "deferred" for outcome in found)
+    told = "" if first.reply is None else advice(first.reply)
     return kind(
-        f"{said} {who}: {why}", reply=first.reply, is_transient=is_transient, conversation=conversation
+        f"{said} {who}: {why}{told}", reply=first.reply, is_transient=is_transient, conversation=conversation
     )
 
 

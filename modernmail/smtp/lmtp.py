@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..receipt import Outcome
 from .pipeline import Pipeline
-from .transaction import refused
+from .refusal import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

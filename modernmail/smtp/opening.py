@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 _NAME = " (?ehlo= sets the name that we greet with)"
+_NOT_UNDERSTOOD = (500, 502, 504)
 _MASKED = re.compile("X{6,}[A-Z]?")  # Cisco's PIX and ASA keep the length of a keyword that they take out
 
 
@@ -42,10 +43,14 @@ async def open_session(opener: Opener, settings: Settings) -> Extensions:
         if extensions.starttls:
             opener.said.append("> STARTTLS")
             await opener.start_tls()
-            extensions, _ = await _hello(opener, settings)
+            extensions, refusal = await _hello(opener, settings)
         elif settings.tls == "required":
             raise SecurityFailed(_no_starttls(settings, extensions, refusal))
     if settings.username is not None:
+        if refusal is not None:
+            raise SecurityFailed(
+                f"{settings.where} offers no AUTH, as it knows HELO alone; to EHLO it said {refusal}{_NAME}"
+            )
         await authenticate(opener, settings, extensions)
     return extensions
 
@@ -60,9 +65,13 @@ async def _hello(opener: Opener, settings: Settings) -> tuple[Extensions, Reply 
         try:
             reply = await heard(opener, "HELO", opener.helo())
         except Exception as error:  # whatever it is made of: it has closed, and EHLO's refusal says why
+            if refusal.code in _NOT_UNDERSTOOD:
+                raise
             raise _not_greeted(settings, refusal) from error
         if reply.is_positive:
             return Extensions({}, reply.text), refusal
+        if refusal.code in _NOT_UNDERSTOOD:
+            refusal = reply
     raise _not_greeted(settings, refusal)
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from ..receipt import Outcome
 from . import commands
-from .replies import WireFault
-from .session_fault import session_fault
+from .refusal import is_too_many, refused, session_fault
 from .transcript import transcript
 
 TYPE_CHECKING = False
@@ -118,7 +117,7 @@ class Transaction:
         for address, reply in zip(self.addresses, replies, strict=True):
             if reply.is_positive:
                 accepted.append(address)
-            elif accepted and _is_too_many(reply):
+            elif accepted and is_too_many(reply):
                 again.append(address)  # the rest in a transaction of their own
             else:
                 self._refuse((address,), reply, "rcpt")
@@ -201,26 +200,6 @@ class Transaction:
     def settle(self, addresses: tuple[Address, ...], outcome: Outcome) -> None:
         """Set the outcome of some of its recipients."""
         self.delivery.settle(addresses, outcome)
-
-
-def refused(reply: Reply, phase: str, *, status: str | None = None) -> Outcome:
-    """Return the outcome of a 4xx or 5xx reply; a lower one is a `WireFault`."""
-    if reply.code < 400:
-        raise WireFault("protocol", f"{reply.code} cannot answer {phase.upper()}")
-    if status == "deferred" or reply.code < 500:
-        return Outcome("deferred", reply=reply, phase=phase)
-    return Outcome("rejected", reply=reply, phase=phase)
-
-
-def _is_too_many(reply: Reply) -> bool:
-    """Return whether a refusal says that the transaction has recipients enough, and not that this one is bad."""
-    enhanced = reply.enhanced
-    if enhanced is not None and enhanced[2:] == "5.3":  # RFC 3463 3.6
-        return True
-    # RFC 5321 4.5.3.1.10: 452, and 552 from old servers, which also say it of a mailbox or a disk that is full
-    if reply.code in (452, 552) and (enhanced is None or enhanced[2] not in "23"):
-        return True
-    return "too many recipients" in reply.text.lower()
 
 
 def _group(delivery: Delivery, addresses: tuple[Address, ...], extensions: Extensions, ending: str) -> bytes:

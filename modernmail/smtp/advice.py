@@ -1,6 +1,6 @@
-"""What to look at when a server does not let in: `advice`, words behind an error.
+"""What to look at when a server does not let in, or refuses a mail: words behind an error, `advice` and `login_advice`.
 
-Authentication and `session_fault` ask for it.
+Authentication, `session_fault` and `error_for` ask for them.
 
 Rules of the file: it goes by what the server says of itself and of its reason, which is public, and is silent where neither
 tells anything. Advice is never an outcome: nothing is tried or left because of it.
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _FOR_PROGRAMS = "what is wanted is an app password or an OAuth2 token, not the password of the account"
 _PASSWORDS_RETIRED = "log in with an OAuth2 token: passwords are not taken any more"
 
-# Each pattern is looked for in the name of the host, the server's own, and its reply; the first that is found counts.
-_BY_ANY = (
+# The first pattern that is found counts.
+_OF_LOGINS = (
     ("smtpclientauthentication is disabled", "an administrator has to switch SMTP AUTH on for this mailbox"),
     (r"5\.7\.30\b|basic authentication is (?:disabled|not supported)", _PASSWORDS_RETIRED),
     (
@@ -30,6 +30,20 @@ _BY_ANY = (
     ),
     (r"^538|encryption required", "it wants TLS first: ?tls=required"),
     ("unauthorized ip", "allow the address of this host in the settings of the account"),
+)
+_OF_MAIL = (
+    (
+        r"sendasdenied|5\.7\.60\b|from must equal authori|same as authori[sz]ation user|not owned by (?:auth )?user"
+        "|relaying disallowed as",
+        "the login may not send as this sender: use its own address, or have it allowed to",
+    ),
+    ("address is not verified|verified sender identity", "verify the address at the service first"),
+    (
+        r"relay(?:ing)?(?: access)? (?:denied|not permitted|not allowed|prohibited)|unable to relay|required for relay",
+        "it passes mail on for who has logged in, or is in its network",
+    ),
+    ("recipient count exceeds", "?max_recipients= says how many a transaction may have"),
+    (r"5\.7\.(?:26|509|515)\b", "the domain in From has to vouch for the mail by SPF, DKIM and DMARC"),
 )
 _BY_TOKEN = (
     (
@@ -58,19 +72,28 @@ _BY_PASSWORD = (
 _SHOWN = 200  # characters of what a challenge says
 
 
-def advice(reply: Reply, where: str = "", *, is_token: bool, is_at_login: bool = True) -> str:
-    """Return what to look at, in brackets and with a blank before; "" where nothing is known.
+def advice(reply: Reply) -> str:
+    """Return what to look at behind a refusal of a mail, in brackets and with a blank before; "" where nothing is known.
 
     >>> from modernmail.receipt import Reply
-    >>> advice(Reply(538, ["Encryption required"]), is_token=False)
-    ' (it wants TLS first: ?tls=required)'
+    >>> advice(Reply(554, ["5.7.1 <zoe@example.com>: Relay access denied"]))
+    ' (it passes mail on for who has logged in, or is in its network)'
     """
-    said = f"{reply}\n{where}"
-    known = (*_BY_ANY, *(_BY_TOKEN if is_token else _BY_PASSWORD)) if is_at_login else _BY_ANY
-    for pattern, text in known:
-        if re.search(pattern, said, re.IGNORECASE):
-            return f" ({text})"
-    return ""
+    return _first(str(reply), (*_OF_LOGINS, *_OF_MAIL))
+
+
+def login_advice(reply: Reply, where: str, *, is_token: bool) -> str:
+    """Return the same behind a refusal of a login; `where` is the host, and what the server calls itself.
+
+    >>> from modernmail.receipt import Reply
+    >>> login_advice(Reply(535, ["Authentication failed"]), "smtp.sendgrid.net", is_token=False)
+    ' (the user is the word apikey, and the password the API key)'
+    """
+    return _first(f"{reply}\n{where}", (*_OF_LOGINS, *(_BY_TOKEN if is_token else _BY_PASSWORD)))
+
+
+def _first(said: str, known: tuple[tuple[str, str], ...]) -> str:
+    return next((f" ({text})" for pattern, text in known if re.search(pattern, said, re.IGNORECASE)), "")
 
 
 def explained(challenge: Reply | None) -> str:
