@@ -5,6 +5,8 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from sphinx.addnodes import pending_xref
+
 project = "modernmail"
 author = "The modernmail founders"
 copyright = "The modernmail founders"
@@ -28,6 +30,7 @@ html_title = f"modernmail {release}"
 html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
+html_search_scorer = str(Path(__file__).parent / "_ext" / "scorer.js")
 
 
 QUOTED = re.compile(r"``[^`]+``|`[^`]+`(?P<ending>\w)?")
@@ -44,6 +47,30 @@ def _separated(quoted):
     return f"{quoted[0][:-1]}\\ {quoted['ending']}"
 
 
+# What type checkers know by these names, which a signature would link to a class of the same name elsewhere, or to nothing.
+ALIASES = {
+    "AttachedContent": "modernmail.parts.AttachedContent",
+    "AttachmentLike": "modernmail.message.AttachmentLike",
+    "Mailbox": "modernmail.message.Mailbox",
+    "Mailboxes": "modernmail.message.Mailboxes",
+    "Row": "modernmail.merge.Row",
+    "Rows": "modernmail.merge.Rows",
+}
+
+
+def link_aliases(_app, doctree):
+    """Let signatures lead to what an argument takes; what reads mail has a `Mailbox` of its own."""
+    for reference in doctree.findall(pending_xref):
+        if reference["reftarget"] not in ALIASES or reference["refdomain"] != "py":
+            continue
+        module = reference.get("py:module") or ""
+        if reference["reftarget"] == "Mailbox" and module.startswith(("modernmail.reading", "modernmail.testing")):
+            reference["reftarget"] = "modernmail.reading.Mailbox"
+        else:
+            reference["reftype"], reference["reftarget"] = "type", ALIASES[reference["reftarget"]]
+
+
 def setup(app):
     """Connect what this file adds."""
+    app.connect("doctree-read", link_aliases)
     app.connect("autodoc-process-docstring", separate_plurals)

@@ -22,8 +22,8 @@ from .snapshot import content_of, snapshot, taken_apart
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    import email.policy
     from email.message import EmailMessage
-    from email.policy import Policy
     from typing import Any
 
     from .attachment import Attachment
@@ -157,7 +157,7 @@ class Message(Heading, Parts, Posting):
         """Return the frozen snapshot that would travel. Raises `InvalidMessage` when there is nobody to send to."""
         return snapshot(self, sender=self._default_sender())
 
-    def as_email_message(self, *, policy: Policy | None = None) -> EmailMessage:
+    def as_email_message(self, *, policy: email.policy.Policy | None = None) -> EmailMessage:
         """Return an `email.message.EmailMessage` that says the same, under our policy or the one given.
 
         Our policy folds as this library does, and its octets are as safe. Bcc is not in it.
