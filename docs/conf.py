@@ -64,7 +64,9 @@ def link_aliases(_app, doctree):
         if reference["reftarget"] not in ALIASES or reference["refdomain"] != "py":
             continue
         module = reference.get("py:module") or ""
-        if reference["reftarget"] == "Mailbox" and module.startswith(("modernmail.reading", "modernmail.testing")):
+        if reference["reftarget"] == "Mailbox" and module.startswith(
+            ("modernmail.reading", "modernmail.testing")
+        ):
             reference["reftarget"] = "modernmail.reading.Mailbox"
         else:
             reference["reftype"], reference["reftarget"] = "type", ALIASES[reference["reftarget"]]
