@@ -21,8 +21,8 @@ from .snapshot import content_of, snapshot, taken_apart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
     import email.policy
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from email.message import EmailMessage
     from typing import Any
 
