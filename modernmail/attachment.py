@@ -54,7 +54,7 @@ class Attachment(Frozen):
     def __init__(
         self,
         filename: str | None,
-        content: bytes | str | IO[bytes] | os.PathLike[str],
+        content: bytes | bytearray | memoryview | str | IO[bytes] | os.PathLike[str],
         media_type: str | None = None,
         *,
         disposition: Disposition = "attachment",

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from .mime.render import Entity
     from .mime.transfer import BodyEncoding
 
-    AttachedContent: TypeAlias = bytes | str | IO[bytes] | os.PathLike[str] | MIMEPart | Message
+    Octets: TypeAlias = bytes | bytearray | memoryview
+    AttachedContent: TypeAlias = Octets | str | IO[bytes] | os.PathLike[str] | MIMEPart | Message
     AttachmentLike: TypeAlias = (
         Attachment
         | MIMEPart
@@ -125,7 +126,7 @@ class Parts:
     def embed(
         self,
         cid: str,
-        content: bytes | IO[bytes] | os.PathLike[str],
+        content: Octets | IO[bytes] | os.PathLike[str],
         media_type: str | None = None,
         *,
         filename: str | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from modernmail.errors import ConfigurationError, InvalidTaskBackend
 
@@ -131,4 +131,4 @@ class _DefaultBackend:
         return repr(task_backends[DEFAULT])
 
 
-default_task_backend = _DefaultBackend()
+default_task_backend: TaskBackend = cast("TaskBackend", _DefaultBackend())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from .task import DEFAULT_BACKEND, DEFAULT_QUEUE, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
     from .result import TaskContext
     from .retry import Retry
@@ -26,15 +26,16 @@ def task(
     priority: int = ...,
     queue_name: str = ...,
     backend: str = ...,
-    takes_context: bool,
+    takes_context: Literal[True],
     retry: Retry | None = ...,
-) -> Callable[[Callable[Concatenate[TaskContext, P], Awaitable[T] | T]], Task[P, T]]: ...
+) -> _ContextDecorator: ...
 @overload
 def task(
     *,
     priority: int = ...,
     queue_name: str = ...,
     backend: str = ...,
+    takes_context: Literal[False] = ...,
     retry: Retry | None = ...,
 ) -> _Decorator: ...
 def task(
@@ -86,3 +87,13 @@ if TYPE_CHECKING:
         def __call__(self, function: Callable[P, Coroutine[Any, Any, T]], /) -> Task[P, T]: ...
         @overload
         def __call__(self, function: Callable[P, T], /) -> Task[P, T]: ...
+
+    class _ContextDecorator(Protocol):
+        """`@task(takes_context=True)`: takes an async function or a plain one, whose callers don't pass the context."""
+
+        @overload
+        def __call__(
+            self, function: Callable[Concatenate[TaskContext, P], Coroutine[Any, Any, T]], /
+        ) -> Task[P, T]: ...
+        @overload
+        def __call__(self, function: Callable[Concatenate[TaskContext, P], T], /) -> Task[P, T]: ...

@@ -34,6 +34,13 @@ def uploads(file: IO[bytes]) -> None:
     Attachment("d.bin", file)
 
 
+def buffers(array: bytearray, view: memoryview) -> None:
+    """What is as good as bytes is taken, such as `io.BytesIO.getbuffer()`."""
+    Message("Hi", attachments=[("a.bin", view)]).attach("b.bin", array).attach("c.bin", view)
+    Message("Hi").embed("d", view, "image/png")
+    Attachment("e.bin", array)
+
+
 def parts(message: Message) -> None:
     """What was set can be read with its type."""
     assert_type(message.subject, str)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import assert_type
 
 from modernmail import Message
-from modernmail.tasks import Retry, Task, TaskContext, TaskResult, Ticket, task
+from modernmail.tasks import (
+    Retry,
+    Task,
+    TaskBackend,
+    TaskContext,
+    TaskResult,
+    Ticket,
+    default_task_backend,
+    task,
+    task_backends,
+)
 
 
 @task
@@ -26,6 +36,18 @@ def counted(context: TaskContext, name: str) -> int:
     return context.attempt + len(name)
 
 
+@task(takes_context=True, priority=5)
+async def counted_later(context: TaskContext, name: str) -> int:
+    """An async function that gets a context."""
+    return context.attempt + len(name)
+
+
+@task(takes_context=False, queue_name="slow")
+async def without(name: str) -> int:
+    """An async function that gets none, and says so."""
+    return len(name)
+
+
 def values() -> None:
     """Each face keeps the types of the function."""
     assert_type(add.enqueue(1, b=2), TaskResult[int])
@@ -34,6 +56,9 @@ def values() -> None:
     assert_type(fetch.enqueue("x"), TaskResult[bytes])
     assert_type(fetch.call("x"), bytes)
     assert_type(counted.enqueue("x"), TaskResult[int])
+    assert_type(counted_later.enqueue("x"), TaskResult[int])
+    assert_type(counted_later.call("x"), int)
+    assert_type(without.enqueue("x"), TaskResult[int])
     assert_type(add.get_result("id"), TaskResult[int])
     assert_type(add.using(priority=1).enqueue(1), TaskResult[int])
     assert_type(add.enqueue_many([{"a": 1}]), list[TaskResult[int]])
@@ -44,6 +69,13 @@ async def later() -> None:
     assert_type(await add.aenqueue(1), TaskResult[int])
     assert_type(await fetch.acall("x"), bytes)
     assert_type(await Message("s", "t", to=["you@example.com"]).aenqueue(), Ticket)
+
+
+def backends() -> None:
+    """A backend by its name, and the default one by its own."""
+    assert_type(task_backends["default"], TaskBackend)
+    assert_type(default_task_backend, TaskBackend)
+    default_task_backend.close()
 
 
 def takes_any(one: Task[..., object]) -> str:
