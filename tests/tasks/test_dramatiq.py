@@ -30,8 +30,16 @@ pytestmark = [pytest.mark.once, pytest.mark.filterwarnings("ignore::DeprecationW
 def broker_of_redis(redis: Redis) -> Iterator[Callable[[], RedisBroker]]:
     """What makes a broker as another process has it; none of them looks for dead workers by chance."""
     modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
-    yield lambda: RedisBroker(url=redis.url, heartbeat_timeout=500, maintenance_chance=1)
+    made: list[RedisBroker] = []
+
+    def make() -> RedisBroker:
+        made.append(RedisBroker(url=redis.url, heartbeat_timeout=500, maintenance_chance=1))
+        return made[-1]
+
+    yield make
     modernmail.configure({})
+    for broker in made:
+        broker.client.connection_pool.disconnect()
 
 
 def test_what_a_dead_worker_held_does_not_wait_for_chance(broker_of_redis: Callable[[], RedisBroker]) -> None:
