@@ -183,12 +183,16 @@ class EngineBackend(TaskBackend):
         return None if text is None else Slip.from_text(text)
 
     def perform(self, text: str) -> None:
-        """Run what the engine delivered: called by its worker. Returns when the slip may be acknowledged."""
+        """Run what the engine delivered: called by its worker. Returns when the slip may be acknowledged.
+
+        Raises `PayloadRejected` for one of a newer release, or with a wrong signature: the engine has failed with it, and
+        keeps it as it keeps such jobs.
+        """
         try:
             slip = Slip.from_text(text)
-        except PayloadRejected:
-            logger.exception("%s delivered a job that is refused; it is not run", self)
-            return
+        except PayloadRejected as error:
+            logger.error("%s delivered a job that is refused, and not run: %s", self, error)
+            raise
         if slip.not_before is not None and slip.not_before > time.time():
             self._hand_on(slip)
             return

@@ -14,6 +14,7 @@ from celery import Celery
 import modernmail
 from modernmail import Message
 from modernmail.contrib.celery import JOB, CeleryBackend
+from modernmail.errors import PayloadRejected
 from modernmail.tasks import task_backends
 from modernmail.testing import Rule, ScriptedSMTPServer
 
@@ -81,7 +82,8 @@ def test_each_app_has_its_own_job(app: Celery, caplog: pytest.LogCaptureFixture)
     app.finalize()
     other = Celery("other", broker="memory://", set_as_current=False)
     CeleryBackend(other, "second")
-    other.tasks[JOB]("no slip at all")
+    with pytest.raises(PayloadRejected):
+        other.tasks[JOB]("no slip at all")
     assert "'second'" in caplog.text
     assert "'first'" not in caplog.text
     other.close()

@@ -15,7 +15,7 @@ import pytest
 
 import modernmail
 from modernmail import Message
-from modernmail.layers import SQLiteLimits
+from modernmail.layers import RedisLimits, SQLiteLimits
 from modernmail.layers.limits.bucket import Limit
 from modernmail.registry import mailers
 from modernmail.tasks.lanes import Lanes
@@ -30,6 +30,8 @@ from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from services.redis import Redis
 
     from modernmail.tasks.sqlite import SQLiteBackend
 
@@ -229,4 +231,19 @@ def test_a_rate_on_disk_lets_a_burst_more_through_for_each_jump(
         wall.ahead = now + jump
         assert 9 <= taken(60) <= 5 + 10 + 1
         now = wall.ahead - jump
+    limits.close()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("jump", [2 * HOUR, -2 * HOUR, -DAY])
+def test_a_rate_in_redis_is_like_that(redis: Redis, jump: float) -> None:
+    """Its server's clock cannot be set from here; what it last wrote down can, which is the same."""
+    pytest.importorskip("redis")
+    limits, limit = RedisLimits(redis.url), Limit(10, 60.0, 5)
+    assert [limits.take("x", limit, 1) for _ in range(5)] == [0.0] * 5
+    assert 0.0 < limits.take("x", limit, 1) <= 6.0
+    redis.command("HINCRBYFLOAT", "modernmail:limit:x", "at", str(-jump))
+    found = [limits.take("x", limit, 1) for _ in range(6)]
+    assert found.count(0.0) == (5 if jump > 0 else 0)
+    assert max(found) <= 6.0
     limits.close()

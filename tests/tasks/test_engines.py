@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 import time
@@ -32,6 +33,7 @@ from modernmail.errors import (
     ConfigurationError,
     IdempotencyConflict,
     InvalidTask,
+    PayloadRejected,
     QueueUnavailable,
     TaskResultDoesNotExist,
 )
@@ -74,6 +76,18 @@ class Engine:
         """Return a worker of this engine; `with` runs it."""
         return EngineWorker(self.name, {**self.environment, **environment}, folder, name)
 
+    def failed(self) -> int | None:
+        """How many jobs the engine keeps as failed; None for Celery, which keeps none."""
+        if self.name == "procrastinate":
+            sql = "SELECT count(*) AS jobs FROM procrastinate_jobs WHERE status = 'failed'"
+            return self.module.app.connector.get_sync_connector().execute_query_all(sql)[0]["jobs"]
+        if self.name == "celery":
+            return None
+        broker = self.module.broker
+        if self.broker == "redis":
+            return broker.client.hlen("dramatiq:default.XQ.msgs")
+        return broker.get_queue_message_counts("default")[2]
+
     def close(self) -> None:
         """Let go of the broker."""
         for name in self.environment:
@@ -112,6 +126,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine.close()
 
 
+class Newer(Slip):
+    """A job as a later release may write it."""
+
+    def to_text(self) -> str:
+        """Return it in a version that nobody here knows."""
+        return json.dumps({"slip": json.dumps([99, self.id, "whatever"]), "signature": None})
+
+
 def refreshed(ticket: Ticket) -> Ticket:
     """Return the ticket as it stands now."""
     ticket.refresh()
@@ -125,7 +147,9 @@ def mail(*to: str, subject: str = "Hello") -> Message:
 
 def test_tasks_and_mail_on_engines(engine: Engine, tmp_path: Path) -> None:
     """Functions, async ones, retries, contexts, failures and waits are as on the library's own backends;
-    queued mail arrives, and deferred recipients are tried again, alone."""
+    queued mail arrives, and deferred recipients are tried again, alone; a job of a newer release is kept as failed."""
+    assert isinstance(engine.backend, EngineBackend)
+    engine.backend.put(Newer("2f", "task", "chores.add", {"args": [1], "kwargs": {}}), wait=0.0)
     add = chores.add.enqueue(1, b=4)
     assert add.status == "READY"
     add.refresh()
@@ -151,6 +175,8 @@ def test_tasks_and_mail_on_engines(engine: Engine, tmp_path: Path) -> None:
         environment = {"TEST_SMTP": server.url(idle=0.001), "TEST_RETRY": "0.1"}
         with engine.worker(tmp_path, **environment) as worker:
             wait_for(all_finished, "all finished", worker)
+            wait_for(lambda: engine.failed() in (1, None), "the job of a newer release is kept", worker)
+            assert "job of version 99; this release reads 1" in worker.log.read_text()
     modernmail.configure({})
     assert (add.return_value, later.return_value) == (5, 4)
     assert context.return_value == [1, context.id, "x"]
@@ -201,7 +227,8 @@ def test_a_task_that_has_ended_is_not_run_again(engine: Engine) -> None:
         '{"slip":"[1]","signature":null}',
         '{"slip":"7","signature":null}',
     ):
-        backend.perform(rubbish)
+        with pytest.raises(PayloadRejected, match="none of modernmail's"):
+            backend.perform(rubbish)
     gone = Slip("1f", "task", "chores.gone", {"args": [], "kwargs": {}})
     backend.perform(gone.to_text())
     record = backend.recorded("1f")

@@ -12,6 +12,9 @@ A job's `phase` is one of::
     unknown                                       a mail that may have been accepted: parked until someone
     decides
 
+A program of an earlier release that has the file open goes on with it while another brings the tables up to date: each step
+of `MIGRATIONS` leaves its statements right. One that opens it afterwards is told to upgrade.
+
 What is enqueued is `queued` and `fresh`, and in no index until a worker admits it: see `arrivals.py`.
 Only `leased` and `content` have a `lease`; `holder` is the lease under which a job became unknown, whose late
 outcome still counts. Times are seconds since 1970, but a lease's `until` is seconds since the `boot` it
