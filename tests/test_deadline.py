@@ -100,6 +100,15 @@ def test_a_connection_that_is_replaced_shares_it(send_many: SendMany, step: str)
 
 
 @faces
+@pytest.mark.parametrize("step", ["MAIL", "BODY"])
+def test_a_reply_that_is_late_by_itself_is_told_so(send_many: SendMany, step: str) -> None:
+    """Where the deadline is far away still, what is said to be over is the time for the reply."""
+    with ScriptedSMTPServer([Rule(step).hang()]) as server:
+        (receipt,) = send_many(server.url(timeout=0.2, final_timeout=0.2, deadline=30), [a_message()])
+    assert "no reply within 0.2 s" in str(receipt.recipients["you@example.com"].reason)
+
+
+@faces
 def test_what_the_mail_before_takes_is_not_counted(send_many: SendMany) -> None:
     """The group of a mail is written with the content before it; its own time begins when that one has its reply."""
     with ScriptedSMTPServer([Rule("BODY").sleep(0.8).proceed()]) as server:

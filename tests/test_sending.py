@@ -496,6 +496,25 @@ def test_the_reply_to_rset_is_not_the_reply_to_mail(is_async: bool) -> None:
     assert found["zoe@example.com"].status == "accepted"
 
 
+@faces
+@pytest.mark.parametrize("capabilities", [[], ["PIPELINING"]], ids=["singly", "pipelined"])
+def test_rset_is_said_once(capabilities: list[str], is_async: bool) -> None:
+    """It ends the transaction that was refused; the mails that follow need none."""
+    script = [Rule("RCPT", nth=1).reply("550 5.1.1 nobody")]
+    with ScriptedSMTPServer(script, capabilities=capabilities) as server:
+        mailer = Mailer(server.url(pool=1, tls="off"))
+        messages = [message(number) for number in range(4)]
+        if is_async:
+            receipts = asyncio.run(gathered(mailer.asend_many(messages)))
+        else:
+            receipts = list(mailer.send_many(messages))
+            mailer.close()
+        server.wait_until_idle()
+        (session,) = server.sessions
+    assert [receipt.is_complete for receipt in receipts] == [False, True, True, True]
+    assert [step.name for step in session.steps].count("RSET") == 1
+
+
 # -- several connections, and a stop in the middle
 
 

@@ -287,6 +287,7 @@ def test_a_busy_pool_is_waited_for_no_longer_than_the_deadline(is_async: bool) -
         asyncio.run(tasks()) if is_async else threads()
         error, receipt = told
         assert "deadline of 0.2 s" in str(error)
+        assert error.is_transient
         assert error.receipt.retry_recipients() == ("you@example.com",)
         assert receipt.accepted == ("you@example.com",)
         assert len(server.commits) == 1
