@@ -65,10 +65,8 @@ class MediaType(Frozen):
         if given is None:
             raise InvalidAttachment(argument, text, "must be a str such as 'application/pdf'")
         text = given
-        if not text.isprintable() and not text.replace("\t", " ").isprintable():
-            raise InvalidAttachment(
-                argument, text, refusal(text) or "holds a character that cannot be printed"
-            )
+        if not text.isprintable() and (reason := refusal(text)):
+            raise InvalidAttachment(argument, text, reason)
         essence, semicolon, rest = text.partition(";")
         main, slash, sub = essence.strip(" \t").lower().partition("/")
         if not (slash and is_token(main) and is_token(sub)):

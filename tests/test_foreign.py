@@ -550,6 +550,12 @@ def test_other_shapes_that_message_can_express() -> None:
             None,
             [("ü.pdf", b"%PDF")],
         ),
+        (  # a narrow blank, as macOS writes it into the names of its screenshots
+            b"From: a@b.c\nContent-Type: image/png; name*=utf-8''10.00%E2%80%AFAM.png\n"
+            b"Content-Disposition: attachment; filename*=utf-8''10.00%E2%80%AFAM.png\n\nPNG\n",
+            None,
+            [("10.00\u202fAM.png", b"PNG\n")],
+        ),
         (
             b"From: a@b.c\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n"
             b"Content-Disposition: attachment; filename=m.eml\n\nSubject: x\r\n\r\ninner\r\n\n--b\n"

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import codecs
+import re
+
+from .japanese import decode_japanese
 
 # Python's own codecs that are no charsets of mail: some are slow, some run over the text a second time.
 _NOT_CHARSETS = frozenset({"idna", "mbcs", "oem", "palmos", "punycode", "raw_unicode_escape", "undefined",
                            "unicode_escape"})  # fmt: skip
+# What is written under these names needs more than they hold; browsers and mail programs read it so (WHATWG Encoding 4.2).
+_WIDER = {
+    "ascii": "utf-8", "big5": "big5hkscs", "euc_kr": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254", "iso8859-11": "cp874", "shift_jis": "cp932", "tis-620": "cp874",
+}  # fmt: skip
+# And these are names that Python does not know.
+_ALIASES = {
+    "cp50220": "iso2022_jp", "cp50221": "iso2022_jp", "cp50222": "iso2022_jp", "iso-2022-jp-ms": "iso2022_jp",
+    "iso-8859-6-e": "iso8859_6", "iso-8859-6-i": "iso8859_6", "iso-8859-8-e": "iso8859_8", "iso-8859-8-i": "iso8859_8",
+    "unicode-1-1-utf-7": "utf-7", "windows-31j": "cp932", "x-gbk": "gb18030", "x-mac-ce": "mac_latin2",
+    "x-mac-cyrillic": "mac_cyrillic", "x-mac-roman": "mac_roman", "x-mac-ukrainian": "mac_cyrillic", "x-sjis": "cp932",
+    "x-x-big5": "big5hkscs",
+}  # fmt: skip
+_CODE_PAGE = re.compile(r"(?:x-)?(?:cp|dos|ibm|ms|windows)-?(\d+)")
 
 
 def decode_text(data: bytes, charset: str) -> tuple[str, str | None]:
@@ -22,9 +39,7 @@ def decode_text(data: bytes, charset: str) -> tuple[str, str | None]:
     problem = None
     if codec := _codec(name):
         try:
-            return data.decode(codec).encode("utf-8", "replace").decode(
-                "utf-8"
-            ), None  # UTF-7 has lone surrogates
+            return _decoded(data, codec), None
         except (UnicodeError, ValueError):
             problem = f"not valid {name[:40]!r}"
     elif name:
@@ -38,14 +53,23 @@ def decode_text(data: bytes, charset: str) -> tuple[str, str | None]:
     return text, f"{problem or 'no charset is given'}; read as {read_as}"
 
 
+def _decoded(data: bytes, codec: str) -> str:
+    if codec == "iso2022_jp":
+        return decode_japanese(data)
+    return data.decode(codec).encode("utf-8", "replace").decode("utf-8")  # UTF-7 has lone surrogates
+
+
 def _codec(name: str) -> str | None:
     if not name or not name.isascii() or len(name) > 40 or "\0" in name:
         return None
-    if name.lower() in {"iso-8859-1", "latin-1", "latin1", "us-ascii", "ascii"}:
-        return "utf-8" if "ascii" in name.lower() else "cp1252"  # as browsers read them
+    low = name.lower().replace("_", "-")
+    if page := _CODE_PAGE.fullmatch(low):
+        low = f"cp{page[1]}"
     try:
-        info = codecs.lookup(name)
+        info = codecs.lookup(_ALIASES.get(low, low))
     except (LookupError, ValueError):
         return None
     is_text = getattr(info, "_is_text_encoding", True)
-    return info.name if is_text and info.name.replace("-", "_") not in _NOT_CHARSETS else None
+    if not is_text or info.name.replace("-", "_") in _NOT_CHARSETS:
+        return None
+    return _WIDER.get(info.name, info.name)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from .words import decode_words
 
 MOST_MAILBOXES = 5_000
+
+# One may hold commas, though it must not (RFC 2047 5).
+_WORD = re.compile(r"=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]*\?=")
 
 
 class Mailbox(NamedTuple):
@@ -38,32 +42,50 @@ def read_mailboxes(value: str) -> tuple[Mailbox, ...]:
         end = position + 1
         if character == '"':
             end, text = _quoted(value, position)
-            name.append(text if address is None and _ends_word(value, end) else value[position:end])
+            is_name = address is None and _ends_word(value, end)
+            name.append(text.replace("\t", " ") if is_name else value[position:end])
         elif character == "(":
             end, comment = _comment(value, position)
         elif character == "<":
             end = value.find(">", position)
             end = len(value) if end < 0 else end + 1
-            address = value[position + 1 : end].rstrip(">").strip()
+            address = _without_route(value[position + 1 : end].rstrip(">").strip())
         elif character == ":" and address is None and "@" not in "".join(name):
             name.clear()  # a group's name
         elif character in ",;":
             _finish(found, name, address, comment)
             name, address, comment = [], None, ""
-        else:
+        elif character == "=" and (word := _WORD.match(value, position)):
+            end = word.end()
+            name.append(word[0])
+        elif not character.isspace():
             name.append(character)
+        elif name and name[-1] != " ":
+            name.append(" ")
         position = end
     _finish(found, name, address, comment)
     return tuple(found)
 
 
 def _finish(found: list[Mailbox], name: list[str], address: str | None, comment: str) -> None:
-    text = " ".join("".join(name).split())
+    if name and name[-1] == " ":
+        name.pop()
+    text = "".join(name)
     if address is None:
         if text:
-            found.append(Mailbox(decode_words(comment.strip()), text))
+            found.append(Mailbox(decode_words(comment.strip()), _without_blanks(text)))
     else:
         found.append(Mailbox(decode_words(text or comment.strip()), address))
+
+
+def _without_route(address: str) -> str:
+    """Return an address without the relays in front of it (RFC 5322 4.4 obs-route)."""
+    return address.partition(":")[2].strip() if address.startswith("@") and ":" in address else address
+
+
+def _without_blanks(address: str) -> str:
+    """Return an address without the blanks that its old form allows around the `@` (RFC 5322 4.4)."""
+    return "@".join([part.strip() for part in address.split("@")]) if '"' not in address else address
 
 
 def _ends_word(value: str, end: int) -> bool:

@@ -6,9 +6,12 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from .charset import decode_text
+from .comment import without_comment
 from .words import decode_words
 
 _CONTINUED = re.compile(r"([^*]+)\*(\d{1,3})(\*?)")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)("?)', re.DOTALL)
+_FILE_NAMES = ("filename", "name")
 
 
 def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
@@ -22,9 +25,10 @@ def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
     pieces: dict[str, dict[int, tuple[str, bool]]] = {}
     for segment in _segments(value[len(word) :]):
         name, equals, text = segment.partition("=")
-        name, text = name.strip().lower(), _unquoted(text.strip())
+        name = name.strip().lower()
         if not equals or not name:
             continue
+        text = _said(text.strip(), is_file_name=name in _FILE_NAMES)
         if continued := _CONTINUED.fullmatch(name):
             pieces.setdefault(continued[1], {}).setdefault(int(continued[2]), (text, bool(continued[3])))
         elif name.endswith("*"):
@@ -33,7 +37,7 @@ def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
             plain.setdefault(name, decode_words(text))
     for name, numbered in pieces.items():
         plain[name] = _joined(numbered)  # RFC 6266 4.3: the extended form wins
-    return word.strip().lower(), plain
+    return without_comment(word).lower(), plain
 
 
 def _segments(text: str) -> list[str]:
@@ -53,10 +57,11 @@ def _segments(text: str) -> list[str]:
     return segments
 
 
-def _unquoted(text: str) -> str:
-    if not text.startswith('"'):
-        return text
-    return re.sub(r"\\(.)", r"\1", text[1:].removesuffix('"'), flags=re.DOTALL)
+def _said(text: str, *, is_file_name: bool) -> str:
+    """Return what a value says: a quoted-string without its quotes, a token without a comment; file names may hold brackets."""
+    if match := _QUOTED.match(text):
+        return re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL)
+    return text if is_file_name else without_comment(text)
 
 
 def _joined(numbered: dict[int, tuple[str, bool]]) -> str:

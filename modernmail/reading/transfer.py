@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import binascii
+import re
+
+from .comment import without_comment
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _LINE_ENDS = b"\r\n \t="
+_PADDED = re.compile(rb"[^=]*=+")
+_MORE_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]*\Z")
 
 
 def decode_transfer(data: bytes, encoding: str) -> tuple[bytes, str | None]:
@@ -15,7 +20,7 @@ def decode_transfer(data: bytes, encoding: str) -> tuple[bytes, str | None]:
     >>> decode_transfer(b"aGVsbG8", "base64")
     (b'hello', 'the base64 is cut short')
     """
-    kind = encoding.strip().lower()
+    kind = without_comment(encoding).strip('"').lower()
     if kind == "base64":
         return decode_base64(data)
     if kind == "quoted-printable":
@@ -26,7 +31,32 @@ def decode_transfer(data: bytes, encoding: str) -> tuple[bytes, str | None]:
 
 
 def decode_base64(data: bytes) -> tuple[bytes, str | None]:
-    """Return what the letters of base64 in `data` say, whatever stands between them, and the problem."""
+    """Return what the letters of base64 in `data` say, whatever stands between them, and the problem.
+
+    Behind padding there may be more base64, as of pieces encoded one by one; what else stands there is left out.
+
+    >>> decode_base64(b"YWI=\\r\\nYw==\\r\\n"), decode_base64(b"YWI=\\r\\n--\\r\\na list")
+    ((b'abc', None), (b'ab', 'letters that are not base64 were left out'))
+    """
+    first = _PADDED.match(data)
+    if first is None or not data[first.end() :].strip(_LINE_ENDS):
+        return _decode(data)
+    if not _MORE_BASE64.match(data, first.end()):
+        return _decode(first[0])[0], "letters that are not base64 were left out"
+    pieces = []
+    problem = None
+    at = 0
+    while at < len(data):
+        match = _PADDED.match(data, at)
+        end = match.end() if match else len(data)
+        piece, found = _decode(data[at:end])
+        pieces.append(piece)
+        problem = problem or found
+        at = end
+    return b"".join(pieces), problem
+
+
+def _decode(data: bytes) -> tuple[bytes, str | None]:
     letters = data.translate(None, _NOT_BASE64)
     problem = None
     if len(letters) + sum(data.count(mark) for mark in _LINE_ENDS) < len(data):

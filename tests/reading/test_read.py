@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -175,6 +176,74 @@ def test_encoded_words(value: str, subject: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("charset", "octets", "text"),
+    [
+        ("gb2312", b"\xd6\xec\xe9F\xbb\xf9", "朱镕基"),  # the second character is GBK's
+        ("x-gbk", b"\xd6\xec", "朱"),
+        ("big5", b"\xa4\xa4\xf9\xd8", "中裏"),
+        ("x-x-big5", b"\xa4\xa4", "中"),
+        ("ks_c_5601-1987", b"\xc7\xd1\x8cc", "한똠"),
+        ("windows-949", b"\x8cc", "똠"),
+        ("shift_jis", b"\x87@\xfb\xfc", "①髙"),
+        ("windows-31j", b"\x87@", "①"),
+        ("x-sjis", b"\x93\xfa", "日"),
+        (
+            "iso-2022-jp",
+            b"\x1b$B-!F|\x1b(B\r\n\x1b(I1\x1b(B!",
+            "①日\nｱ!",
+        ),  # NEC's row 13, and half-width kana
+        ("cp50220", b"\x1b$BF|\x1b(B", "日"),
+        ("iso-8859-8-i", b"\xf9\xec", "של"),
+        ("iso-8859-6-e", b"\xd3", "س"),
+        ("windows-874", b"\xca", "ส"),
+        ("tis-620", b"\x85\xca", "…ส"),
+        ("x-mac-cyrillic", b"\x8f\xf0", "Пр"),
+        ("x-mac-roman", b"\x8e", "é"),
+        ("cp-850", b"\x82", "é"),
+        ("X-CP1251", b"\xcf\xf0", "Пр"),
+        ("iso8859-1", b"\x93x\x94", "“x”"),
+        ("unicode-1-1-utf-7", b"Gr+APw-n", "Grün"),
+    ],
+)
+def test_charsets_as_they_are_called(charset: str, octets: bytes, text: str) -> None:
+    """A charset is known by the names that mail programs give it, and with what they write under those names."""
+    word = b64encode(octets.replace(b"\r\n", b""))
+    mail = read(
+        b"Subject: =?%b?b?%b?=\r\nContent-Type: text/plain; charset=%b\r\n\r\n%b"
+        % (charset.encode(), word, charset.encode(), octets)
+    )
+    assert (mail.text, mail.subject, mail.problems) == (text, text.replace("\n", ""), ())
+
+
+def test_what_is_not_japanese() -> None:
+    """Mail that only calls itself ISO-2022-JP is read as UTF-8, or as Windows-1252."""
+    for octets, text in (
+        (b"\xc3\xa9", "é"),
+        (b"\x1b$B\xe9", "\x1b$Bé"),
+        (b"\x1b$B!\xff\x1b(B", "\x1b$B!ÿ\x1b(B"),
+    ):
+        mail = read(b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n" + octets)
+        assert mail.text == text
+        assert "not valid 'iso-2022-jp'" in mail.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "octets", "text"),
+    [
+        ("base64 (as ever)", b"YWI=", "ab"),
+        ('"quoted-printable"', b"=41", "A"),
+        ("base64", b"YWI=\r\nYw==\r\nZGVm", "abcdef"),  # in pieces that were encoded one by one
+        ("base64", b"YWI=\r\n_____\r\nthe footer of a list", "ab"),
+        ("base64", b"YW\r\nI\r\n=\r\n", "ab"),
+    ],
+)
+def test_transfer_encodings_as_they_come(encoding: str, octets: bytes, text: str) -> None:
+    """A comment at the encoding, pieces with padding of their own and what stands behind them change nothing of the text."""
+    mail = read(b"Content-Transfer-Encoding: %b\r\n\r\n%b" % (encoding.encode(), octets))
+    assert mail.text == text
+
+
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         ('attachment; filename="a;b.txt"', "a;b.txt"),
@@ -188,6 +257,8 @@ def test_encoded_words(value: str, subject: str) -> None:
         (r'attachment; filename="C:\\dir\\x.txt"', "x.txt"),
         ("attachment; filename", ""),
         ("attachment; =x; filename=..", ""),
+        ('attachment (as said); filename="a.txt" (a comment); size=3', "a.txt"),
+        ("attachment; filename=report (1).txt", "report (1).txt"),
     ],
 )
 def test_file_names(value: str, expected: str) -> None:
@@ -209,6 +280,10 @@ def test_file_names(value: str, expected: str) -> None:
         ("team: a@x.example, B <b@x.example>;", [("", "a@x.example"), ("B", "b@x.example")]),
         ("=?utf-8?q?=22=2C_evil=40x=2Eexample?= <a@example.com>", [('", evil@x.example', "a@example.com")]),
         ("broken <a@example.com", [("broken", "a@example.com")]),
+        ('"two  blanks"  here <a@example.com>', [("two  blanks here", "a@example.com")]),
+        ("=?utf-8?q?M=C3=BCller,_Zo=C3=AB?= <z@example.com>", [("Müller, Zoë", "z@example.com")]),
+        ("<@relay.example,@other.example:a@example.com>", [("", "a@example.com")]),
+        ("a @ example.com", [("", "a@example.com")]),
         (",,;", []),
     ],
 )
