@@ -175,6 +175,20 @@ def test_lint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "does not exist" in capsys.readouterr().err
 
 
+def test_lint_reads_a_file_with_the_line_ends_of_its_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file whose lines all end in LF, as editors write it, is a mail like any other; one that mixes line ends has a fault."""
+    mail = b"From: a@example.com\nSubject: x\nDate: Tue, 03 Nov 2026 10:00:00 +0000\nMessage-ID: <1@example.com>\n\nHi\n"
+    written, mixed = tmp_path / "written.eml", tmp_path / "mixed.eml"
+    written.write_bytes(mail)
+    mixed.write_bytes(mail.replace(b"\n", b"\r\n", 5))
+    assert main(["lint", str(written)]) == 0
+    assert "0 errors, 0 warnings, 0 remarks" in capsys.readouterr().out
+    assert main(["lint", str(mixed)]) == 1
+    assert "bare-line-end" in capsys.readouterr().out
+
+
 def test_lint_reads_standard_input() -> None:
     """`-` is standard input."""
     done = subprocess.run(

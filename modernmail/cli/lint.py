@@ -31,7 +31,7 @@ _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 def lint(
     context: click.Context, files: tuple[str, ...], strict: bool, no_clients: bool, as_json: bool
 ) -> None:
-    """Check mails in FILES (`.eml`, or - for standard input).
+    """Check mails in FILES (`.eml`, or - for standard input), whose lines end in CRLF or all in LF.
 
     Exit codes: 0 nothing grave, 1 an error (with --strict, a warning) was found, 2 usage.
     """
@@ -50,7 +50,8 @@ def lint(
 def _content(name: str) -> bytes:
     with click.open_file(name, "rb") as file:
         content: bytes = file.read()
-    return content
+    # A file without any CR has the line ends of its machine, which whoever sends it writes as CRLF.
+    return content if b"\r" in content else content.replace(b"\n", b"\r\n")
 
 
 def _show(console: Console, found: dict[str, list[Finding]]) -> None:
