@@ -92,6 +92,23 @@ def test_the_inbox_with_options(certificate_authority: CertificateAuthority) -> 
         assert mail["recipients"] == ["yes@example.com"]
 
 
+def test_an_inbox_that_fails_as_asked_for(certificate_authority: CertificateAuthority) -> None:
+    """Patterns are refused with the replies that were given, over TLS from the first octet."""
+    certificate = certificate_authority.issue()
+    refused = ("*@slow.example=451 4.7.1 Come back later", "full@*=452", "*@gone.example")
+    options = [*("--memory", "--implicit-tls", "--tls-cert", str(certificate.chain_file), "--tls-key", str(certificate.key_file)),
+               *(word for each in refused for word in ("--refuse", each))]  # fmt: skip
+    with program("inbox", "--smtp-port", "0", "--http-port", "0", *options) as (_, lines):
+        url = f"{address(lines, 'smtps')}?ca={certificate_authority.ca_file}"
+        to = ["a@SLOW.example", "full@example.com", "x@gone.example", "yes@example.com"]
+        with Mailer(url, from_email="a@example.com") as mailer:
+            receipt = mailer.send(Message("x", "y", to=to))
+        assert list(receipt.accepted) == ["yes@example.com"]
+        replies = [str(outcome.reply) for outcome in receipt.refused.values()]
+        assert replies[0] == "451 4.7.1 Come back later"
+        assert [reply[:3] for reply in replies] == ["451", "452", "550"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -99,6 +116,7 @@ def test_the_inbox_with_options(certificate_authority: CertificateAuthority) -> 
         (["--user", "zoe"], "MODERNMAIL_INBOX_PASSWORD"),
         (["--memory", "--dir", "x"], "choose one"),
         (["--tls-key", __file__], "--tls-key needs --tls-cert"),
+        (["--implicit-tls"], "--implicit-tls needs --tls-cert"),
         (["--tls-cert", __file__], "no certificate and private key in PEM form"),
         (["--release-url", "smtp://localhost"], "go together"),
         (["--release-allow", "*@example.com"], "go together"),

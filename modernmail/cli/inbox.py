@@ -14,6 +14,7 @@ from modernmail.inbox import DiskStore, InboxServer, MemoryStore
 from modernmail.inbox.backend import default_folder
 from modernmail.mailer import Mailer
 
+from .refusals import Refusals
 from .staying import stay
 from .terminal import out, printable
 
@@ -43,7 +44,12 @@ PASSWORD = "MODERNMAIL_INBOX_PASSWORD"  # noqa: S105 - the name of a variable
 )
 @click.option("--max-age", type=click.FloatRange(0, min_open=True), help="Forget mails after so many days.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
-@click.option("--refuse", multiple=True, metavar="ADDRESS", help="Turn this recipient away with 550.")
+@click.option(
+    "--refuse",
+    multiple=True,
+    metavar="PATTERN[=REPLY]",
+    help="Turn recipients away: *@a.example with 550, *@a.example=451 with that.",
+)
 @click.option("--accept-any-login", is_flag=True, help="Offer AUTH, and take every user and password.")
 @click.option(
     "--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Offer STARTTLS with this certificate."
@@ -51,6 +57,7 @@ PASSWORD = "MODERNMAIL_INBOX_PASSWORD"  # noqa: S105 - the name of a variable
 @click.option(
     "--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its key, if not in the same file."
 )
+@click.option("--implicit-tls", is_flag=True, help="Speak TLS from the first octet, as smtps:// wants it.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Another address needs --user.")
 @click.option("--user", help=f"Ask for this user, and for the password in {PASSWORD}.")
 @click.option("--hostname", multiple=True, metavar="NAME", help="A further name of the page.")
@@ -70,6 +77,7 @@ def inbox(
     accept_any_login: bool,
     tls_cert: str | None,
     tls_key: str | None,
+    implicit_tls: bool,
     host: str,
     user: str | None,
     hostname: tuple[str, ...],
@@ -84,7 +92,13 @@ def inbox(
     if memory and folder:
         raise click.UsageError("--memory keeps nothing in --dir: choose one")
     age = None if max_age is None else max_age * 86_400
-    smtp: dict[str, object] = {"refuse": set(refuse), "tls": _tls(tls_cert, tls_key)}
+    if implicit_tls and not tls_cert:
+        raise click.UsageError("--implicit-tls needs --tls-cert")
+    smtp: dict[str, object] = {
+        "refuse": Refusals(refuse),
+        "tls": _tls(tls_cert, tls_key),
+        "implicit_tls": implicit_tls,
+    }
     if accept_any_login:
         smtp["credentials"] = lambda _user, _password: True
     with ExitStack() as stack:

@@ -41,7 +41,8 @@ class CaptureServer:
 
     `refuse` names recipients to turn away: a set of addresses, or a callable that returns False (take it),
     True (550) or the reply line to give. `credentials` are users and their passwords, or a callable `(user,
-    password)`; with them AUTH is demanded, under TLS when `tls` is given. `max_size` is in octets, `timeout`
+    password)`; with them AUTH is demanded, under TLS when `tls` is given: after STARTTLS, or with `implicit_tls`
+    from the first octet. `max_size` is in octets, `timeout`
     in seconds of silence. `max_incoming` octets are taken in at once from all senders together; what is more
     gets 452. Raises `ConfigurationError` for a host that is not loopback without credentials, a port that is
     taken, or a missing `inbox` extra.
@@ -66,6 +67,7 @@ class CaptureServer:
         credentials: Credentials | None = None,
         tls: ssl.SSLContext | None = None,
         require_tls: bool = False,
+        implicit_tls: bool = False,
         max_size: int = 64 * 1024 * 1024,
         max_incoming: int = 256 * 1024 * 1024,
         max_recipients: int = 1000,
@@ -77,8 +79,9 @@ class CaptureServer:
                 f"host: {host!r} can be reached from outside: "
                 f"pass credentials={{user: password}}, or listen on 127.0.0.1"
             )
-        if require_tls and tls is None:
-            raise ConfigurationError("require_tls: there is no tls context to offer")
+        if (require_tls or implicit_tls) and tls is None:
+            name = "require_tls" if require_tls else "implicit_tls"
+            raise ConfigurationError(f"{name}: there is no tls context to offer")
         self.store = store
         self.host = "127.0.0.1" if host == "localhost" else host  # two families would take two free ports
         self.port = port
@@ -87,6 +90,7 @@ class CaptureServer:
         self.credentials = credentials
         self.tls = tls
         self.require_tls = require_tls
+        self.implicit_tls = implicit_tls
         self.max_size = max_size
         self.incoming = Incoming(max(max_incoming, max_size + 5))  # one mail of that size always fits
         self.max_recipients = max_recipients
@@ -98,9 +102,9 @@ class CaptureServer:
 
     @property
     def url(self) -> str:
-        """Where to send: `smtp://127.0.0.1:PORT`; never with a password."""
+        """Where to send: `smtp://127.0.0.1:PORT`, or `smtps://…` with `implicit_tls`; never with a password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"smtp://{host}:{self.port}"
+        return f"{'smtps' if self.implicit_tls else 'smtp'}://{host}:{self.port}"
 
     # -- life
 
@@ -109,7 +113,10 @@ class CaptureServer:
         protocol = _protocol_class()
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: protocol(self, loop), self.host, self.port)
+            tls = self.tls if self.implicit_tls else None
+            self._server = await loop.create_server(
+                lambda: protocol(self, loop), self.host, self.port, ssl=tls
+            )
         except OSError as error:
             raise cannot_listen(self.host, self.port, error) from error
         if self.store.blocks:

@@ -58,10 +58,10 @@ class CaptureProtocol(TransactionCommands):
             enable_SMTPUTF8=True,
             hostname=owner.hostname,
             ident="modernmail inbox",
-            tls_context=owner.tls,
-            require_starttls=owner.require_tls,
+            tls_context=None if owner.implicit_tls else owner.tls,
+            require_starttls=owner.require_tls and not owner.implicit_tls,
             timeout=owner.timeout,
-            auth_require_tls=owner.tls is not None,
+            auth_require_tls=owner.tls is not None and not owner.implicit_tls,
             auth_callback=self._check_credentials,
             loop=loop,
         )

@@ -2,7 +2,7 @@
 
 Terms are joined by *and*; a leading `-` (before a field also `!`, as Mailpit has it) negates one; quotes keep
 blanks. `from: to: cc: subject: tag:
-message-id: id: has:attachment is:read is:unread before: after:`, and words for everything. Rules of the file:
+message-id: id: has:attachment is:read is:unread before: after: larger: smaller:`, and words for everything. Rules of the file:
 values go into parameters, never into the SQL; what is not understood is an error that says what is.
 """
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_TERMS = 50
 
 _TERM = re.compile(r"""(-|!(?=[A-Za-z-]+:))?(?:([A-Za-z-]+):)?(?:"([^"]*)"?|(\S+))""")
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)([km]?)b?", re.IGNORECASE | re.ASCII)
 _WORD_LETTER = re.compile(r"\w")
 _NO_SPACES_BETWEEN_WORDS = re.compile("[\u2e80-\U0003ffff]")  # scripts that FTS5 cannot cut into words
 
@@ -122,6 +123,17 @@ def _moment(operator: str) -> Callable[[str], Condition]:
     return compare
 
 
+def _size(operator: str) -> Callable[[str], Condition]:
+    def compare(value: str) -> Condition:
+        match = _SIZE.fullmatch(value)
+        if match is None:
+            raise InvalidSearch("search", value, "a size is written 500, 20k or 1.5MB")
+        octets = float(match[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[match[2].lower()]
+        return Condition(f"size {operator} ?", (octets,))
+
+    return compare
+
+
 _FIELDS: dict[str, Callable[[str], Condition]] = {
     "from": _column("sender"),
     "to": _column("addressees"),
@@ -139,4 +151,6 @@ _FIELDS: dict[str, Callable[[str], Condition]] = {
     "is": _is,
     "before": _moment("<"),
     "after": _moment(">="),
+    "larger": _size(">"),
+    "smaller": _size("<"),
 }

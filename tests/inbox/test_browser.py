@@ -514,3 +514,84 @@ def test_screenshots(browser: Any, inbox: InboxServer, tmp_path: Path, kind: str
         page.screenshot(path=folder / "inbox-headers-light.png")
     for name in ("list", "mail"):
         assert (folder / f"inbox-{name}-{kind}.png").stat().st_size > 10_000
+
+
+NOTES = """
+window.notes = [];
+window.Notification = class extends EventTarget {
+  static permission = "default";
+  static async requestPermission() { return window.Notification.permission = "granted"; }
+  constructor(title, options) { super(); window.notes.push(title + " | " + options.body); window.note = this; }
+  close() {}
+};
+Document.prototype.hasFocus = () => Boolean(window.looking);
+"""
+
+
+def test_new_mail_is_told(browser: Any, inbox: InboxServer) -> None:
+    """Who asked for it is told of new mail while looking elsewhere, by one tab of many; a click opens the mail."""
+    page = browser.new_context().new_page()
+    page.add_init_script(NOTES)
+    page.goto(inbox.url)
+    page.wait_for_selector("#live.on", state="attached")
+    add(inbox, Message("Untold", "x", to=["zoe@example.com"]))
+    page.wait_for_selector("text=Untold")
+    assert page.evaluate("window.notes.length") == 0
+    page.click("#notify")
+    page.wait_for_selector("#notify[aria-pressed=true]")
+    other = page.context.new_page()
+    other.add_init_script(NOTES)
+    other.goto(inbox.url)
+    other.wait_for_selector("#live.on", state="attached")
+    found = add(inbox, Message("Told <b>once</b>", "x", to=["zoe@example.com"]))
+    until(page, "window.notes.length === 1")
+    assert page.evaluate("window.notes") == ["Told <b>once</b> | shop@paper.example"]
+    assert other.evaluate("window.notes.length") == 0
+    page.evaluate("window.note.dispatchEvent(new Event('click'))")
+    page.wait_for_url(f"**/messages/{found}")
+    page.evaluate("window.looking = true")
+    add(inbox, Message("Seen anyway", "x", to=["zoe@example.com"]))
+    page.wait_for_selector("text=Seen anyway")
+    page.click("#notify")
+    page.wait_for_selector("#notify[aria-pressed=false]")
+    assert page.evaluate("window.notes.length") == 1
+
+
+def test_escape_closes_what_is_open(browser: Any, inbox: InboxServer) -> None:
+    """Escape closes an open menu first, and gives the focus back to what opened it; then it leads to the list."""
+    page = open_page(browser, inbox, f"/messages/{fill(inbox)}")
+    page.focus("#list .menu summary")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    assert page.locator(".menu[open]").count() == 0
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    assert page.locator(".mail").count() == 1
+    page.keyboard.press("Escape")
+    until(page, "location.pathname === '/'")
+
+
+def test_what_is_chosen_is_seen_without_colours(browser: Any, inbox: InboxServer) -> None:
+    """Where the system's colours are forced, the opened mail, the chosen tab and width, and the search's focus have a line."""
+    page = open_page(browser, inbox, f"/messages/{fill(inbox)}", forced_colors="active")
+    page.focus("#search")
+    chosen = {
+        "document.querySelector('.item.selected'), '::before'": "backgroundColor",
+        "document.querySelector('.tabs a[aria-current]'), '::after'": "backgroundColor",
+        "document.querySelector('[data-width=full][aria-pressed]')": "outlineStyle",
+        "document.querySelector('#search')": "outlineStyle",
+    }
+    look = [page.evaluate(f"getComputedStyle({what}).{style}") for what, style in chosen.items()]
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper not in look[:2]
+    assert look[2:] == ["solid", "solid"]
+
+
+def test_a_mail_alone(browser: Any, inbox: InboxServer) -> None:
+    """The mail's HTML opens alone, to be printed or inspected, under the same policy."""
+    page = open_page(browser, inbox, f"/messages/{fill(inbox)}")
+    with page.context.expect_page() as opened:
+        page.click("[aria-label='Open the mail alone']")
+    opened.value.wait_for_selector("h1 >> text=Your invoice")
+    answer = page.request.get(opened.value.url)
+    assert answer.headers["content-security-policy"].startswith("sandbox")

@@ -494,6 +494,32 @@ def test_starttls(certificate_authority: CertificateAuthority) -> None:
     assert mail.user == "zoe"
 
 
+def test_tls_from_the_first_octet(certificate_authority: CertificateAuthority) -> None:
+    """As on port 465: no STARTTLS, a login at once, and the TLS is kept with the mail."""
+    store = MemoryStore()
+    trusted = ssl.create_default_context(cafile=certificate_authority.ca_file)
+    options = {
+        "tls": certificate_authority.issue().context(),
+        "implicit_tls": True,
+        "credentials": {"zoe": "right"},
+    }
+    with CaptureServer.threaded(store, **options) as server:
+        assert server.url == f"smtps://127.0.0.1:{server.port}"
+        with smtplib.SMTP_SSL(server.host, server.port, context=trusted) as client:
+            client.ehlo()
+            assert "starttls" not in client.esmtp_features
+            client.login("zoe", "right")
+            client.sendmail("a@example.com", ["b@example.com"], M1)
+        with socket.create_connection((server.host, server.port), timeout=10) as plain:
+            plain.sendall(b"EHLO x\r\n")
+            assert b"220" not in plain.recv(100)
+    (mail,) = store
+    assert mail.tls is not None
+    assert mail.tls.startswith("TLSv1.")
+    with pytest.raises(ConfigurationError, match="implicit_tls: there is no tls context"):
+        CaptureServer(store, implicit_tls=True)
+
+
 def test_a_mail_begun_before_starttls_is_forgotten(certificate_authority: CertificateAuthority) -> None:
     """A transaction does not survive STARTTLS."""
     trusted = ssl.create_default_context(cafile=certificate_authority.ca_file)

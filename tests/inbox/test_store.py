@@ -154,6 +154,9 @@ SEARCHED = [
         ("-has:attachment", [0]),
         ("is:unread", [0, 1]),
         ("is:read", []),
+        ("larger:199", [0, 1]),
+        ("larger:0.25kB smaller:1MB", [1]),
+        ("smaller:250", [0]),
         ("http://example.com", []),
         ("\"quoted 'or' \\", []),
         ("'; DROP TABLE mails; --", []),
@@ -190,6 +193,8 @@ def test_search_by_date() -> None:
         ("has:colour", "has:attachment is what there is"),
         ("is:new", "is:read and is:unread are what there is"),
         ("before:yesterday", "a date is written 2026-11-03"),
+        ("larger:huge", "a size is written 500, 20k or 1.5MB"),
+        ("smaller:1e9", "a size is written 500, 20k or 1.5MB"),
         ("a " * 51, "more than 50 terms"),
     ],
 )

@@ -196,6 +196,7 @@ document.addEventListener("click", (event) => {
   if ("scheme" in target.dataset) { stage.dark = !stage.dark; dress(); return; }
   if (target.dataset.copy) { copy(target); return; }
   if (target.id === "theme") { theme(); return; }
+  if (target.id === "notify") { choose(); return; }
   if (target.id === "help") { document.getElementById("keys").showModal(); return; }
   const plain = !event.metaKey && !event.ctrlKey && !event.shiftKey && event.button === 0;
   if (!plain || target.tagName !== "A" || target.target || target.hasAttribute("download")) return;
@@ -235,6 +236,33 @@ function theme() {
   const next = now === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = next;
   document.cookie = `theme=${next}; path=/; max-age=31536000; samesite=strict`;
+}
+
+// -- notifications: the tab that listens tells of mail that comes while nobody looks at the page
+
+const bell = document.getElementById("notify");
+const telling = () => localStorage.getItem("notify") === "1" && Notification.permission === "granted";
+let told = 0;
+
+async function choose() {
+  if (telling()) localStorage.removeItem("notify");
+  else if (await Notification.requestPermission() === "granted") localStorage.setItem("notify", "1");
+  else bell.title = "The browser does not allow this page to tell of new mail";
+  bell.setAttribute("aria-pressed", String(telling()));
+}
+
+async function notify() {
+  if (!source || bell.hidden || !telling() || document.hasFocus() || performance.now() - told < 2000) return;
+  told = performance.now(); // of many mails the last one is told, or none: the page has them all
+  const { mails: [mail] } = await (await fetch("/api/mails?limit=1")).json();
+  if (!mail) return;
+  const note = new Notification(mail.subject || "(no subject)", { body: mail.from?.address ?? "", tag: "inbox" });
+  note.addEventListener("click", () => { window.focus(); note.close(); show(`/messages/${mail.id}`); });
+}
+
+if (window.Notification && window.isSecureContext) {
+  bell.hidden = false;
+  bell.setAttribute("aria-pressed", String(telling()));
 }
 
 // -- forms: delete, unread, mark as read
@@ -284,7 +312,7 @@ search.form.addEventListener("submit", (event) => { event.preventDefault(); list
 document.addEventListener("keydown", (event) => {
   if (event.metaKey || event.ctrlKey || event.altKey) return;
   const typed = event.target.closest("input, textarea, select");
-  if (typed) { if (event.key === "Escape") typed.blur(); return; }
+  if (typed && !(event.key === "Escape" && typed.closest(".menu"))) { if (event.key === "Escape") typed.blur(); return; }
   if (document.querySelector("dialog[open]")) return;
   const step = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
   if (step && !(event.key.startsWith("Arrow") && message.contains(event.target))) {
@@ -308,8 +336,13 @@ document.addEventListener("keydown", (event) => {
     search.select();
   } else if (event.key === "?") {
     document.getElementById("keys").showModal();
-  } else if (event.key === "Escape" && opened()) {
-    leave();
+  } else if (event.key === "Escape") {
+    const menu = document.querySelector(".menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+      if (late) soon();
+    } else if (opened()) leave();
   } else if (event.key === "u") {
     message.querySelector('form[action$="/unread"]')?.requestSubmit();
   } else if (event.key === "Delete" || event.key === "#") {
@@ -352,6 +385,7 @@ const hear = {
       live.classList.remove("new");
       void live.offsetWidth;
       live.classList.add("new");
+      notify();
     }
     const shown = list.querySelector(".list-head")?.dataset ?? {};
     const same = ["last", "total", "unread"].every((name) => shown[name] === String(now[name]));
