@@ -52,7 +52,9 @@ class TaskBackend:
     def validate_task(self, task: Task[..., Any]) -> None:
         """Raise `InvalidTask` when this backend cannot do what the task asks for."""
         if task.run_after is not None and not self.supports_defer:
-            raise InvalidTask("run_after", task.run_after, f"{self} cannot defer; use sqlite:///path")
+            raise InvalidTask(
+                "run_after", task.run_after, f"{self} cannot defer; use sqlite:///path, in tests dummy:"
+            )
         if task.priority and not self.supports_priority:
             raise InvalidTask("priority", task.priority, f"{self} has no priorities")
         if task.connection is not None and not self.supports_transaction:
@@ -100,7 +102,7 @@ class TaskBackend:
 
     def validate_mail(self, options: MailOptions) -> None:
         """Raise `InvalidTask` when this backend cannot queue a mail in this way."""
-        durable = f"{self} forgets when the process ends; use sqlite:///path"
+        durable = f"{self} forgets when the process ends; use sqlite:///path, in tests dummy:"
         for name in ("run_after", "expires", "idempotency_key"):
             value = getattr(options, name)
             if value is not None and not self.is_durable:
