@@ -12,9 +12,9 @@ import pytest
 from faces import faces, send
 
 from modernmail import Mailer, Message
-from modernmail.errors import ConnectFailed
+from modernmail.errors import AuthenticationFailed, ConnectFailed
 from modernmail.smtp.wires import race
-from modernmail.testing import ScriptedSMTPServer
+from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,6 +117,91 @@ def test_an_address_that_refuses_is_passed_over_at_once(
     with ScriptedSMTPServer() as server:
         has_addresses(UNREACHABLE, refusing, server.port)
         assert send(Mailer("smtp://localhost?timeout=10"), MAIL, is_async=is_async).is_complete
+
+
+@faces
+@pytest.mark.parametrize("tls", [None, "starttls", "implicit"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("CONNECT").reply("421 4.3.2 not now").close(),
+        Rule("CONNECT").close(),
+        Rule("CONNECT").reset(),
+        Rule("EHLO").close(),
+    ],
+    ids=["not-now", "closed", "reset", "closed-at-ehlo"],
+)
+def test_an_address_that_connects_and_is_no_use(
+    rule: Rule,
+    tls: str | None,
+    refusing: int,
+    has_addresses: HasAddresses,
+    begun: list[socket.socket],
+    *,
+    is_async: bool,
+) -> None:
+    """The others are asked (RFC 5321 5.1); one that refuses is no reason to stop."""
+    with ScriptedSMTPServer([rule], tls=tls) as first, ScriptedSMTPServer(tls=tls) as second:
+        has_addresses(first.port, refusing, second.port)
+        url = second.url(timeout=10).replace("127.0.0.1", "localhost")
+        assert send(Mailer(url), MAIL, is_async=is_async).is_complete
+        assert (len(first.sessions), len(second.sessions)) == (1, 1)
+    assert are_closed(begun)
+
+
+@faces
+def test_no_address_is_of_use(
+    refusing: int, has_addresses: HasAddresses, begun: list[socket.socket], *, is_async: bool
+) -> None:
+    """Each is asked once, the error tells the last failure, and its conversation every one."""
+    busy = [Rule("CONNECT").reply("421 4.3.2 not now").close()]
+    with ScriptedSMTPServer(busy) as first, ScriptedSMTPServer(busy) as second:
+        has_addresses(first.port, second.port)
+        with pytest.raises(ConnectFailed, match="not now") as failed:
+            send(Mailer("smtp://localhost"), MAIL, is_async=is_async)
+        assert [line[:2] for line in failed.value.conversation] == ["< ", "! ", "< ", "! "]
+        assert (len(first.sessions), len(second.sessions)) == (1, 1)
+        has_addresses(first.port, refusing)
+        with pytest.raises(ConnectFailed, match="Connection refused") as failed:
+            send(Mailer("smtp://localhost"), MAIL, is_async=is_async)
+        assert "421 4.3.2 not now" in failed.value.conversation[0]
+        assert len(first.sessions) == 2
+    assert are_closed(begun)
+
+
+@faces
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Rule("CONNECT").reply("554 5.7.1 go away").close()],
+        [Rule("AUTH").reply("535 5.7.8 wrong")],
+        [Rule("AUTH").reply("454 4.7.0 not now")],
+    ],
+    ids=["greeting", "login", "login-later"],
+)
+def test_a_refusal_is_not_asked_for_again(
+    script: list[Rule], has_addresses: HasAddresses, *, is_async: bool
+) -> None:
+    """What every address would say, too, is heard once: ten of them would be ten wrong passwords."""
+    with (
+        ScriptedSMTPServer(script, tls="starttls", credentials={"me": "secret"}) as first,
+        ScriptedSMTPServer(tls="starttls") as second,
+    ):
+        has_addresses(first.port, second.port)
+        url = first.url(username="me", password="secret").replace("127.0.0.1", "localhost")
+        with pytest.raises((ConnectFailed, AuthenticationFailed)):
+            send(Mailer(url), MAIL, is_async=is_async)
+        assert (len(first.sessions), len(second.sessions)) == (1, 0)
+
+
+@faces
+def test_another_is_asked_within_one_timeout(has_addresses: HasAddresses, *, is_async: bool) -> None:
+    """An address that says nothing uses the time up: the others wait for the next attempt."""
+    with ScriptedSMTPServer([Rule("CONNECT").hang()]) as first, ScriptedSMTPServer() as second:
+        has_addresses(first.port, second.port)
+        with pytest.raises(ConnectFailed, match=r"within 0\.3 s"):
+            send(Mailer("smtp://localhost?timeout=0.3"), MAIL, is_async=is_async)
+        assert (len(first.sessions), len(second.sessions)) == (1, 0)
 
 
 @faces

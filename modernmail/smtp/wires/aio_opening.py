@@ -22,6 +22,7 @@ from ..replies import WireFault
 from .aio import AsyncioWire
 from .aio_tap import Tap, TappedClient
 from .failures import opening_failure
+from .others import Others
 from .security import ehlo_name, is_looked_up, tls_context
 
 TYPE_CHECKING = False
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 class _Opener:
     """aiosmtplib behind the contract of `open_session`."""
 
-    def __init__(self, settings: Settings, context: ssl.SSLContext | None) -> None:
+    def __init__(self, settings: Settings, context: ssl.SSLContext | None, others: Others) -> None:
         self._settings = settings
         self._context = context or (None if settings.tls == "off" else tls_context(settings))
         self.is_tls = settings.tls == "implicit"
@@ -51,7 +52,8 @@ class _Opener:
             tls_context=self._context if self.is_tls else None,
             local_hostname=settings.ehlo or "localhost",
         )
-        self.said: list[str] = []
+        self.client.others = others
+        self.said = others.said.copy()
         self._tls_tap: Tap | None = None
         self._asked = 1  # the greeting
 
@@ -156,7 +158,17 @@ async def open_asyncio(
 
     Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.
     """
-    opener = _Opener(settings, context)
+    others = Others(settings.timeout)
+    while True:
+        opener = _Opener(settings, context, others)
+        try:
+            return await _opened(opener, settings, until)
+        except DeliveryError as failure:
+            if not others.are_asked_after(failure, opener.said):
+                raise
+
+
+async def _opened(opener: _Opener, settings: Settings, until: float) -> AsyncioWire:
     try:
         extensions = await _surely(opener, settings, until)
         transport = opener.client.transport

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...receipt import Reply
+    from .others import Others
 
 
 class Tap(asyncio.Protocol):
@@ -78,8 +79,9 @@ class Tap(asyncio.Protocol):
 class _TappingLoop:
     """The loop as aiosmtplib sees it: to the protocol of a connection a tap is added before anything comes in."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, others: Others) -> None:
         self._loop = loop
+        self._others = others
         self.tap: Tap | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -91,7 +93,9 @@ class _TappingLoop:
         loop = self._loop
         if not is_raced(host, loop):
             return await loop.create_connection(lambda: self._tapped(made()), host, port, **options)
-        sock = await aconnect(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM), loop)
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        sock, address = await aconnect(self._others.left(found), loop)
+        self._others.connects(address)
         # A loop makes the transport, which owns the socket from there on, before it suspends: no cancellation comes between.
         if options.get("ssl") is not None:
             options["server_hostname"] = host
@@ -114,6 +118,7 @@ class TappedClient(aiosmtplib.SMTP):
     """aiosmtplib, which is listened to, and drops the connection at once: a farewell under TLS may outlive the loop."""
 
     _tapping: _TappingLoop | None = None
+    others: Others
 
     @property
     def loop(self) -> Any:
@@ -122,7 +127,7 @@ class TappedClient(aiosmtplib.SMTP):
 
     @loop.setter
     def loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        self._tapping = None if loop is None else _TappingLoop(loop)
+        self._tapping = None if loop is None else _TappingLoop(loop, self.others)
 
     @property
     def tap(self) -> Tap | None:

@@ -14,12 +14,13 @@ from functools import partial
 from math import inf
 from time import monotonic
 
-from ...errors import SecurityFailed
+from ...errors import DeliveryError, SecurityFailed
 from ..opening import open_session
 from ..patience import late
 from ..replies import ReplyReader, WireFault
 from .blocking import BlockingWire
 from .failures import opening_failure
+from .others import Others
 from .race import connect
 from .resolving import addresses, asked
 from .security import ehlo_name, is_looked_up, tls_context
@@ -39,10 +40,13 @@ _BLOCK = 16384
 class _Client(smtplib.SMTP):
     """smtplib with our reader, so that greeting and EHLO are bounded like everything after them."""
 
-    def __init__(self, settings: Settings, context: ssl.SSLContext | None, until: float) -> None:
+    def __init__(
+        self, settings: Settings, context: ssl.SSLContext | None, until: float, others: Others
+    ) -> None:
         self.bounds = settings
         self.context = context
         self.until = until
+        self.others = others
         self.reader = ReplyReader(may_end_in_refusal=True)
         self.pending: list[Reply] = []
         self.last: Reply | None = None
@@ -62,8 +66,9 @@ class _Client(smtplib.SMTP):
         if self.bounds.socket_path is not None:
             return _unix_socket(self.bounds.socket_path, self.left())
         until = monotonic() + self.left()
-        sock = connect(addresses(host, port, until), until)
+        sock, address = connect(self.others.left(addresses(host, port, until)), until)
         try:
+            self.others.connects(address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.bounds.tls != "implicit":
                 return sock
@@ -119,10 +124,12 @@ def _unix_socket(path: str, timeout: float) -> socket.socket:
 class _Opener:
     """smtplib behind the contract of `open_session`."""
 
-    def __init__(self, settings: Settings, context: ssl.SSLContext | None, until: float) -> None:
+    def __init__(
+        self, settings: Settings, context: ssl.SSLContext | None, until: float, others: Others
+    ) -> None:
         self._settings = settings
-        self.said: list[str] = []
-        self.client = _Client(settings, context, until)
+        self.said = others.said.copy()
+        self.client = _Client(settings, context, until, others)
         self.is_tls = settings.tls == "implicit"
 
     async def connect(self) -> Reply:
@@ -186,7 +193,17 @@ async def open_blocking(
 
     Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.
     """
-    opener = _Opener(settings, context, until)
+    others = Others(settings.timeout)
+    while True:
+        opener = _Opener(settings, context, until, others)
+        try:
+            return await _opened(opener, settings, until)
+        except DeliveryError as failure:
+            if not others.are_asked_after(failure, opener.said):
+                raise
+
+
+async def _opened(opener: _Opener, settings: Settings, until: float) -> BlockingWire:
     try:
         extensions = await open_session(opener, settings)
         sock = opener.client.sock

@@ -48,16 +48,18 @@ def in_turns(found: Sequence[Address]) -> list[Address]:
     return [address for address in chain(*zip_longest(*families.values())) if address is not None]
 
 
-def connect(found: Sequence[Address], until: float) -> socket.socket:
-    """Return a socket, non-blocking, that is connected to the first address which answers before the moment `until`.
+def connect(found: Sequence[Address], until: float) -> tuple[socket.socket, Address]:
+    """Return a socket, non-blocking, that is connected to the first address which answers before the moment `until`; and that.
 
     Raises the `OSError` of the last one that failed, `TimeoutError` when there was no time for all.
     """
     return run_blocking(_race(found, until, _selected))
 
 
-async def aconnect(found: Sequence[Address], loop: asyncio.AbstractEventLoop) -> socket.socket:
-    """Return a socket, as `connect` does; how long that may take is the caller's to say, who cancels it."""
+async def aconnect(
+    found: Sequence[Address], loop: asyncio.AbstractEventLoop
+) -> tuple[socket.socket, Address]:
+    """Return a socket and its address, as `connect` does; how long that may take is the caller's to say, who cancels it."""
     return await _race(found, inf, partial(_awaited, loop))
 
 
@@ -76,9 +78,9 @@ def is_raced(host: str, loop: asyncio.AbstractEventLoop) -> bool:
     return not is_literal and type(loop).add_writer is not asyncio.AbstractEventLoop.add_writer
 
 
-async def _race(found: Sequence[Address], until: float, answered: Wait) -> socket.socket:
+async def _race(found: Sequence[Address], until: float, answered: Wait) -> tuple[socket.socket, Address]:
     waiting = in_turns(found)
-    trying: list[socket.socket] = []
+    trying: dict[socket.socket, Address] = {}
     failure: OSError = socket.gaierror(socket.EAI_NONAME, "the host has no address")
     following = 0.0
     try:
@@ -88,16 +90,17 @@ async def _race(found: Sequence[Address], until: float, answered: Wait) -> socke
                 raise TimeoutError("timed out")
             if waiting and now >= following:
                 following = now + _DELAY
+                address = waiting.pop(0)
                 try:
-                    trying.append(_begun(waiting.pop(0)))
+                    trying[_begun(address)] = address
                 except OSError as error:
                     failure, following = error, 0.0
                     continue
-            for sock in await answered(trying, min(until, following if waiting else until) - now):
+            for sock in await answered(list(trying), min(until, following if waiting else until) - now):
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                trying.remove(sock)
+                address = trying.pop(sock)
                 if not code:
-                    return sock
+                    return sock, address
                 sock.close()
                 failure, following = OSError(code, os.strerror(code)), 0.0
         raise failure
