@@ -26,6 +26,7 @@ sys.path.append(str(Path(__file__).parent))
 pytest_plugins = [
     "services.ending",
     "services.interrupts",
+    "services.keeper",
     "services.once",
     "services.reporting",
     "services.certificates",

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .keeper import folder_prefix
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -31,7 +33,7 @@ class ServiceFailed(RuntimeError):
 @contextmanager
 def service_folder(name: str) -> Iterator[Path]:
     """Give a fresh folder that every user may enter, and remove it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix=f"modernmail-{name}-"))
+    folder = Path(tempfile.mkdtemp(prefix=folder_prefix(name)))
     folder.chmod(0o755)
     try:
         yield folder
