@@ -44,10 +44,13 @@ pytest_plugins = [
 
 @pytest.fixture(scope="module")
 def page_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Be in an empty folder while the examples of one page run."""
+    """Be in an empty folder while the examples of one page run, and leave no queue of theirs to the next page."""
+    from modernmail import tasks
+
     before = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("page"))
     yield
+    tasks.configure({})
     os.chdir(before)
 
 
