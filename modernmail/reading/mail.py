@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .date import read_date
+from .flowed import unflowed
 from .mailboxes import Mailbox, read_mailboxes
 from .tree import read_tree
 from .words import decode_words
@@ -96,20 +97,41 @@ class ReadMail:
                 return part
         return None
 
+    def _together(self, first: Part | None) -> list[Part]:
+        """Return a body and the parts that go on with it: of its kind, beside it in a multipart/mixed, and said to be no file.
+
+        A phone cuts a text in two where a picture stands.
+        """
+        if first is None or first is self.root:
+            return [] if first is None else [first]
+        parent = self.part(first.path.rpartition(".")[0])
+        if parent is None or parent.media_type != "multipart/mixed":
+            return [first]
+        beside = parent.children[parent.children.index(first) + 1 :]
+        return [first, *(part for part in beside if part.media_type == first.media_type and _is_shown(part))]
+
+    @cached_property
+    def _texts(self) -> list[Part]:
+        return self._together(self.text_part)
+
+    @cached_property
+    def _htmls(self) -> list[Part]:
+        return self._together(self.html_part)
+
     @property
     def text(self) -> str | None:
-        """The text body, or None."""
-        return None if self.text_part is None else self.text_part.text
+        """The text body, or None; one that was cut into parts is whole, paragraphs cut into lines (RFC 3676) too."""
+        return None if self.text_part is None else "\n".join([_flowing(part) for part in self._texts])
 
     @property
     def html(self) -> str | None:
-        """The HTML body, or None."""
-        return None if self.html_part is None else self.html_part.text
+        """The HTML body, or None; one that was cut into parts is whole."""
+        return None if self.html_part is None else "\n".join([part.text for part in self._htmls])
 
     @cached_property
     def files(self) -> list[Part]:
         """Every part that is neither of the bodies: attachments, inline images, calendars …"""
-        bodies = (self.text_part, self.html_part)
+        bodies = {*self._texts, *self._htmls}
         return [
             part
             for part in self.leaves
@@ -135,6 +157,16 @@ class ReadMail:
         """What is wrong with the structure and with the parts that were decoded so far."""
         found = [problem for part in self.root.walk() for problem in part.problems]
         return (*self._problems, *found)[:MOST_PROBLEMS]
+
+
+def _is_shown(part: Part) -> bool:
+    return not (part.disposition or part.filename or part.content_id)
+
+
+def _flowing(part: Part) -> str:
+    if part.parameters.get("format", "").lower() != "flowed":
+        return part.text
+    return unflowed(part.text, delsp=part.parameters.get("delsp", "").lower() == "yes")
 
 
 def _is_inline(part: Part) -> bool:

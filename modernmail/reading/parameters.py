@@ -28,7 +28,7 @@ def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
         name = name.strip().lower()
         if not equals or not name:
             continue
-        text = _said(text.strip(), is_file_name=name in _FILE_NAMES)
+        text = _said(text.strip(), is_file_name=name.partition("*")[0] in _FILE_NAMES)
         if continued := _CONTINUED.fullmatch(name):
             pieces.setdefault(continued[1], {}).setdefault(int(continued[2]), (text, bool(continued[3])))
         elif name.endswith("*"):

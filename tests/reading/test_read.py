@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modernmail import Message
 from modernmail.reading import read
 from modernmail.reading.date import read_date
 from modernmail.reading.mailboxes import read_mailboxes
@@ -155,6 +156,54 @@ def test_bodies_and_files() -> None:
     ]
 
 
+def test_a_text_that_was_cut_in_two() -> None:
+    """What a phone writes before and behind a picture is one text; what calls itself a file is none of it."""
+    mail = read(
+        b"Content-Type: multipart/mixed; boundary=q\r\n\r\n"
+        b"--q\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nabove\r\n"
+        b"--q\r\nContent-Type: image/jpeg; name=a.jpg\r\nContent-Disposition: inline; filename=a.jpg\r\n\r\nJPG\r\n"
+        b"--q\r\nContent-Type: text/plain\r\n\r\nbelow\r\n\r\n"
+        b"--q\r\nContent-Type: text/plain\r\nContent-Disposition: inline\r\n\r\nfooter of a list\r\n"
+        b"--q\r\nContent-Type: text/plain; name=b.txt\r\n\r\nfile\r\n--q--"
+    )
+    assert mail.text == "above\nbelow\n"
+    assert [part.text for part in mail.files] == ["JPG", "footer of a list", "file"]
+    message = Message.from_bytes(mail.content)
+    assert message.text == mail.text
+    assert len(message.attachments) == 3
+
+
+def test_html_that_was_cut_in_two() -> None:
+    """So it is with the HTML beside a text."""
+    mail = read(
+        b"Content-Type: multipart/alternative; boundary=q\r\n\r\n--q\r\n\r\ntext\r\n"
+        b"--q\r\nContent-Type: multipart/mixed; boundary=r\r\n\r\n--r\r\nContent-Type: text/html\r\n\r\n<p>above</p>\r\n"
+        b"--r\r\nContent-Type: image/png; name=a.png\r\n\r\nPNG\r\n"
+        b"--r\r\nContent-Type: text/html\r\n\r\n<p>below</p>\r\n--r--\r\n--q--"
+    )
+    assert (mail.text, mail.html) == ("text", "<p>above</p>\n<p>below</p>")
+    assert [part.filename for part in mail.files] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "written", "text"),
+    [
+        ("", "one \ntwo\n From me\n", "one \ntwo\n From me\n"),
+        ("; format=flowed", "one \ntwo\n From me\n", "one two\nFrom me\n"),
+        ("; format=flowed", "> one \n> two\n>> three \n> four\n", "> one two\n>> three \n> four\n"),
+        ("; format=flowed", "Bye \n-- \nZoë\n", "Bye \n-- \nZoë\n"),
+        ("; Format=Flowed; DelSp=Yes", "日本 \n語\n\n >x\n", "日本語\n\n>x\n"),
+        ("; format=flowed", "", ""),
+        ("; format=flowed", "end \n", "end \n"),
+    ],
+)
+def test_flowed_text(parameters: str, written: str, text: str) -> None:
+    """Paragraphs that were cut into lines are whole again (RFC 3676); the part itself says what it holds."""
+    mail = read(f"Content-Type: text/plain; charset=utf-8{parameters}\n\n{written}".encode())
+    assert mail.text == text
+    assert mail.root.text == written
+
+
 @pytest.mark.parametrize(
     ("value", "subject"),
     [
@@ -259,6 +308,7 @@ def test_transfer_encodings_as_they_come(encoding: str, octets: bytes, text: str
         ("attachment; =x; filename=..", ""),
         ('attachment (as said); filename="a.txt" (a comment); size=3', "a.txt"),
         ("attachment; filename=report (1).txt", "report (1).txt"),
+        ("attachment; filename*0*=utf-8''caf%C3%A9 (; filename*1*=2).txt", "café (2).txt"),
     ],
 )
 def test_file_names(value: str, expected: str) -> None:
