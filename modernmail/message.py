@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     import email.policy
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from email.message import EmailMessage
-    from typing import Any
+    from typing import Any, Unpack
 
     from .attachment import Attachment
+    from .changes import Changes
     from .envelope import DSN
     from .foreign.original import Original
     from .heading import Mailbox as Mailbox
@@ -105,7 +106,7 @@ class Message(Heading, Parts, Posting):
         if alternatives or attachments:
             self._fill(attachments, alternatives)
 
-    def copy(self, **changes: Any) -> Message:
+    def copy(self, **changes: Unpack[Changes]) -> Message:
         """Return a copy; `changes` are arguments of `Message` that differ. What is the same is shared, encoded once."""
         other = Message.__new__(Message)
         for slot in _SHARED:
@@ -117,7 +118,8 @@ class Message(Heading, Parts, Posting):
         for name, value in changes.items():
             if name in _PARTS:
                 other._touch(name)
-                setattr(other, f"_{name}", getattr(Message(**{name: value}), f"_{name}"))
+                part: dict[str, Any] = {name: value}
+                setattr(other, f"_{name}", getattr(Message(**part), f"_{name}"))
             elif name in _SETTABLE:
                 setattr(other, name, value)
             else:

@@ -69,12 +69,12 @@ class Ticket:
 
     @property
     def status(self) -> str:
-        """The mail's status in one word."""
+        """The mail's status in one word: of those that its recipients have, the one that most needs attention."""
         return overall(self.envelope.recipients, self.state, self.phase)
 
     @property
     def recipients(self) -> dict[str, str]:
-        """Each recipient's addr-spec with its status."""
+        """Each recipient's addr-spec with its status: queued, sending, deferred, accepted, rejected, unknown, expired or discarded."""
         return {name: status_of(name, self.state, self.phase) for name in self.envelope.recipients}
 
     @property

@@ -22,6 +22,7 @@ def builders() -> None:
     )
     assert_type(message, Message)
     assert_type(message.copy(subject="Re: Hi"), Message)
+    message.copy(to="zoe@example.com", cc=["adam@example.com"], text=None, attachments=[Path("a.pdf")])
     assert_type(message.as_bytes(), bytes)
     assert_type(message.as_email_message(), EmailMessage)
     assert_type(Message.from_bytes(b""), Message)
@@ -63,4 +64,6 @@ def mistakes() -> None:
     """What is wrong is an error to the type checker too: an ignore that is not needed would be one."""
     Message(to=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     Message(subject=b"bytes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Message("Hi").copy(subjct="Hi")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Message("Hi").copy(to=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     Message("Hi").attach("name")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
