@@ -74,7 +74,10 @@ class Ticket:
 
     @property
     def recipients(self) -> dict[str, str]:
-        """Each recipient's addr-spec with its status: queued, sending, deferred, accepted, rejected, unknown, expired or discarded."""
+        """Each recipient's addr-spec with its status.
+
+        That is queued, sending, deferred, accepted, rejected, unknown, expired or discarded.
+        """
         return {name: status_of(name, self.state, self.phase) for name in self.envelope.recipients}
 
     @property
