@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_TERMS = 50
+LONGEST_TERM = 1_000  # characters; SQLite compares no pattern of 50,000
 
 _TERM = re.compile(r"""(-|!(?=[A-Za-z-]+:))?(?:([A-Za-z-]+):)?(?:"([^"]*)"?|(\S+))""")
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)([km]?)b?", re.IGNORECASE | re.ASCII)
@@ -55,6 +56,10 @@ def parse_search(query: str, *, has_fts: bool = True) -> Condition:
             field, value = "", f"{field}:{value}"  # an address of the web
         if not value and not field:
             continue
+        if len(value) > LONGEST_TERM:
+            raise InvalidSearch(
+                "search", f"{value[:40]}…", f"a term of more than {LONGEST_TERM:,} characters"
+            )
         condition = _FIELDS[field.lower()](value) if field else _anywhere(value, has_fts=has_fts)
         conditions.append(Condition(f"{'NOT ' if minus else ''}({condition.sql})", condition.parameters))
         if len(conditions) > MOST_TERMS:

@@ -292,6 +292,8 @@ def test_the_errors_of_mailpit(store: Any, client: Client) -> None:
         ("DELETE", "/api/v1/messages", b"ids=1", 400),
         ("DELETE", "/api/v1/messages", b"[]", 400),
         ("DELETE", "/api/v1/messages", b'{"IDs": "x"}', 400),
+        ("DELETE", "/api/v1/messages", b'{"IDs":' + b"[" * 100_000, 400),
+        ("DELETE", "/api/v1/messages", b" " * 1_100_000, 413),
     ):
         assert client.ask(method, path, body).status == status, path
     assert len(store) == 1

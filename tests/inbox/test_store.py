@@ -196,6 +196,7 @@ def test_search_by_date() -> None:
         ("larger:huge", "a size is written 500, 20k or 1.5MB"),
         ("smaller:1e9", "a size is written 500, 20k or 1.5MB"),
         ("a " * 51, "more than 50 terms"),
+        ("subject:" + "a" * 60_000, "a term of more than 1,000 characters"),
     ],
 )
 def test_searches_that_mean_nothing(store: Store, query: str, reason: str) -> None:

@@ -21,6 +21,7 @@ from modernmail.reading import read
 
 from .api import asked, fetch, name_of, number, part_of
 from .files import file_response
+from .forms import posted_json
 from .mailpit_shapes import message_shape, summary_shape
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Mailpit:
 
     async def set_read(self, request: Request) -> Response:
         """Mark messages (all, without IDs) as read or unread."""
-        body = await _body(request)
+        body = await posted_json(request)
         is_read = bool(body.get("Read", False))
         for query in _queries(body):
             await asked(partial(self.store.mark, query, seen=is_read))
@@ -115,7 +116,7 @@ class Mailpit:
 
     async def delete(self, request: Request) -> Response:
         """Delete messages (all, without IDs)."""
-        for query in _queries(await _body(request)):
+        for query in _queries(await posted_json(request)):
             await asked(partial(self.store.delete, query))
         return PlainTextResponse("ok")
 
@@ -188,18 +189,6 @@ def _wanted(request: Request) -> str:
     if not query:
         raise HTTPException(400, "query: no search query")
     return query
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    if not await request.body():
-        return {}
-    try:
-        body = await request.json()
-    except ValueError as error:
-        raise HTTPException(400, "the body is no JSON") from error
-    if not isinstance(body, dict):
-        raise HTTPException(400, "the body is no JSON object")
-    return body
 
 
 def _queries(body: dict[str, Any]) -> list[str]:
