@@ -300,6 +300,20 @@ def test_links_open_elsewhere(browser: Any, inbox: InboxServer) -> None:
     assert page.frame_locator(".stage iframe").locator("a").inner_text() == "go"
 
 
+@pytest.mark.parametrize("target", ["_self", "_top", "_parent", "named"])
+def test_links_that_say_where(browser: Any, inbox: InboxServer, target: str) -> None:
+    """A link that would open in the frame or in its place opens a new page too, and the mail stays where it is."""
+    html = f"<p>text</p><a class=x TARGET = '{target}' title='a target=b' href='https://shop.example/pay'>Pay</a>"
+    page = open_page(browser, inbox, f"/messages/{add(inbox, Message('x', 'y', html, to=['a@example.com']))}")
+    page.context.route(
+        "https://shop.example/**", lambda route: route.fulfill(body="paid", content_type="text/html")
+    )
+    with page.context.expect_page() as opened:
+        page.frame_locator(".stage iframe").locator("a").click()
+    opened.value.wait_for_url("https://shop.example/pay")
+    assert page.frame_locator(".stage iframe").locator("p").text_content() == "text"
+
+
 def test_remote_images_on_request(browser: Any, inbox: InboxServer) -> None:
     """Remote images load after a click, for this mail and this time only."""
     with InboxServer.threaded() as remote:

@@ -26,6 +26,7 @@ LARGEST_INLINE = 32 * 1024 * 1024  # octets of inline images shown, together
 STRIPPED = ("iframe", "frame", "frameset", "object", "embed", "link", "meta", "base", "script")
 _LEFT_OVER = re.compile(rf"<(/?)({'|'.join(STRIPPED)})(?=[\t\n\f\r />])", re.IGNORECASE)
 _CID = re.compile(r"""\bcid:([^"'\s<>)]+)""", re.IGNORECASE)
+_TARGET = re.compile(r"""(?<=[\s"'/])target(?=\s*=)""", re.IGNORECASE)
 _SCHEMES = re.compile(r"[a-z ]{1,40}", re.IGNORECASE)
 _DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 _DARK = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
@@ -65,11 +66,18 @@ def preview(mail: ReadMail, *, scheme: str = "") -> Preview:
 def inert(html: str) -> tuple[str, str]:
     """Return `html` without the elements that load or act by themselves, and the color schemes it declares.
 
+    Where a link says that it opens goes too: in the frame it would open nothing, or take the mail's place.
+
     >>> inert("<p>a<script>b</script><IFRAME src=//x.example></iframe>c</p><!-- <meta> -->")
     ('<p>ac</p><!-- <x-meta> -->', '')
     """
-    pieces, position, schemes = [], 0, ""
+    pieces: list[str] = []
+    position, schemes = 0, ""
     for tag in read_tags(html):
+        if tag.name in {"a", "area"} and "target" in tag.attributes and tag.start >= position:
+            link = _TARGET.sub("x-target", html[tag.start : tag.stop])
+            pieces += html[position : tag.start], link
+            position = tag.stop
         if tag.name not in STRIPPED:
             continue
         if tag.start >= position:
