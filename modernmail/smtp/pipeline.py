@@ -15,6 +15,7 @@ from .deadline import Deadline
 from .group import speak
 from .outgoing import WHOLE, Outgoing, Unreadable
 from .patience import Patience
+from .refusal import is_unheard
 from .replies import WireFault
 from .transaction import DATA
 
@@ -35,7 +36,8 @@ _DOT = b".\r\n"
 class Pipeline:
     """The stream of receipts for the parcels of one burst over one wire.
 
-    `fault` says how the wire failed, when it did; `opened` counts the transactions whose opening was answered.
+    `fault` says how the wire failed, when it did; `opened` counts the transactions whose opening was answered. `has_lost`
+    says that the server lost commands that were written together, though it offers PIPELINING.
     """
 
     __slots__ = (
@@ -50,6 +52,7 @@ class Pipeline:
         "_settings",
         "_wire",
         "fault",
+        "has_lost",
         "opened",
     )
     answers_each = False  # whether the end of a content has a reply for each recipient that was taken
@@ -68,6 +71,7 @@ class Pipeline:
         self._ordinary = Patience(settings.timeout)
         self._final = Patience(settings.final_timeout, settings.timeout)
         self.fault: WireFault | None = None
+        self.has_lost = False
         self.opened = 0
 
     async def next(self) -> Receipt | None:
@@ -143,6 +147,9 @@ class Pipeline:
             # A reply that fits nowhere: the server may be waiting for a content, so not even QUIT is safe.
             await wire.close(polite=False)
             self._breaks(fault)
+            if told and is_unheard(told[0]) and fault.kind == "timeout":
+                self.has_lost = True  # what answers MAIL was said to RCPT, and pairs with nothing
+                told = []
             self._breakage.in_opening(transaction, fault, told)
         except BaseException:
             await wire.close(polite=False)
@@ -192,6 +199,8 @@ class Pipeline:
         try:
             replies = await self._write(current, following, own)
         except WireFault as fault:
+            if following is not None and fault.kind == "timeout":
+                self.has_lost = len(wire.replies) == own  # the content was answered, and nothing behind it
             self._breakage.in_content(self._lost(current, following, fault), self._settle_content)
             return
         except Unreadable as error:
@@ -208,6 +217,9 @@ class Pipeline:
         self._settle_content(current, replies)
         if following is not None:
             try:
+                if replies[-1].code != 354 and is_unheard(replies[own]):
+                    self.has_lost = True
+                    raise WireFault("protocol", f"{replies[own]} answers MAIL, which came behind a content")
                 following.judge(replies, own)
             except WireFault as fault:
                 await wire.close(polite=False)

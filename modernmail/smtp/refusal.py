@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import AuthenticationFailed, SecurityFailed
+from ..errors import AuthenticationFailed, ConnectFailed, SecurityFailed
 from ..outcome import Outcome
 from .advice import advice
 from .replies import WireFault
@@ -51,6 +51,11 @@ def is_too_many(reply: Reply) -> bool:
     return "too many recipients" in reply.text.lower()
 
 
+def is_unheard(reply: Reply) -> bool:
+    """Return whether a reply to MAIL says that the server has not read it as MAIL, or not where it stands."""
+    return reply.code in (500, 502, 503)
+
+
 def session_fault(reply: Reply, phase: str) -> DeliveryError | None:
     """Return the error when a refusal in this phase is about the session; None when it is about the mail.
 
@@ -65,4 +70,6 @@ def session_fault(reply: Reply, phase: str) -> DeliveryError | None:
     if reply.code == 530 or reply.enhanced in _NOT_LOGGED_IN or (is_believed and _WANTS_LOGIN.search(text)):
         why = f"the server wants a user and a password before it takes mail: {reply}{advice(reply)}"
         return AuthenticationFailed(why, reply=reply)
+    if phase == "mail" and reply.code == 503:
+        return ConnectFailed(f"the server takes no mail in this session: {reply}{advice(reply)}", reply=reply)
     return None
