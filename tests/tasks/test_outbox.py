@@ -539,6 +539,18 @@ def test_people_can_decide(backend: SQLiteBackend, store: MailStore) -> None:
         tasks.get_ticket(tasks.send_mail.call.__name__)
 
 
+def test_what_waits_again_is_not_forgotten(backend: SQLiteBackend, store: MailStore) -> None:
+    """Forgetting is for what has ended, and a mail that somebody sends again has not."""
+    brought_forward = mail().enqueue(run_after=timedelta(days=1))
+    store.retry(brought_forward.id)
+    expired = mail().enqueue(expires=timedelta(microseconds=1))
+    work(backend)
+    assert store.ticket(expired.id).status == "expired"
+    store.resend(expired.id)
+    assert backend.jobs.purge(time.time() + 1000) == 1  # the one that was sent
+    assert work_until(backend, tasks.get_ticket(expired.id)).is_finished
+
+
 def test_a_stopped_worker_finishes_what_is_in_data_and_gives_the_rest_back(backend: SQLiteBackend) -> None:
     """The mail whose content is out is waited for; the others are queued as if nobody had had them."""
     with ScriptedSMTPServer([Rule("BODY", nth=1).hold("go").proceed()]) as server:
