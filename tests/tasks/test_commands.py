@@ -100,6 +100,17 @@ def test_a_worker_serves_the_queues_it_was_given(url: str) -> None:
     assert chores.done == ["a", "b"]
 
 
+def test_a_worker_names_a_file_that_it_finds_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Started in another folder than the program, with a relative path, a worker serves another file: it says which."""
+    path = tmp_path / "elsewhere.db"
+    url = f"sqlite:////{path}"
+    done = run("worker", "--tasks-url", url, "--until-empty")
+    assert done.stderr == f"there is no {path} yet: it is made now, for whoever enqueues into that file\n"
+    assert run("worker", "--tasks-url", url, "--until-empty").stderr == ""
+
+
 def test_a_worker_needs_a_queue_it_can_work_on(url: str) -> None:
     """Another backend, or a module that is not there, is an error that says what to do."""
     with pytest.raises(ConfigurationError, match=r"pass --tasks-url sqlite:///queue\.db"):
