@@ -100,12 +100,10 @@ def test_a_worker_serves_the_queues_it_was_given(url: str) -> None:
     assert chores.done == ["a", "b"]
 
 
-def test_a_worker_names_a_file_that_it_finds_not_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_worker_names_a_file_that_it_finds_not_there(tmp_path: Path) -> None:
     """Started in another folder than the program, with a relative path, a worker serves another file: it says which."""
     path = tmp_path / "elsewhere.db"
-    url = f"sqlite:////{path}"
+    url = f"sqlite:///{path}"
     done = run("worker", "--tasks-url", url, "--until-empty")
     assert done.stderr == f"there is no {path} yet: it is made now, for whoever enqueues into that file\n"
     assert run("worker", "--tasks-url", url, "--until-empty").stderr == ""
