@@ -246,6 +246,13 @@ class Message(Heading, Parts, Posting):
             setattr(self, slot, value)
 
 
+# Python's own errors ("Message.attach() missing …", "coroutine 'Message.asend' was never awaited") name the class that
+# people know.
+for _part in (Heading, Parts, Posting):
+    for _name, _member in vars(_part).items():
+        if hasattr(_member, "__code__"):
+            _member.__qualname__ = f"Message.{_name}"
+
 _PLAIN = (
     "_subject", "_text", "_html", "_from", "_to", "_cc", "_bcc", "_reply_to", "_sender", "_return_path", "_dsn",
     "_require_tls", "_body_encoding", "_unsubscribe",

@@ -673,6 +673,16 @@ def test_wrong_containers_are_named() -> None:
         mail(body_encoding="binary")
 
 
+def test_the_errors_of_python_name_the_class_that_people_know() -> None:
+    """An argument that is missing, and a coroutine that nobody awaits, are of `Message`, wherever the method is written."""
+    with pytest.raises(
+        TypeError, match=r"Message\.attach\(\) missing 1 required positional argument: 'content'"
+    ):
+        mail().attach("report.pdf")  # type: ignore[call-arg]
+    with pytest.warns(RuntimeWarning, match=r"coroutine 'Message\.asend' was never awaited"):
+        mail().asend()  # type: ignore[unused-coroutine]
+
+
 def test_nobody_to_send_to_and_nobody_who_sends() -> None:
     """A mail to nobody cannot be sent, though it can be looked at; one from nobody cannot be written."""
     message = mail(to=())
