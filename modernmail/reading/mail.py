@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .date import read_date
 from .flowed import unflowed
 from .mailboxes import Mailbox, read_mailboxes
+from .part import identifier
 from .tree import read_tree
 from .words import decode_words
 
@@ -70,7 +71,7 @@ class ReadMail:
     @property
     def message_id(self) -> str:
         """The Message-ID without its brackets."""
-        return self.root.field("Message-ID").strip().removeprefix("<").removesuffix(">")
+        return identifier(self.root.field("Message-ID"))
 
     # -- bodies and files
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .charset import decode_text
 from .parameters import parse_parameters
 from .transfer import decode_transfer
+from .words import decode_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +83,7 @@ class Part:
     @property
     def content_id(self) -> str:
         """The Content-ID without its brackets, `""` without one."""
-        return self.field("Content-ID").strip().removeprefix("<").removesuffix(">")
+        return identifier(self.field("Content-ID"))
 
     @property
     def encoded_size(self) -> int:
@@ -120,3 +121,8 @@ class Part:
 
     def __str__(self) -> str:
         return f"part {self.path or '1'} ({self.media_type})"
+
+
+def identifier(value: str) -> str:
+    """Return an identifier without its brackets; Python's email package makes encoded-words of long ones (not RFC 2047 5)."""
+    return decode_words(value).strip().removeprefix("<").removesuffix(">")

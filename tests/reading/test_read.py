@@ -342,6 +342,15 @@ def test_mailboxes(value: str, expected: list[tuple[str, str]]) -> None:
     assert [tuple(mailbox) for mailbox in read_mailboxes(value)] == expected
 
 
+def test_identifiers_in_encoded_words() -> None:
+    """Python's email package makes long identifiers encoded-words (RFC 2047 5 forbids it); they are read all the same."""
+    written = b"=?utf-8?q?=3C" + b"x" * 50 + b"?=\r\n =?utf-8?q?" + b"y" * 50 + b"=40example=2Ecom=3E?="
+    mail = read(
+        b"Message-ID: %b\r\nContent-Type: image/png\r\nContent-ID: %b\r\n\r\nPNG" % (written, written)
+    )
+    assert mail.message_id == mail.root.content_id == f"{'x' * 50}{'y' * 50}@example.com"
+
+
 @pytest.mark.parametrize(
     ("value", "iso"),
     [
