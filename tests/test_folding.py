@@ -80,6 +80,19 @@ def test_no_encoded_word_is_empty(subject: str, expected: str) -> None:
     assert field(octets, "Subject").replace("\r\n", "") == f"Subject: {expected}"
 
 
+@pytest.mark.parametrize("blanks", ["  ", "   ", "\t", " \t "])
+def test_runs_of_blanks_are_encoded_where_servers_close_them_up(blanks: str) -> None:
+    """Dovecot makes one space of them in the subject and in names that it tells its clients; other fields stay readable."""
+    text = f"a{blanks}b"
+    octets = wire(mail(subject=text, headers={"X-A": text}), "X-A")
+    assert "=?utf-8?" in field(octets, "Subject")
+    assert re.search(r"\s\s|\t", field(octets, "Subject")) is None
+    assert field(octets, "X-A") == f"X-A: {text}"
+    if "\t" not in text:
+        octets = wire(mail(to=[Address(name=text, addr_spec="to@example.com")]))
+        assert field(octets, "To") == f"To: =?utf-8?q?a{'_' * len(blanks)}b?= <to@example.com>"
+
+
 @in_both_runs
 @given(TEXT)
 @example("é" * 200)

@@ -34,10 +34,12 @@ def unstructured(name: str, value: str) -> str:
     value = value.strip(" \t")
     column = len(name) + 2
     if value.isascii() and "=?" not in value:
-        if column + len(value) <= WIDTH:
+        has_run = "  " in value or "\t" in value
+        # Dovecot's ENVELOPE makes one space of a run of blanks in a subject, for all of its clients: it is better encoded.
+        if column + len(value) <= WIDTH and not (has_run and name == "Subject"):
             return f"{name}: {value}\r\n"
-        # Some readers make one space of a fold and all blanks behind it: a run of blanks is better encoded.
-        if "  " not in value and "\t" not in value and not _has_long_run(value):
+        # Others do so with a fold and all blanks behind it, in any field.
+        if not has_run and not _has_long_run(value):
             return f"{name}: {folded(value, column)}\r\n"
     return _text_field(name, value)
 

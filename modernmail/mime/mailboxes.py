@@ -77,8 +77,7 @@ def _folded_item(text: str, column: int) -> str:
         close = text.rfind('" <') + 1
         if close <= 0:  # a quoted local part, no name: there is nowhere to fold
             return text
-        words = text[:close]
-        return f"{words if '  ' in words else folded(words, column, CODED_WIDTH)}\r\n{text[close:]}"
+        return f"{folded(text[:close], column, CODED_WIDTH)}\r\n{text[close:]}"
     if " " not in text or "@" in text.partition(" ")[0]:
         return text
     phrase, blank, spec = text.partition(" <")
@@ -104,12 +103,14 @@ def mailbox(address: Address, *, utf8: bool = False) -> str:
 
 def phrase(name: str) -> str:
     """Return a display name as a phrase: atoms, one quoted-string, or encoded-words with a blank between each two."""
-    if name.isascii() and "=?" not in name and "\t" not in name and (len(name) <= 60 or _is_foldable(name)):
-        if not name.translate(_PHRASE_SAFE) and "  " not in name and name[0] != " " and name[-1] != " ":
+    if (
+        name.isascii()
+        and "=?" not in name
+        and "\t" not in name
+        and "  " not in name  # which Dovecot makes one, even in quotes
+        and (len(name) <= 60 or max(map(len, name.split(" "))) <= _LONG_NAME_WORD)
+    ):
+        if not name.translate(_PHRASE_SAFE) and name[0] != " " and name[-1] != " ":
             return name
         return '"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"'))
     return " ".join(encoded_words(name, 66))
-
-
-def _is_foldable(name: str) -> bool:
-    return "  " not in name and max(map(len, name.split(" "))) <= _LONG_NAME_WORD
