@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from modernmail.errors import ConfigurationError
@@ -200,10 +201,14 @@ class Index:
         )
         return summary, mail
 
-    def tags(self) -> list[str]:
-        """Return every tag in use, sorted."""
-        rows = self._db.execute("SELECT DISTINCT tags FROM mails WHERE tags != '[]'")
-        return sorted({tag for (text,) in rows for tag in json.loads(text)})
+    def tags(self) -> dict[str, int]:
+        """Return every tag in use, sorted, and of how many mails."""
+        counts: Counter[str] = Counter()
+        for text, mails in self._db.execute(
+            "SELECT tags, count(*) FROM mails WHERE tags != '[]' GROUP BY tags"
+        ):
+            counts.update(dict.fromkeys(json.loads(text), mails))
+        return dict(sorted(counts.items()))
 
     def last(self) -> int:
         """Return the number of the newest mail that ever came."""

@@ -141,8 +141,8 @@ class Store:
         with self._reading():
             return self._index.neighbours(summary.seq, query)
 
-    def tags(self) -> list[str]:
-        """Return every tag in use."""
+    def tags(self) -> dict[str, int]:
+        """Return every tag in use, sorted, and of how many mails."""
         with self._lock:
             return self._index.tags()
 

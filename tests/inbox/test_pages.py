@@ -69,6 +69,20 @@ def test_the_list(store: Any, client: Client) -> None:
     assert client.get("/", x_fragment="rest").status == 400
 
 
+def test_tags_that_are_many(store: Any, client: Client) -> None:
+    """Above the list are the tags that most mails share; tests that give each mail a tag of its own fill no screen."""
+    for number in range(30):
+        to = [f"zoe+run-{number}@example.com", *(f"a+kind-{kind}@example.com" for kind in range(number))]
+        store.add(mail(Message("x", "y", to=to)))
+    shown = re.findall(r'class="tag [^"]*" href="[^"]*">([^<]+)<', client.get("/").text)
+    assert shown == sorted(f"kind-{kind}" for kind in range(12))
+    counts = client.json("/api/v1/info")["Tags"]
+    assert (counts["run-0"], counts["kind-0"]) == (1, 29)
+    store.delete("tag:kind-12")
+    shown = re.findall(r'class="tag [^"]*" href="[^"]*">([^<]+)<', client.get("/").text)
+    assert shown == sorted(f"kind-{kind}" for kind in range(11))
+
+
 def test_the_list_is_searched(store: Any, client: Client) -> None:
     """`?q=` shows what fits; what means nothing is said on the page; long lists have pages."""
     for number in range(60):

@@ -66,7 +66,7 @@ def test_what_is_added_is_there(store: Store) -> None:
         0,
     )
     assert summary.bcc == ("zoe+signup@example.com",)
-    assert (list(store), len(store), store.tags(), store.last) == ([added], 1, ["signup"], 1)
+    assert (list(store), len(store), store.tags(), store.last) == ([added], 1, {"signup": 1}, 1)
 
 
 def test_what_is_deleted_is_gone(store: Store) -> None:

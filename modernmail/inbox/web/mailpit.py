@@ -65,7 +65,6 @@ class Mailpit:
         from modernmail import __version__
 
         def ask() -> dict[str, Any]:
-            tags = {tag: self.store.count(term("tag", tag)) for tag in self.store.tags()}
             return {
                 "Version": f"modernmail {__version__}",
                 "LatestVersion": "",
@@ -73,7 +72,7 @@ class Mailpit:
                 "DatabaseSize": 0,
                 "Messages": len(self.store),
                 "Unread": self.store.count("is:unread"),
-                "Tags": tags,
+                "Tags": self.store.tags(),
                 "RuntimeStats": {},
             }
 
@@ -100,7 +99,7 @@ class Mailpit:
                 "messages_count": count,
                 "messages_unread": self.store.count(f"is:unread {query}"),
                 "start": start,
-                "tags": self.store.tags(),
+                "tags": list(self.store.tags()),
                 "messages": [summary_shape(summary) for summary in found],
             }
 
@@ -127,7 +126,7 @@ class Mailpit:
 
     async def tags(self, _: Request) -> Response:
         """Every tag in use."""
-        return JSONResponse(await asyncio.to_thread(self.store.tags))
+        return JSONResponse(list(await asyncio.to_thread(self.store.tags)))
 
     async def message(self, request: Request) -> Response:
         """One message, which is read by being asked for."""

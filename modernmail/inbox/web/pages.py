@@ -41,6 +41,7 @@ FEW_FILES, MOST_FILES = (
     30,
 )  # attachments above a mail, at once and unfolded; the view of the headers has more
 FEW_PEOPLE, MOST_PEOPLE = 10, 50  # recipients of a kind above a mail, at once and unfolded
+MOST_TAGS = 12  # above the list
 MOST_ROWS = 500  # lines of a table in the view of the headers
 
 
@@ -161,7 +162,12 @@ class Pages:
             values["problem"] = f"The inbox cannot search for words now: {error.strerror or error}."
         values["last"] = self.store.last
         total = values["count"] if not query else self.store.count()
-        return {**values, "total": total, "unread": self.store.count("is:unread"), "tags": self.store.tags()}
+        return {
+            **values,
+            "total": total,
+            "unread": self.store.count("is:unread"),
+            "tags": _shown_tags(self.store.tags()),
+        }
 
     def _opened(self, mail: shown.ShownMail, request: Request) -> dict[str, Any]:
         wanted = request.query_params.get("view", "")
@@ -202,6 +208,14 @@ class Pages:
     def opened(summary: Summary, mail: CapturedMail) -> shown.ShownMail:
         """Return what the page shows of a mail."""
         return shown.ShownMail(summary, mail)
+
+
+def _shown_tags(counts: dict[str, int]) -> list[str]:
+    """Return the tags above the list: of very many those of the most mails, and none that a single mail has."""
+    if len(counts) <= MOST_TAGS:
+        return list(counts)
+    shared = sorted((tag for tag, mails in counts.items() if mails > 1), key=lambda tag: -counts[tag])
+    return sorted(shared[:MOST_TAGS])
 
 
 def _number(request: Request, name: str) -> int:
