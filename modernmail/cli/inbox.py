@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.text import Text
@@ -43,6 +44,11 @@ PASSWORD = "MODERNMAIL_INBOX_PASSWORD"  # noqa: S105 - the name of a variable
     "--limit", type=click.IntRange(1), default=10_000, show_default=True, help="Keep the newest so many."
 )
 @click.option("--max-age", type=click.FloatRange(0, min_open=True), help="Forget mails after so many days.")
+@click.option(
+    "--max-size",
+    type=click.FloatRange(0, min_open=True),
+    help="Keep the newest so many megabytes.  [default: 4000; in memory 1000]",
+)
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.option(
     "--refuse",
@@ -72,6 +78,7 @@ def inbox(
     memory: bool,
     limit: int,
     max_age: float | None,
+    max_size: float | None,
     open_page: bool,
     refuse: tuple[str, ...],
     accept_any_login: bool,
@@ -91,7 +98,9 @@ def inbox(
     """
     if memory and folder:
         raise click.UsageError("--memory keeps nothing in --dir: choose one")
-    age = None if max_age is None else max_age * 86_400
+    bounds: dict[str, Any] = {"limit": limit, "max_age": None if max_age is None else max_age * 86_400}
+    if max_size is not None:
+        bounds["max_octets"] = int(max_size * 1_000_000)
     if implicit_tls and not tls_cert:
         raise click.UsageError("--implicit-tls needs --tls-cert")
     smtp: dict[str, object] = {
@@ -102,9 +111,9 @@ def inbox(
     if accept_any_login:
         smtp["credentials"] = lambda _user, _password: True
     with ExitStack() as stack:
-        store: Store = MemoryStore(limit=limit, max_age=age)
+        store: Store = MemoryStore(**bounds)
         if not memory:
-            store = DiskStore(folder or default_folder(), limit=limit, max_age=age)
+            store = DiskStore(folder or default_folder(), **bounds)
         stack.enter_context(store)
         server = stack.enter_context(
             InboxServer.threaded(

@@ -21,7 +21,14 @@ class DiskStore(Store):
 
     blocks = True
 
-    def __init__(self, folder: str | Path, *, limit: int = 10_000, max_age: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        limit: int = 10_000,
+        max_age: float | None = None,
+        max_octets: int | None = 4_000_000_000,
+    ) -> None:
         self.folder = Path(folder)
         try:
             private_folder(self.folder)
@@ -32,5 +39,5 @@ class DiskStore(Store):
             ) from error
         contents = FolderContents(self.folder / "mails")
         index = Index(str(self.folder / "inbox.sqlite3"))
-        super().__init__(index, contents, limit=limit, max_age=max_age)
+        super().__init__(index, contents, limit=limit, max_age=max_age, max_octets=max_octets)
         contents.sweep({mail_id for _, mail_id in index.rows()})

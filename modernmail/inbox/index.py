@@ -17,6 +17,7 @@ from modernmail.errors import ConfigurationError
 from . import schema
 from .mail import CapturedMail
 from .search import fold
+from .weight import Weight
 from .wordindex import WordIndex
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Index:
                 f"made by a newer release (version {version}; this one reads {schema.VERSION})"
             )
         self._words = WordIndex(self._db)
+        self._weight = Weight(self._db)
 
     # -- writing; `begin` first, then `commit` or `rollback`
 
@@ -72,6 +74,7 @@ class Index:
 
     def rollback(self) -> None:
         """Undo the change."""
+        self._weight.forget()
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
@@ -104,6 +107,7 @@ class Index:
                 "" if self._words.exists else fold(everything),
             ),
         )
+        self._weight.add(mail.size)
         seq = int(cursor.lastrowid or 0)
         if self._words.exists:
             self._words.add(seq, everything)
@@ -112,6 +116,7 @@ class Index:
     def delete(self, rows: Sequence[tuple[int, str]]) -> None:
         """Remove the rows (number, id)."""
         numbers = [(seq,) for seq, _ in rows]
+        self._weight.remove(numbers)
         self._db.executemany("DELETE FROM mails WHERE seq = ?", numbers)
         if self._words.exists:
             self._words.remove(numbers)
@@ -150,10 +155,11 @@ class Index:
             sql = f"SELECT seq, id FROM mails WHERE {where.sql} ORDER BY seq"  # noqa: S608 - values are parameters
             return self._db.execute(sql, where.parameters).fetchall()
 
-    def surplus(self, limit: int, oldest: float | None) -> list[tuple[int, str]]:
-        """Return number and id of the mails over `limit`, and of the first ones received before `oldest`.
+    def surplus(self, limit: int, oldest: float | None, octets: int | None) -> list[tuple[int, str]]:
+        """Return number and id of the mails over `limit` or `octets`, and of the first received before `oldest`.
 
-        Asked after every mail, so it looks at the ends of the table only: nothing is counted, nothing sorted.
+        The newest is never too large. Asked after every mail, so it looks at the ends of the table only: nothing
+        is read through, nothing sorted.
         """
         found: dict[int, str] = {}
         if oldest is not None:
@@ -168,6 +174,13 @@ class Index:
             (count,) = self._db.execute("SELECT count(*) FROM mails").fetchone()  # over the index of the ids
             sql = "SELECT seq, id FROM mails ORDER BY seq LIMIT ?"
             found |= dict(self._db.execute(sql, (max(count - limit, 0),)).fetchall())
+        if octets is not None and (over := self._weight.octets - octets) > 0:
+            sql = "SELECT seq, id, size FROM mails WHERE seq < (SELECT max(seq) FROM mails) ORDER BY seq"
+            for seq, mail_id, size in self._db.execute(sql):
+                if over <= 0:
+                    break
+                found[seq] = mail_id
+                over -= size
         return list(found.items())
 
     def neighbours(self, seq: int, query: str) -> tuple[str | None, str | None]:

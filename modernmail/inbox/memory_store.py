@@ -8,7 +8,7 @@ from .store import Store
 
 
 class MemoryStore(Store):
-    """Keeps the newest `limit` mails in memory: for tests and demonstrations.
+    """Keeps the newest `limit` mails in memory, of `max_octets` together: for tests and demonstrations.
 
     >>> from modernmail.inbox import CapturedMail
     >>> store = MemoryStore(limit=1)
@@ -20,5 +20,9 @@ class MemoryStore(Store):
 
     blocks = False
 
-    def __init__(self, *, limit: int = 10_000, max_age: float | None = None) -> None:
-        super().__init__(Index(":memory:"), MemoryContents(), limit=limit, max_age=max_age)
+    def __init__(
+        self, *, limit: int = 10_000, max_age: float | None = None, max_octets: int | None = 1_000_000_000
+    ) -> None:
+        super().__init__(
+            Index(":memory:"), MemoryContents(), limit=limit, max_age=max_age, max_octets=max_octets
+        )

@@ -32,13 +32,17 @@ _OTHER_PROCESSES = 0.05  # seconds between two looks at what they did
 class Store:
     """What both kinds of store do. `blocks` says whether `add` waits for a disk: servers call it in a thread.
 
-    `limit` is the number of mails kept, `max_age` their age in seconds (None: any); older ones make room.
+    `limit` is the number of mails kept, `max_octets` their size together, `max_age` their age in seconds (None:
+    any); older ones make room, and the newest is always kept.
     """
 
     blocks: bool
 
-    def __init__(self, index: Index, contents: Contents, *, limit: int, max_age: float | None) -> None:
+    def __init__(
+        self, index: Index, contents: Contents, *, limit: int, max_age: float | None, max_octets: int | None
+    ) -> None:
         self.limit = limit
+        self.max_octets = max_octets
         self.max_age = max_age
         self._index = index
         self._contents = contents
@@ -219,7 +223,7 @@ class Store:
 
     def _surplus(self) -> list[tuple[int, str]]:
         oldest = None if self.max_age is None else time.time() - self.max_age
-        return self._index.surplus(self.limit, oldest)
+        return self._index.surplus(self.limit, oldest, self.max_octets)
 
     def _write(self, change: Callable[[], None]) -> None:
         try:

@@ -237,6 +237,43 @@ def test_old_mails_make_room(store: Store) -> None:
     assert subjects(store) == ["4", "5", "6"]
 
 
+def test_large_mails_make_room(store: Store) -> None:
+    """A store keeps the newest mails of so many octets together, after deletions too, and the newest always."""
+    size = mail("0").size
+    store.max_octets = 3 * size
+    for number in range(5):
+        store.add(mail(str(number)))
+    assert subjects(store) == ["2", "3", "4"]
+    store.delete("subject:3")
+    store.add(mail("5"))
+    assert subjects(store) == ["2", "4", "5"]
+    store.add(mail("6", body="x" * (size + 5)))
+    assert subjects(store) == ["5", "6"]
+    store.add(mail("7", body="x" * 5 * size))
+    assert subjects(store) == ["7"]
+    store.clear()
+    for number in range(4):
+        store.add(mail(str(number)))
+    assert subjects(store) == ["1", "2", "3"]
+    store.max_octets = None
+    store.add(mail("4", body="x" * 5 * size))
+    assert subjects(store) == ["1", "2", "3", "4"]
+
+
+def test_large_mails_of_two_programs(tmp_path: Path) -> None:
+    """What another program put into the folder, or took out of it, counts."""
+    size = mail("0").size
+    with DiskStore(tmp_path, max_octets=3 * size) as one, DiskStore(tmp_path) as other:
+        one.add(mail("0"))
+        for number in (1, 2, 3):
+            other.add(mail(str(number)))
+        one.add(mail("4"))
+        assert subjects(one) == ["2", "3", "4"]
+        other.delete("-subject:2")
+        one.add(mail("5"))
+        assert subjects(other) == ["2", "5"]
+
+
 def test_pages_and_neighbours(store: Store) -> None:
     """Lists go in pages, newest first; a mail knows the ones before and after it among those found."""
     added = [store.add(mail(f"{'odd' if number % 2 else 'even'} {number}")) for number in range(6)]
