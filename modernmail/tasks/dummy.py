@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import IdempotencyConflict, InvalidTask, TaskResultDoesNotExist
@@ -10,6 +9,7 @@ from modernmail.errors import IdempotencyConflict, InvalidTask, TaskResultDoesNo
 from .backend import TaskBackend
 from .direct import new_ticket
 from .mailjob import digest
+from .moment import moment_at
 from .signals import mail_enqueued
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class DummyBackend(TaskBackend):
                 return known[1]
         ticket = new_ticket(parcel, options)
         ticket.idempotency_key = key
-        ticket.next_attempt_at = _moment(options.starts_at)
-        ticket.expires = _moment(options.expires_at)
+        ticket.next_attempt_at = moment_at(options.starts_at)
+        ticket.expires = moment_at(options.expires_at)
         if key is not None:
             self._keys[key] = (said, ticket)
         self.parcels.append(parcel)
@@ -111,7 +111,3 @@ class DummyBackend(TaskBackend):
         self.tickets.clear()
         self.parcels.clear()
         self._keys.clear()
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from modernmail.envelope import Envelope
@@ -30,6 +29,7 @@ from modernmail.registry import mailers
 from modernmail.runtime import BlockingIO, run_blocking
 
 from .backend import new_id
+from .moment import moment_at
 from .recipients import pending, phase_of, resent, settled
 from .signals import mail_finished
 from .slip import Slip
@@ -83,11 +83,9 @@ def ticket_of(slip: Slip, backend: EngineBackend) -> Ticket:
         attempts=progress["attempts"],
         queue_name=slip.queue,
         priority=slip.priority,
-        enqueued_at=datetime.fromtimestamp(slip.enqueued_at, UTC),
-        next_attempt_at=datetime.fromtimestamp(slip.not_before or 0, UTC) if waits else None,
-        expires=None
-        if slip.payload["expires"] is None
-        else datetime.fromtimestamp(slip.payload["expires"], UTC),
+        enqueued_at=moment_at(slip.enqueued_at),
+        next_attempt_at=moment_at(slip.not_before) if waits else None,
+        expires=moment_at(slip.payload["expires"]),
         idempotency_key=slip.payload["key"],
         reread=backend.get_ticket,
     )

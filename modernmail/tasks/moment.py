@@ -1,4 +1,4 @@
-"""When something is to happen, as users say it: an aware datetime, or a timedelta from now."""
+"""When something is to happen, as users say it (an aware datetime, or a timedelta from now), and as it is stored."""
 
 from __future__ import annotations
 
@@ -28,3 +28,12 @@ def moment_of(argument: str, value: datetime | timedelta, now: datetime) -> date
     except (OverflowError, ValueError, OSError):
         raise InvalidTask(argument, value, "must lie between the years 1 and 9999") from None
     return moment
+
+
+def moment_at(seconds: float | None) -> datetime | None:
+    """Return the moment that is stored as seconds since 1970, in UTC; None for none.
+
+    >>> moment_at(1767225600.0)
+    datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import PayloadRejected
 
 from .jsonvalue import dumps
+from .moment import moment_at
 from .result import FAILED, READY, SUCCESSFUL, TaskError, TaskResult, TaskResultStatus
 from .signature import queue_key, sign, verify
 from .task import find_task
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 VERSION = 1
 
@@ -83,12 +86,12 @@ class Slip:
             self.id,
             self.payload["args"],
             self.payload["kwargs"],
-            enqueued_at=_moment(self.enqueued_at),
+            enqueued_at=moment_at(self.enqueued_at),
             backend=alias,
         )
-        result.started_at = _moment(progress.get("started_at"))
-        result.last_attempted_at = _moment(progress.get("last_attempted_at"))
-        result.finished_at = _moment(progress.get("finished_at"))
+        result.started_at = moment_at(progress.get("started_at"))
+        result.last_attempted_at = moment_at(progress.get("last_attempted_at"))
+        result.finished_at = moment_at(progress.get("finished_at"))
         result.errors = [TaskError(*pair) for pair in progress.get("errors", ())]
         result.worker_ids = list(progress.get("workers", ()))
         result._return_value = progress.get("value")
@@ -124,7 +127,3 @@ class Slip:
         if self.kind == "mail":
             return self.progress.get("phase", "queued") not in ("queued", "waiting", "leased", "content")
         return self.progress.get("status") in (FAILED.value, SUCCESSFUL.value)
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

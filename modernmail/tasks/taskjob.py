@@ -13,6 +13,7 @@ from modernmail.runtime import run_blocking
 from .attempt import attempt
 from .result import TaskError
 from .sqlite.lease import Mark
+from .sqlite.taskresult import outcome_of, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ def run(
     `call(function, *args, **kwargs)` is how the function is run.
     """
     try:
-        result = backend.result_of(job)
+        result = result_of(job, backend.alias, backend.key)
         if (lost := job.attempts - 1 - len(result.worker_ids)) >= LOST:
             raise QueueError(f"its worker died {lost} times while it ran: it is not tried again")
     except Exception as error:
@@ -44,7 +45,7 @@ def run(
     # Attempts that ended with their worker left no trace but their number.
     result.worker_ids += ["lost"] * (job.attempts - 1 - len(result.worker_ids))
     delay = run_blocking(attempt(result, type(backend), worker, call))
-    outcome = backend.outcome_of(result)
+    outcome = outcome_of(result)
     if delay is not None:
         return Mark(job.id, job.lease or "", "waiting", outcome, time.time() + delay), None
     return Mark(job.id, job.lease or "", "failed" if result.status == "FAILED" else "done", outcome), None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 import chores
 
 from modernmail import tasks
-from modernmail.tasks.sqlite import database, schema
+from modernmail.tasks.sqlite import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,8 @@ def main(how: str, file: str) -> None:
 def dying_at(statement: int) -> Callable[[], None]:
     """Return what opens the queue, and dies when so many statements of the migration have begun."""
 
+    real = schema.migrate
+
     def migrate(connection: sqlite3.Connection) -> None:
         begun = 0
 
@@ -57,10 +59,10 @@ def dying_at(statement: int) -> Callable[[], None]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         connection.set_trace_callback(count)
-        schema.migrate(connection)
+        real(connection)
 
     def opened() -> None:
-        database.migrate = migrate
+        schema.migrate = migrate
         tasks.task_backends["default"].database.rows("SELECT 1")  # type: ignore[attr-defined]
 
     return opened

@@ -594,11 +594,8 @@ def test_older_tables_are_migrated(backend: SQLiteBackend, monkeypatch: pytest.M
     result = chores.add.enqueue(1)
     backend.database.close()
     steps = (*schema.MIGRATIONS, ("ALTER TABLE modernmail_job ADD COLUMN colour TEXT",))
-    for name in ("is_current", "migrate"):
-        original = getattr(schema, name)
-        monkeypatch.setattr(
-            f"modernmail.tasks.sqlite.database.{name}", lambda own, do=original: do(own, migrations=steps)
-        )
+    for function in (schema.is_current, schema.migrate):
+        monkeypatch.setattr(function, "__defaults__", (steps,))
     result.refresh()
     assert backend.database.rows("SELECT colour FROM modernmail_job") == [(None,)]
     assert backend.database.rows("SELECT value FROM modernmail_meta WHERE name = 'schema'") == [("3",)]

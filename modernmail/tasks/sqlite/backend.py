@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import PayloadRejected, TaskResultDoesNotExist
+from modernmail.errors import TaskResultDoesNotExist
 from modernmail.tasks.backend import TaskBackend
 from modernmail.tasks.jsonvalue import ATOMS, dumps, normalise
 from modernmail.tasks.mailjob import packed
-from modernmail.tasks.result import FAILED, READY, RUNNING, SUCCESSFUL, TaskError, TaskResult
+from modernmail.tasks.moment import moment_at
+from modernmail.tasks.result import TaskResult
 from modernmail.tasks.schedule import Schedule
 from modernmail.tasks.signals import mail_enqueued, task_enqueued
-from modernmail.tasks.signature import queue_key, sign, verify
-from modernmail.tasks.task import find_task
+from modernmail.tasks.signature import queue_key, sign
 from modernmail.tasks.ticket import Ticket
 
 from .database import Database
@@ -24,6 +23,7 @@ from .identifier import to_number, to_text
 from .job import NewJob
 from .mail import MailStore
 from .queue import Queue
+from .taskresult import VERSION, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,11 +33,8 @@ if TYPE_CHECKING:
     from modernmail.tasks.task import Task
     from modernmail.tasks.url import BackendURL
 
-    from .job import Job
 
-VERSION = 1  # of a task's payload
 LANE = "task"
-_STATUS = {"leased": RUNNING, "done": SUCCESSFUL, "failed": FAILED}
 
 
 class SQLiteBackend(TaskBackend):
@@ -127,7 +124,7 @@ class SQLiteBackend(TaskBackend):
         job = None if number is None else self.jobs.find(number)
         if job is None or job.lane != LANE:
             raise TaskResultDoesNotExist(f"{self} keeps no result {result_id!r}")
-        return self.result_of(job)
+        return result_of(job, self.alias, self.key)
 
     def enqueue_mail(self, parcels: Sequence[Parcel], options: MailOptions) -> list[Ticket]:
         """Store mails: all or none, and within the caller's transaction when there is a connection."""
@@ -163,8 +160,8 @@ class SQLiteBackend(TaskBackend):
                     queue_name=options.queue_name,
                     priority=options.priority,
                     phase="queued" if options.starts_at is None else "waiting",
-                    next_attempt_at=_moment(options.starts_at),
-                    expires=_moment(options.expires_at),
+                    next_attempt_at=moment_at(options.starts_at),
+                    expires=moment_at(options.expires_at),
                     idempotency_key=options.idempotency_key,
                     reread=self.get_ticket,
                 )
@@ -186,44 +183,6 @@ class SQLiteBackend(TaskBackend):
         """Close the file; the next use opens it again, and reads the key again that jobs are signed with."""
         self.__dict__.pop("key", None)
         self.database.close()
-
-    def result_of(self, job: Job) -> TaskResult[Any]:
-        """Return the result that a stored job stands for.
-
-        Raises `PayloadRejected` for a payload of a newer version or with a wrong signature, and `InvalidTask`
-        when its function no longer exists.
-        """
-        verify(self.key, job.signature, job.name, job.payload)
-        try:
-            payload = json.loads(job.payload)
-            version = payload["v"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise PayloadRejected(f"job {to_text(job.id)}: the payload cannot be read: {error!r}") from error
-        if version != VERSION:
-            raise PayloadRejected(
-                f"job {to_text(job.id)}: payload of version {version!r}; this release reads {VERSION}"
-            )
-        if not isinstance(payload.get("args"), list) or not isinstance(payload.get("kwargs"), dict):
-            raise PayloadRejected(f"job {to_text(job.id)}: the payload has no arguments")
-        task = find_task(job.name).using(priority=job.priority, queue_name=job.queue, backend=self.alias)
-        result: TaskResult[Any] = TaskResult(
-            task, to_text(job.id), payload["args"], payload["kwargs"],
-            enqueued_at=_moment(job.enqueued_at), backend=self.alias,
-        )  # fmt: skip
-        result.started_at = _moment(job.started_at)
-        result.last_attempted_at = _moment(job.attempted_at)
-        result.finished_at = _moment(job.finished_at)
-        outcome = job.known
-        result.errors = [TaskError(path, text) for path, text in outcome.get("errors", ())]
-        result.worker_ids = list(outcome.get("workers", ()))
-        result._return_value = outcome.get("value")
-        result.status = _STATUS.get(job.phase, READY)
-        return result
-
-    def outcome_of(self, result: TaskResult[Any]) -> str:
-        """Return what is stored of a result besides its times: value, errors, workers."""
-        errors = [[error.exception_class_path, error.traceback] for error in result.errors]
-        return dumps({"value": result._return_value, "errors": errors, "workers": result.worker_ids})
 
     @cached_property
     def key(self) -> str | None:
@@ -276,7 +235,3 @@ def from_url(alias: str, url: BackendURL) -> SQLiteBackend:
         patience=url.seconds("patience", 30.0),
         schedule=Schedule.from_text(retry, patience=expire) if retry else Schedule(patience=expire),
     )
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

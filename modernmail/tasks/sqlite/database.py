@@ -1,4 +1,4 @@
-"""The file of the queue: one connection for each process, its transactions, and its errors by name.
+"""The file of the queue: one connection for each process, and its transactions.
 
 Rules of the file: a connection never crosses a fork; nothing is begun in a file that is no longer where the queue is;
 nothing waits longer for the write lock than `patience` seconds; no error of `sqlite3` leaves it unmapped, but for
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, TypeVar
 from modernmail.errors import ConfigurationError, QueueUnavailable
 from modernmail.private import private_file
 
+from .fault import in_words, is_busy
 from .place import Place
-from .schema import is_current, migrate
+from .schema import make_ready
 from .walsize import WalSize
 
 if TYPE_CHECKING:
@@ -30,18 +31,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LEAST_SQLITE = (3, 35)  # UPDATE … RETURNING
-
-_SAYS = {
-    sqlite3.SQLITE_BUSY: "is locked by another process",
-    sqlite3.SQLITE_LOCKED: "is locked by another connection",
-    sqlite3.SQLITE_READONLY: "is read-only",
-    sqlite3.SQLITE_PERM: "may not be used: check the permissions of the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: check that its folder exists and may be written",
-    sqlite3.SQLITE_FULL: "is full: the disk has no space left",
-    sqlite3.SQLITE_IOERR: "cannot be read or written: is the disk full, or at fault?",
-    sqlite3.SQLITE_CORRUPT: "is corrupt",
-    sqlite3.SQLITE_NOTADB: "is not a SQLite database",
-}
 
 
 class Database:
@@ -170,17 +159,15 @@ class Database:
             except sqlite3.Error as error:
                 now = time.monotonic()
                 deadline = deadline or now + self.patience
-                if not _is_busy(error) or now > deadline:
+                if not is_busy(error) or now > deadline:
                     raise self.explained(error) from error
             wait = min(wait * 1.5, 0.02) or 0.0002
             time.sleep(random.uniform(wait / 2, wait))  # noqa: S311 - spreads the waiters
 
     def explained(self, error: sqlite3.Error, *, waited: bool = True) -> QueueUnavailable:
         """Return the library's error for one of SQLite's; `waited` says that it came after our own patience."""
-        code = getattr(error, "sqlite_errorcode", None)
-        says = _SAYS.get(code & 0xFF if code is not None else -1)
-        is_busy = code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
-        long = f" for {self.patience:g} s" if waited and is_busy else ""
+        says = in_words(error)
+        long = f" for {self.patience:g} s" if waited and is_busy(error) else ""
         return QueueUnavailable(f"{self} {says}{long} ({error})" if says else f"{self}: {error}")
 
     def close(self) -> None:
@@ -225,7 +212,7 @@ class Database:
         except sqlite3.Error as error:
             raise self.explained(error) from error
         try:
-            self.patiently(self._prepare, connection)
+            self.patiently(make_ready, connection)
         except BaseException:
             connection.close()
             raise
@@ -234,27 +221,6 @@ class Database:
         self._cursor = connection.cursor()
         self._set_to = ""
         return connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        if not is_current(connection):
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                migrate(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:  # a full disk may have ended it, and is what is to be said
-                    connection.execute("ROLLBACK")
-                raise
-        elif connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            # The tables were made in a transaction of the application's, before the queue was first opened.
-            connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA journal_size_limit = 67108864")
-        connection.execute("PRAGMA cache_size = -16000")
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 _parents: list[sqlite3.Connection] = []

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import QueueError, TaskResultDoesNotExist
 from modernmail.tasks.mailjob import LANE, described, state_of
+from modernmail.tasks.moment import moment_at
 from modernmail.tasks.recipients import phase_of, settled, status_of
 from modernmail.tasks.ticket import Ticket
 
@@ -182,9 +182,9 @@ class MailStore:
             attempts=job.attempts,
             queue_name=job.queue,
             priority=job.priority,
-            enqueued_at=_moment(job.enqueued_at),
-            next_attempt_at=_moment(job.run_after) if job.phase == "waiting" else None,
-            expires=_moment(job.expires),
+            enqueued_at=moment_at(job.enqueued_at),
+            next_attempt_at=moment_at(job.run_after) if job.phase == "waiting" else None,
+            expires=moment_at(job.expires),
             idempotency_key=job.key,
             reread=self.ticket,
         )
@@ -202,7 +202,3 @@ def _may_be_resent(known: dict[str, Any]) -> bool:
     if known["status"] == "rejected":
         return known.get("reply") is None and known.get("phase") == "local"
     return known["status"] in ("unknown", "expired")
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -113,3 +113,22 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] 
         for statement in statements:
             connection.execute(statement)
     connection.execute(_SET_VERSION, (str(len(migrations)),))
+
+
+def make_ready(connection: sqlite3.Connection) -> None:
+    """Bring the tables of a file up to this release, and set up a connection of our own to it."""
+    if not is_current(connection):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            migrate(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # a full disk may have ended it, and is what is to be said
+                connection.execute("ROLLBACK")
+            raise
+    elif connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        # The tables were made in a transaction of the application's, before the queue was first opened.
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute("PRAGMA cache_size = -16000")

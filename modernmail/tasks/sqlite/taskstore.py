@@ -5,10 +5,10 @@ It needs none of their functions: a task whose function is gone, or whose payloa
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import QueueError, TaskResultDoesNotExist
+from modernmail.tasks.moment import moment_at
 
 from .identifier import to_number, to_text
 from .job import SELECTED, Job
@@ -85,4 +85,5 @@ def _status(job: Job) -> str:
 
 
 def _moment(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+    moment = moment_at(seconds)
+    return None if moment is None else moment.isoformat()
