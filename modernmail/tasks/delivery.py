@@ -1,8 +1,7 @@
-"""A worker's hand with mail in it: `Delivery` sends claimed mails of one mailer, and stores what becomes of
-each.
+"""A worker's hand with mail in it: `Delivery` sends claimed mails of one mailer.
 
-The mails go through the mailer as one stream, so they share a warm connection and its pipeline. What becomes of them
-stands in a `Ledger`.
+The mails go through the mailer as one stream, so they share a warm connection and its pipeline. What becomes of each is the
+matter of a `Settlement`, and stands in a `Ledger`.
 
 Rules of the file: no dot without the commit point; a fault of the mailer pauses it and
 gives its mail back uncounted; a fault of one mail ends that mail alone.
@@ -12,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from modernmail.errors import (
     AuthenticationFailed,
@@ -30,9 +29,9 @@ from modernmail.runtime import BlockingIO, run_blocking
 
 from .ahead import Ahead
 from .ledger import SLOW, Ledger
-from .mailjob import LANE, described, state_of
-from .recipients import merged, pending, phase_of, settled
-from .verdict import verdict
+from .mailjob import LANE, state_of
+from .recipients import pending
+from .settlement import Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,13 +41,11 @@ if TYPE_CHECKING:
     from modernmail.parcel import Parcel
     from modernmail.receipt import Receipt
 
-    from .recipients import State
     from .schedule import Schedule
+    from .settlement import Told
     from .sqlite.job import Job
     from .sqlite.lease import Lease
     from .sqlite.queue import Queue
-
-    Told = Callable[[str, Job, dict[str, Any]], None]
 
 logger = logging.getLogger("modernmail.tasks")
 
@@ -71,8 +68,7 @@ class Delivery:
     `mailer` gives the mailer by name; `contents` the stored contents, `signing_key` what they were signed with; `store`
     keeps marks until they are stored;
     `is_stopping` says that no further mail is to be begun; `told` is called with the phase that each mail came to,
-    `connected` when the first of them has come to its commit point. `was_answered` says whether the mailer has shown that
-    it can log in.
+    `connected` when the first of them has come to its commit point.
     """
 
     def __init__(
@@ -88,22 +84,25 @@ class Delivery:
         told: Told,
         connected: Callable[[], None],
     ) -> None:
-        self.schedule = schedule
         self._mailer = mailer
         self._ahead = Ahead(contents, signing_key)
         self._ledger = Ledger(lease, store)
+        self._settlement = Settlement(self._ledger, schedule, told)
         self._is_stopping = is_stopping
-        self._told = told
         self._connected: Callable[[], None] | None = connected
-        self.was_answered = False  # a server has said something: the mailer can connect and log in
         # With the recipients, in the order of their positions.
         self._begun: list[tuple[Job, tuple[str, ...]]] = []
         self._current: dict[str, Job] = {}  # by Message-ID
         self._unmarked: int | None = None  # whose commit point could not be stored: nothing was sent
-        self._heard: list[tuple[Mailer, Receipt, float]] = []  # and when; nothing is made of it yet
+        self._heard: list[tuple[Receipt, float]] = []  # and when; nothing is made of it yet
         # While a mail is on its way there was time for the one before, and that was soon.
         self._may_wait = False
         self._failure: Exception | None = None  # of what was done meanwhile
+
+    @property
+    def was_answered(self) -> bool:
+        """True when a server has said something: the mailer can connect and log in."""
+        return self._settlement.was_answered
 
     def run(self, jobs: list[Job]) -> None:
         """Send these mails; raises `Paused` when the mailer cannot send. `close` comes after it in any case."""
@@ -111,6 +110,7 @@ class Delivery:
         left = list(jobs)
         try:
             mailer = self._mailer(name)
+            self._settlement.resends_unknown = getattr(mailer, "on_unknown", "park") == "resend"
             while left and not self._is_stopping():
                 # Two mails with one Message-ID could not be told apart at the commit point: one flow after
                 # the other.
@@ -146,7 +146,7 @@ class Delivery:
             flow = flow_of(mailer, mailer._effective(), Feed(self._parcels()), io)
             try:
                 while (receipt := run_blocking(flow.receive())) is not None:
-                    self._heard.append((mailer, receipt, time.monotonic()))
+                    self._heard.append((receipt, time.monotonic()))
                     if not self._may_wait:
                         self._take_in()
                     if self._failure is not None:
@@ -156,18 +156,18 @@ class Delivery:
             except NotOurs as error:
                 # The rest of the stream goes on with a fresh one.
                 logger.warning("%s", error)
-                self._close(mailer, flow)
+                self._close(flow)
                 continue
             except (AuthenticationFailed, SecurityFailed, ConfigurationError) as error:
-                self._close(mailer, flow)
+                self._close(flow)
                 raise Paused(f"{type(error).__name__}: {error}") from error
             except BaseException:
-                self._close(mailer, flow)
+                self._close(flow)
                 raise
             self._take_in()
             return
 
-    def _close(self, mailer: Mailer, flow: Flow) -> None:
+    def _close(self, flow: Flow) -> None:
         """Take the receipts a broken stream still has; deferrals do not count, since the fault is not theirs."""
         receipts = run_blocking(flow.close())
         self._take_in()
@@ -175,7 +175,7 @@ class Delivery:
             if receipt.position == self._unmarked:
                 continue  # a backend that sends one by one cannot tell that its commit point failed
             if receipt.count("deferred") < len(receipt.recipients):
-                self._outcome(mailer, receipt)
+                self._settle(receipt)
 
     def _parcels(self) -> Iterator[Parcel]:
         while not self._is_stopping() and (job := next(self._ahead, None)) is not None:
@@ -186,20 +186,20 @@ class Delivery:
     def _parcel(self, job: Job) -> Parcel | None:
         """Return the parcel of a mail that can go now; None when it has come to an end without."""
         if job.expires is not None and job.expires <= time.time():
-            self._end(job, "expired", "its time was over before it could be sent")
+            self._settlement.end(job, "expired", "its time was over before it could be sent")
             return None
         try:
             parcel = self._ahead.parcel(job)
         except (PayloadRejected, InvalidValue) as error:
             logger.error("mail %x cannot be sent: %s", job.id, error)
-            self._end(job, "rejected", f"{type(error).__name__}: {error}")
+            self._settlement.end(job, "rejected", f"{type(error).__name__}: {error}")
             return None
         recipients = parcel.envelope.recipients
         if job.outcome is not None:
             state = state_of(job, recipients)
             names = pending(recipients, state)
             if not names:
-                self._enter(job, phase_of(recipients, state), state, is_heard=False)
+                self._settlement.know(job, recipients, state)
                 return None
             if len(names) < len(recipients):
                 parcel = parcel.narrowed(names)
@@ -224,10 +224,14 @@ class Delivery:
     def _take_in(self) -> None:
         """Make of all receipts what follows from them."""
         while self._heard:
-            mailer, receipt, at = self._heard.pop(0)
+            receipt, at = self._heard.pop(0)
             if time.monotonic() - at > SLOW:
                 self._may_wait = False
-            self._outcome(mailer, receipt)
+            self._settle(receipt)
+
+    def _settle(self, receipt: Receipt) -> None:
+        job, recipients = self._begun[receipt.position]
+        self._settlement.heard(job, recipients, receipt)
 
     async def _commit(self, parcel: Parcel) -> None:
         """The commit point: past it, nobody sends this mail again by himself."""
@@ -245,47 +249,9 @@ class Delivery:
                 f"mail {job.id:x} is in other hands: its lease ran out before it was sent; nothing was sent"
             )
         if self._connected is not None:
-            self.was_answered = True
+            self._settlement.was_answered = True
             self._connected()
             self._connected = None
-
-    def _outcome(self, mailer: Mailer, receipt: Receipt) -> None:
-        job, recipients = self._begun[receipt.position]
-        outcomes = receipt.recipients
-        if not self.was_answered:
-            self.was_answered = any(
-                one.reply is not None or one.status == "accepted" for one in outcomes.values()
-            )
-        if self._ledger.is_settled(job):
-            return
-        if job.outcome is None and receipt.is_complete and tuple(outcomes) == recipients:
-            # Nearly every mail: everybody accepted at the first attempt.
-            self._enter(job, "accepted", merged({}, receipt, time.time()))
-            return
-        found = verdict(
-            recipients,
-            state_of(job, recipients),
-            receipt,
-            self.schedule,
-            now=time.time(),
-            attempts=job.attempts,
-            since=_since(job),
-            expires=job.expires,
-            resend_unknown=getattr(mailer, "on_unknown", "park") == "resend",
-        )
-        self._enter(job, found.phase, found.state, found.run_after)
-
-    def _end(self, job: Job, status: str, reason: str) -> None:
-        """End everybody who is pending, for a reason of ours."""
-        recipients = list(described(job)[1].recipients)
-        state = settled(recipients, state_of(job, recipients), status, reason, time.time())
-        self._enter(job, phase_of(recipients, state), state, is_heard=False)
-
-    def _enter(
-        self, job: Job, phase: str, state: State, run_after: float | None = None, *, is_heard: bool = True
-    ) -> None:
-        self._ledger.enter(job, phase, state, run_after, is_heard=is_heard)
-        self._told(phase, job, state)
 
 
 def _with_distinct_names(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
@@ -297,9 +263,3 @@ def _with_distinct_names(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
         else:
             first[job.name] = job
     return list(first.values()), rest
-
-
-def _since(job: Job) -> float:
-    """Return when the mail's patience began: when it was enqueued, or resent."""
-    since = job.known.get("since")
-    return float(since) if isinstance(since, (int, float)) else job.enqueued_at

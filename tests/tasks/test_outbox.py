@@ -962,7 +962,7 @@ def test_an_outcome_that_fails_pauses_the_mailer_and_sends_nobody_twice(
             raise RuntimeError("nobody foresaw it")
         return merged(*arguments)
 
-    monkeypatch.setattr("modernmail.tasks.delivery.merged", failing)
+    monkeypatch.setattr("modernmail.tasks.settlement.merged", failing)
     with ScriptedSMTPServer(capabilities=["PIPELINING"]) as server:
         use(server)
         work(backend, concurrency=1)
