@@ -10,6 +10,7 @@ from math import inf
 from ..insight.connections import Connections
 from .backend import Backend
 from .pools import Pools
+from .reach import Reach
 from .smtp_receipts import SMTPReceipts
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ class SMTPBackend(Backend):
         self.settings = settings
         self.hosts = () if settings.socket_path is not None else (settings.host,)
         self.pools = Pools(settings, open_blocking=self._open_blocking, open_async=self._open_async)
-        self.is_stepwise = False  # the server has lost commands that were sent together
+        self.reach = Reach(settings.where)
         self._context: Any = None
 
     def deliver(self, parcels: Parcels, io: IO) -> Receipts:
@@ -79,18 +80,6 @@ class SMTPBackend(Backend):
         finally:
             connections.closing(wire)
             await wire.close(polite=True)
-
-    def say_one_at_a_time(self) -> None:
-        """Leave PIPELINING alone from now on: the server offers it, and lost what was sent together."""
-        if not self.is_stepwise:
-            import logging
-
-            self.is_stepwise = True
-            logging.getLogger("modernmail").warning(
-                "%s lost commands that were sent together, though it offers PIPELINING: from now on it is told one at a time "
-                "(?ignore=PIPELINING in the URL does so from the beginning)",
-                self.settings.where,
-            )
 
     def is_chunked(self, offered: Extensions) -> bool:
         """Return whether mail goes by BDAT on a session that offers these."""

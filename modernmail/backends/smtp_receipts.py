@@ -3,8 +3,8 @@
 The backend makes one for each burst, or several that share one source.
 
 Rules of the file: a wire that served before and fails before content is written is replaced once, silently; what a
-fresh wire cannot do is deferred. A server that lost commands that were written together is told one at a time from then
-on, and the mail that it happened to begins anew. After a connection could not be opened the parcels that follow at once
+fresh wire cannot do is deferred. What a server loses of commands that were written together shortens the reach of those that
+follow, and the mail that it happened to begins anew. After a connection could not be opened the parcels that follow at once
 are deferred without another attempt, so that a dead server does not cost a timeout for each mail; a busy pool is no dead
 server. A long stream gives its wire up for a while when others wait for one.
 """
@@ -150,11 +150,12 @@ class SMTPReceipts:
         for delivery in again:
             if delivery.wired is None:
                 delivery.wired = now
-        if self._backend.is_stepwise:
+        reach = self._backend.reach
+        if not reach.to_mail:
             wire.extensions = wire.extensions.without(("PIPELINING",))
         is_chunked = self._backend.is_chunked(wire.extensions)
         kind = LMTPPipeline if settings.is_lmtp else ChunkedPipeline if is_chunked else Pipeline
-        self._pipeline = kind(wire, self.parcels, io, settings, again)
+        self._pipeline = kind(wire, self.parcels, io, settings, again, looks_ahead=reach.to_next)
         return True
 
     def _busy(self, seconds: float, *, is_late: bool) -> ConnectFailed:
@@ -178,9 +179,10 @@ class SMTPReceipts:
 
     async def _replace(self, pipeline: Pipeline) -> None:
         """The wire failed: begin what is stranded on a new one, unless this one was new itself."""
-        if pipeline.has_lost:
-            self._backend.say_one_at_a_time()
-        is_old = self._was_used or pipeline.opened > 0 or pipeline.has_lost
+        lost = pipeline.has_lost
+        if lost is not None:
+            self._backend.reach.shorten(lost)
+        is_old = self._was_used or pipeline.opened > 0 or lost is not None
         self._waiting.extend(pipeline.rescue(is_old=is_old))
         self._done.extend(await pipeline.close())
         await self._hand_back()

@@ -21,6 +21,8 @@ from .transaction import DATA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from ..receipt import Receipt, Reply
     from ..runtime import IO
     from .delivery import Delivery
@@ -37,7 +39,8 @@ class Pipeline:
     """The stream of receipts for the parcels of one burst over one wire.
 
     `fault` says how the wire failed, when it did; `opened` counts the transactions whose opening was answered. `has_lost`
-    says that the server lost commands that were written together, though it offers PIPELINING.
+    says that the server, though it offers PIPELINING, did not hear commands that were written together: `"group"`, or
+    `"ahead"` for those behind a content, which some refuse or drop lest they had been smuggled into it.
     """
 
     __slots__ = (
@@ -48,6 +51,7 @@ class Pipeline:
         "_done",
         "_final",
         "_io",
+        "_looks_ahead",
         "_ordinary",
         "_settings",
         "_wire",
@@ -58,9 +62,17 @@ class Pipeline:
     answers_each = False  # whether the end of a content has a reply for each recipient that was taken
 
     def __init__(
-        self, wire: Wire, parcels: Source, io: IO, settings: Settings, again: tuple[Delivery, ...] = ()
+        self,
+        wire: Wire,
+        parcels: Source,
+        io: IO,
+        settings: Settings,
+        again: tuple[Delivery, ...] = (),
+        *,
+        looks_ahead: bool = True,
     ) -> None:
         self._wire = wire
+        self._looks_ahead = looks_ahead and wire.extensions.pipelining
         self._io = io
         self._settings = settings
         self._backlog = Backlog(wire, parcels, io, settings, again)
@@ -71,7 +83,7 @@ class Pipeline:
         self._ordinary = Patience(settings.timeout)
         self._final = Patience(settings.final_timeout, settings.timeout)
         self.fault: WireFault | None = None
-        self.has_lost = False
+        self.has_lost: Literal["group", "ahead", "closed"] | None = None
         self.opened = 0
 
     async def next(self) -> Receipt | None:
@@ -148,7 +160,7 @@ class Pipeline:
             await wire.close(polite=False)
             self._breaks(fault)
             if told and is_unheard(told[0]) and fault.kind == "timeout":
-                self.has_lost = True  # what answers MAIL was said to RCPT, and pairs with nothing
+                self.has_lost = "group"  # what answers MAIL was said to RCPT, and pairs with nothing
                 told = []
             self._breakage.in_opening(transaction, fault, told)
         except BaseException:
@@ -186,9 +198,7 @@ class Pipeline:
         wire, backlog = self._wire, self._backlog
         following: Transaction | None = None
         # The next transaction opens together with this content; never one that would need RSET first.
-        if wire.extensions.pipelining and (
-            not current.accepted if current.delivery.remaining else backlog.is_prompt
-        ):
+        if self._looks_ahead and (not current.accepted if current.delivery.remaining else backlog.is_prompt):
             following = await backlog.begin(DATA, is_ahead=True)
         try:
             wire.check()
@@ -199,8 +209,12 @@ class Pipeline:
         try:
             replies = await self._write(current, following, own)
         except WireFault as fault:
-            if following is not None and fault.kind == "timeout":
-                self.has_lost = len(wire.replies) == own  # the content was answered, and nothing behind it
+            if following is not None and len(wire.replies) == own:
+                # The content was answered, and nothing behind it. A close may have come by chance, but for the first time.
+                if fault.kind == "timeout":
+                    self.has_lost = "ahead"
+                elif fault.kind == "closed" and self.opened == 1:
+                    self.has_lost = "closed"
             self._breakage.in_content(self._lost(current, following, fault), self._settle_content)
             return
         except Unreadable as error:
@@ -218,7 +232,7 @@ class Pipeline:
         if following is not None:
             try:
                 if replies[-1].code != 354 and is_unheard(replies[own]):
-                    self.has_lost = True
+                    self.has_lost = "ahead"
                     raise WireFault("protocol", f"{replies[own]} answers MAIL, which came behind a content")
                 following.judge(replies, own)
             except WireFault as fault:
