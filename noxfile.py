@@ -129,7 +129,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Send many messages through many real servers and compare the bytes; arguments go to pytest."""
+    """Send many messages through real servers, and show many to other people's readers; arguments go to pytest."""
     install_package(session)
     run_module(session, "pytest", "-m", "interop", *session.posargs)
 
