@@ -35,9 +35,15 @@ def filled() -> Iterator[tuple[InboxServer, dict[str, str]]]:
         .attach("a.pdf", b"%PDF", "application/pdf")
     )  # fmt: skip
     plain = Message("", "Hello", to=["a@example.com"])
+    crowd = Message(
+        "Many", "x", HTML, to=[f"Person {n} <p{n}@example.com>" for n in range(60)], bcc=COLOURFUL
+    )
+    for number in range(40):
+        crowd.attach(f"{number}.pdf", b"%PDF", "application/pdf")
     with InboxServer.threaded(release=Release(mailer, ["*@example.com"])) as server:
         mails = {
             "full": captured(mailer.parcel(full)),
+            "crowd": captured(mailer.parcel(crowd)),
             "plain": captured(mailer.parcel(plain)),
             "broken": CapturedMail("a@example.com", ("b@example.com", *COLOURFUL), BROKEN),
         }
@@ -79,6 +85,10 @@ def test_everybody_can_use_it(browser: Any, filled: tuple[InboxServer, dict[str,
     page.click("#blocked summary")
     page.click(".mail-bar summary")
     judge(page, "what opens")
+    page.goto(f"{server.url}/messages/{ids['crowd']}")
+    for more in page.locator(".rest > summary").all():
+        more.click()
+    judge(page, "crowds")
     page.keyboard.press("?")
     judge(page, "the help")
 

@@ -381,7 +381,9 @@ def test_a_foreign_host_is_refused(client: Client, host: str) -> None:
         assert client.get(path, Host=host).status == 403
 
 
-@pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "127.8.8.8:90", "[::1]:8025", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["inbox.localhost:8025", "localhost:1", "127.0.0.1", "127.8.8.8:90", "[::1]:8025", "LOCALHOST"]
+)
 def test_names_of_this_machine_are_taken(client: Client, host: str) -> None:
     """Loopback names are taken with any port: a tunnel may change it."""
     assert is_this_machine(host)

@@ -112,7 +112,7 @@ def is_this_machine(host: str) -> bool:
     (True, True, False)
     """
     name = _name(host)
-    if name == "localhost":
+    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 6.3: never looked up elsewhere
         return True
     try:
         return ipaddress.ip_address(name).is_loopback
