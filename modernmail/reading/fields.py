@@ -49,7 +49,8 @@ class Field:
 def read_fields(content: bytes, start: int = 0, end: int | None = None) -> tuple[list[Field], int, list[str]]:
     """Return the fields of the header block at `start`, where the body begins, and the problems.
 
-    A line that can be no field ends the block, and is the first of the body.
+    A line that can be no field ends the block, and is the first of the body. Past the most fields that are
+    read, only an empty line ends it.
     """
     stop = len(content) if end is None else end
     fields: list[Field] = []
@@ -60,11 +61,11 @@ def read_fields(content: bytes, start: int = 0, end: int | None = None) -> tuple
             return fields, position + (2 if content[position] == _CR else 1), problems
         line_end, after = _end_of_field(content, position, stop)
         line = content[position : min(line_end, position + _LONGEST)]
+        if len(fields) == MOST_FIELDS:
+            problems.append(f"more than {MOST_FIELDS:,} header fields; the rest is left out")
+            return fields, _past_empty_line(content, position, stop), problems
         if match := _FIELD.fullmatch(line):
-            if len(fields) < MOST_FIELDS:
-                fields.append(Field(match[1].decode("ascii"), match[2]))
-            elif not problems:
-                problems.append(f"more than {MOST_FIELDS:,} header fields; the rest is left out")
+            fields.append(Field(match[1].decode("ascii"), match[2]))
         elif position != start or not line.startswith((b"From ", b">From ")):  # an mbox's separator
             number = content.count(b"\n", start, position) + 1
             return (
@@ -74,6 +75,16 @@ def read_fields(content: bytes, start: int = 0, end: int | None = None) -> tuple
             )
         position = after
     return fields, stop, problems
+
+
+def _past_empty_line(content: bytes, position: int, stop: int) -> int:
+    """Return where the first empty line after `position` ends."""
+    ends = [
+        (found, found + len(mark))
+        for mark in (b"\n\n", b"\n\r\n")
+        if (found := content.find(mark, position, stop)) >= 0
+    ]
+    return min(ends)[1] if ends else stop
 
 
 def _end_of_field(content: bytes, position: int, stop: int) -> tuple[int, int]:

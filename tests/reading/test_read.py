@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from base64 import b64encode
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -116,6 +117,37 @@ def test_large_hostile_mails_are_read_at_once() -> None:
     assert read(b'To: "' + b'\\"<(' * (megabyte // 4)).mailboxes("To") is not None
     assert read(b"To: " + b"a@example.com," * (megabyte // 14)).mailboxes("To")
     assert read(b"\r\n" * megabyte).fields == []
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+@pytest.mark.parametrize("count", [1_999, 2_000, 2_001, 2_100])
+def test_the_body_after_very_many_fields(end: bytes, count: int) -> None:
+    """The body begins after the empty line, however many fields are left out before it."""
+    mail = read((b"A: b" + end) * count + end + b"body" + end + end + b"more")
+    assert mail.text == "body\n\nmore"
+    assert len(mail.fields) == min(count, 2_000)
+    assert any("more than 2,000 header fields" in problem for problem in mail.problems) == (count > 2_000)
+
+
+def test_fields_that_are_left_out_cost_nothing() -> None:
+    """A hundred times as many fields past the limit take no more steps of ours."""
+
+    def steps_of(count: int) -> int:
+        steps = 0
+
+        def step(*_: object) -> None:
+            nonlocal steps
+            steps += 1
+
+        content = b"A: b\r\n" * count + b"\r\nbody"
+        sys.setprofile(step)
+        try:
+            read(content)
+        finally:
+            sys.setprofile(None)
+        return steps
+
+    assert steps_of(300_000) <= steps_of(3_000) + 100
 
 
 def test_mbox_and_bare_line_feeds() -> None:
