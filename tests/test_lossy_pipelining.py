@@ -155,16 +155,27 @@ def test_a_server_that_loses_commands_gets_every_mail(
 
 
 @FACES
-def test_a_server_that_mistakes_what_came_behind_a_content(face: str) -> None:
-    """503 to the MAIL that came with the content before: that mail begins anew, and is not refused."""
-    with ScriptedSMTPServer(
-        [Rule("MAIL", session=1, nth=2).reply("503 5.5.1 nested MAIL command")]
-    ) as server:
+@pytest.mark.parametrize("reply", ["503 5.5.1 nested MAIL command", "554 SMTP synchronization error"])
+def test_a_server_that_mistakes_what_came_behind_a_content(face: str, reply: str) -> None:
+    """It refuses the MAIL that came with the content before as out of step: that mail begins anew, and is not refused."""
+    with ScriptedSMTPServer([Rule("MAIL", session=1, nth=2).reply(reply)]) as server:
         receipts = send_many(Mailer(server.url()), letters(3), face)
         server.wait_until_idle()
         assert len(server.sessions) == 2
         assert len(server.commits) == 6
     assert [receipt.is_complete for receipt in receipts] == [True] * 6
+
+
+@FACES
+def test_a_server_that_ends_the_session_over_what_came_behind_a_content(
+    face: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """421 to the second MAIL of each session: twice may be no chance, and nothing comes behind a content from then on."""
+    with ScriptedSMTPServer([Rule("MAIL", nth=2).reply("421 4.7.0 too fast").close()]) as server:
+        receipts = send_many(Mailer(server.url()), letters(3), face)
+        assert len(server.commits) == 6
+    assert [receipt.is_complete for receipt in receipts] == [True] * 6
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 @faces.faces

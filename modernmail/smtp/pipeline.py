@@ -209,11 +209,12 @@ class Pipeline:
         try:
             replies = await self._write(current, following, own)
         except WireFault as fault:
-            if following is not None and len(wire.replies) == own:
+            if following is not None and len(wire.replies) >= own:
+                behind = wire.replies[own:]
                 # The content was answered, and nothing behind it. A close may have come by chance, but for the first time.
-                if fault.kind == "timeout":
+                if fault.kind == "timeout" and not behind:
                     self.has_lost = "ahead"
-                elif fault.kind == "closed" and self.opened == 1:
+                elif fault.kind == "closed" and self.opened == 1 and (not behind or behind[0].code == 421):
                     self.has_lost = "closed"
             self._breakage.in_content(self._lost(current, following, fault), self._settle_content)
             return

@@ -53,7 +53,11 @@ def is_too_many(reply: Reply) -> bool:
 
 def is_unheard(reply: Reply) -> bool:
     """Return whether a reply to MAIL says that the server has not read it as MAIL, or not where it stands."""
-    return reply.code in (500, 502, 503)
+    if reply.code in (500, 502, 503):
+        return True
+    return (
+        reply.code >= 500 and re.search("pipelin|synchroni[sz]ation", reply.text, re.IGNORECASE) is not None
+    )
 
 
 def session_fault(reply: Reply, phase: str) -> DeliveryError | None:
