@@ -1,5 +1,4 @@
-"""Where jobs enter the queue: `insert`, `insert_all` and `insert_alike` put them into a transaction; `Intake` lets
-threads that enqueue at the same time share one commit.
+"""Where jobs enter the queue: `Intake` lets threads that enqueue at the same time share one commit.
 
 A commit under FULL waits for the disk once, however much it holds. One thread at a time leads: it commits everything
 that has been brought, wakes those who brought it, and hands the lead to one who came meanwhile. A thread alone waits for
@@ -13,30 +12,22 @@ waits, somebody leads.
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 import time
 import weakref
 from collections import deque
-from functools import cache
 from typing import TYPE_CHECKING
 
 from modernmail.errors import IdempotencyConflict, QueueUnavailable
-from modernmail.tasks.jsonvalue import dumps
 
 from .identifier import new_id
-from .job import INSERT, INSERT_ALIKE, INSERT_AS, INSERT_CONTENT, INSERT_UNSIGNED, ROW
+from .insertion import MOST, insert, insert_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from modernmail.tasks.jsonvalue import JSONValue
+    from collections.abc import Sequence
 
     from .database import Database
     from .job import NewJob
-
-_MOST = 1000  # jobs of one commit
-_ROWS = 50  # of one statement, which runs without Python in between
 
 
 class Intake:
@@ -76,8 +67,8 @@ class Intake:
         What was committed stays so when an error of the database stops the rest.
         """
         found: list[int | Exception] = []
-        for at in range(0, len(jobs), _MOST):
-            found += self._put(_Brought(jobs[at : at + _MOST]))
+        for at in range(0, len(jobs), MOST):
+            found += self._put(_Brought(jobs[at : at + MOST]))
         return found
 
     def _put(self, brought: _Brought) -> Sequence[int | Exception]:
@@ -134,7 +125,7 @@ class Intake:
             together = []
             with self._mutex:
                 count = 0
-                while self._waiting and count < _MOST:
+                while self._waiting and count < MOST:
                     together.append(self._waiting.popleft())
                     count += len(together[-1].jobs)
             try:
@@ -193,79 +184,6 @@ class _Brought:
         gate, self.gate = self.gate, None
         if gate is not None:
             gate.release()
-
-
-def insert(connection: sqlite3.Connection, job: NewJob) -> int:
-    """Store a job in the transaction that a connection is in, and return its id.
-
-    A job whose key is taken is not stored: the id of the one that has it is returned, if it says the same, else
-    `IdempotencyConflict` is raised.
-    """
-    if job.key is not None and (taken := _with_key(connection, job)) is not None:
-        return taken
-    try:
-        number = connection.execute(INSERT, job.row(new_id(), time.time())).lastrowid or 0
-    except sqlite3.IntegrityError:
-        # Outside a transaction, another may have taken the key since.
-        if job.key is not None and (taken := _with_key(connection, job)) is not None:
-            return taken
-        raise
-    if job.content is not None:
-        connection.execute(INSERT_CONTENT, (number, job.content))
-    return number
-
-
-def insert_all(connection: sqlite3.Connection, jobs: Sequence[NewJob]) -> range:
-    """Store jobs without keys, the write lock being held, and return their ids in order."""
-    row = connection.execute("SELECT max(id) FROM modernmail_job").fetchone()
-    first = max(new_id(), 1 + (row[0] or 0))
-    now = time.time()
-    for at in range(0, len(jobs), _ROWS):
-        rows: list[object] = []
-        for number, job in enumerate(jobs[at : at + _ROWS], first + at):
-            rows += job.row(number, now)
-        connection.execute(_inserting(min(_ROWS, len(jobs) - at)), rows)
-    contents = [(first + at, job.content) for at, job in enumerate(jobs) if job.content is not None]
-    if contents:
-        connection.executemany(INSERT_CONTENT, contents)
-    return range(first, first + len(jobs))
-
-
-def insert_alike(
-    connection: sqlite3.Connection,
-    job: NewJob,
-    payloads: Sequence[JSONValue],
-    signed: Callable[[str], str | None] | None = None,
-) -> list[int]:
-    """Store jobs that are like this one but for the payload, a JSON object each, and for what `signed` makes of its text;
-    return their ids in order."""
-    numbers: list[int] = []
-    for at in range(0, len(payloads), _MOST):
-        part = payloads[at : at + _MOST]
-        if signed is None:
-            # SQLite cuts the text of the array into those of the objects in it.
-            sql, values = INSERT_UNSIGNED, part
-        else:
-            texts = [dumps(payload) for payload in part]
-            sql, values = INSERT_ALIKE, [(text, signed(text)) for text in texts]
-        shared = job.row_of_many(new_id(), time.time())
-        last = connection.execute(sql, (*shared, dumps(values))).lastrowid or 0
-        numbers += range(last - len(part) + 1, last + 1)
-    return numbers
-
-
-@cache
-def _inserting(rows: int) -> str:
-    return INSERT_AS + ", ".join([ROW] * rows)
-
-
-def _with_key(connection: sqlite3.Connection, job: NewJob) -> int | None:
-    row = connection.execute("SELECT id, digest FROM modernmail_job WHERE key = ?", (job.key,)).fetchone()
-    if row is None:
-        return None
-    if row[1] != job.digest:
-        raise IdempotencyConflict(f"the idempotency key {job.key!r} is taken by a job with other content")
-    return int(row[0])
 
 
 def _forget(intake: weakref.ref[Intake]) -> None:

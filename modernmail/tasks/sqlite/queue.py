@@ -13,7 +13,8 @@ from modernmail.tasks.jsonvalue import dumps
 
 from .arrivals import MARK, forget
 from .gathering import Gathering
-from .intake import Intake, insert, insert_alike, insert_all
+from .insertion import insert, insert_alike, insert_all
+from .intake import Intake
 from .job import SELECTED, Job
 from .joining import joined
 
