@@ -125,7 +125,7 @@ class ProcrastinateBackend(EngineBackend):
     def submit(self, slip: Slip, *, connection: Any = None, key: str | None = None) -> None:
         """Hand a slip over, then record it: whoever repeats an enqueue that failed half-way finds no record, and hands it
         over himself."""
-        self._put(slip, connection=connection, key=key)
+        self.hand(slip, connection=connection, key=key)
         self.advance(slip, None, connection)  # unless a quick worker has recorded more
 
     def look_up(self, slip_id: str, connection: Any = None) -> str | None:

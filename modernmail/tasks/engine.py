@@ -2,34 +2,28 @@
 
 An adapter says how a slip is handed to its engine (`put`), how a record is kept and found again (`keep`,
 `look_up`, where the engine has somewhere to keep it), and has the engine's worker call `perform` with each
-slip.
+slip (`performer.py`).
 
-Rules of the file: an engine may deliver a slip twice, and after its worker died; so whatever has ended is not
-run again, as far as the record tells. A long wait is made of short ones (`longest_wait`): engines lose or
-double what they hold for long. What cannot be run ends FAILED with its error in the record; it is never
-handed back for ever. No fault of ours, and none of the store of records, lets a slip vanish: it is put off, by a new slip
-with all that is known; a broker that takes nothing is waited for, since an engine would take the job for failed.
+Rules of the file: a record is never put in the place of a later one; a long wait is made of short ones (`longest_wait`), since
+engines lose or double what they hold for long.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from modernmail.errors import InvalidTask, PayloadRejected, QueueUnavailable, TaskResultDoesNotExist
-from modernmail.runtime import run_blocking
+from modernmail.errors import InvalidTask, QueueUnavailable, TaskResultDoesNotExist
 
-from .attempt import attempt, call_here
 from .backend import TaskBackend, new_worker_id, telling
-from .enginemail import PAUSE, Taken, give_back, mail_slip, pause_after, perform_mail, ticket_of
+from .enginemail import mail_slip, ticket_of
 from .mailjob import digest
+from .performer import Performer
 from .schedule import Schedule
 from .signals import mail_enqueued
 from .signature import queue_key
 from .slip import Slip
-from .trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,10 +36,7 @@ if TYPE_CHECKING:
     from .task import Task
     from .ticket import Ticket
 
-logger = logging.getLogger("modernmail.tasks")
-
 LONGEST_JOB = 5400.0  # seconds for a job of an engine that limits them: beyond every time-out of a mail
-SORRY = 5.0  # seconds between two tries to hand a slip on to a broker that is away
 
 
 class EngineBackend(TaskBackend):
@@ -61,7 +52,7 @@ class EngineBackend(TaskBackend):
         super().__init__(alias)
         self.schedule = schedule or Schedule()
         self._worker = new_worker_id()
-        self._trouble = Trouble(self._worker)
+        self._performer = Performer(self, self._worker)
         queue_key()  # a key that is none is said here, and not to a worker that has a job in hand
 
     def put(self, slip: Slip, *, wait: float, connection: Any = None, key: str | None = None) -> None:
@@ -175,7 +166,7 @@ class EngineBackend(TaskBackend):
         """Record a slip, and hand it to the engine for its time."""
         # Recorded first: a quick worker's record must not be overwritten by ours.
         self.keep(slip, connection)
-        self._put(slip, connection=connection, key=key)
+        self.hand(slip, connection=connection, key=key)
 
     def recorded(self, slip_id: str, connection: Any = None) -> Slip | None:
         """Return the slip of the record with this id, None when there is none."""
@@ -188,82 +179,9 @@ class EngineBackend(TaskBackend):
         Raises `PayloadRejected` for one of a newer release, or with a wrong signature: the engine has failed with it, and
         keeps it as it keeps such jobs.
         """
-        try:
-            slip = Slip.from_text(text)
-        except PayloadRejected as error:
-            logger.error("%s delivered a job that is refused, and not run: %s", self, error)
-            raise
-        if slip.not_before is not None and slip.not_before > time.time():
-            self._hand_on(slip)
-            return
-        try:
-            self._perform(slip)
-        except PayloadRejected:
-            raise  # its record was changed by others: the engine keeps it as failed
-        except Taken as taken:
-            logger.warning("%s: %s", self, taken)
-            self._put_off(slip, PAUSE)
-        except Exception:
-            if time.time() - slip.enqueued_at > self.schedule.patience:
-                raise  # it is never put off for ever: the engine keeps it as failed
-            # The engine would take it for done. What was found out counts before what could not be recorded.
-            slip.progress["faults"] = faults = slip.progress.get("faults", 0) + 1
-            wait = pause_after(faults)
-            logger.exception("%s: %s %s is put off for %.0f s", self, slip.kind, slip.id, wait)
-            give_back(slip)
-            self._put_off(slip, wait)
+        self._performer.perform(text)
 
-    def _perform(self, slip: Slip) -> None:
-        text = self.look_up(slip.id)
-        record = None if text is None else Slip.from_text(text)
-        if record is not None:
-            if record.is_finished:
-                logger.info("%s delivered %s again, which has ended: dropped", self, slip.id)
-                return
-            if record.progress and record.progress.get("faults", 0) >= slip.progress.get("faults", 0):
-                slip.progress = record.progress
-        if slip.is_finished:  # only its record could not be written
-            self.keep(slip)
-            return
-        delay = self._perform_task(slip) if slip.kind == "task" else perform_mail(self, slip, text)
-        if delay is not None:
-            slip.not_before = time.time() + delay
-            self.keep(slip)
-            self._put(slip)
-        else:
-            self.keep(slip)
-
-    def _put_off(self, slip: Slip, wait: float) -> None:
-        slip.not_before = max(slip.not_before or 0.0, time.time() + wait)
-        self._hand_on(slip)
-
-    def _hand_on(self, slip: Slip) -> None:
-        """Hand a slip to the engine again; one that would take this job for failed is tried until it has it."""
-        while True:
-            try:
-                self._put(slip)
-            except QueueUnavailable as error:
-                self._trouble.tell("hand a job on", error, SORRY)
-                time.sleep(SORRY)
-                if self.takes_back:
-                    raise
-            else:
-                self._trouble.passed("hand a job on")
-                return
-
-    def _perform_task(self, slip: Slip) -> float | None:
-        try:
-            result = slip.result(self.alias)
-        except Exception as error:
-            logger.exception("task %s cannot be run", slip.name)
-            slip.fail(error, time.time())
-            return None
-        slip.progress = {**slip.progress, "workers": [*result.worker_ids, self._worker], "status": "RUNNING"}
-        self.keep(slip)
-        delay = run_blocking(attempt(result, type(self), self._worker, call_here))
-        slip.note(result)
-        return delay
-
-    def _put(self, slip: Slip, *, connection: Any = None, key: str | None = None) -> None:
+    def hand(self, slip: Slip, *, connection: Any = None, key: str | None = None) -> None:
+        """Hand a slip to the engine, for its time or for as much of the wait as the engine is trusted with."""
         wait = 0.0 if slip.not_before is None else max(0.0, slip.not_before - time.time())
         self.put(slip, wait=min(wait, self.longest_wait), connection=connection, key=key)

@@ -18,7 +18,8 @@ from modernmail.errors import ConfigurationError, QueueUnavailable
 from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
 from modernmail.tasks import Schedule
-from modernmail.tasks.engine import SORRY, EngineBackend
+from modernmail.tasks.engine import EngineBackend
+from modernmail.tasks.performer import SORRY
 from modernmail.tasks.slip import Slip
 from modernmail.testing import Rule, ScriptedSMTPServer
 
@@ -216,7 +217,7 @@ def test_a_broker_that_is_away_is_waited_for(
 ) -> None:
     """An engine would take the job for failed, and the mail would be gone: it is handed on when the broker is back, and
     that is said once, and once that it is over."""
-    monkeypatch.setattr("modernmail.tasks.engine.SORRY", 0.0)
+    monkeypatch.setattr("modernmail.tasks.performer.SORRY", 0.0)
     ticket = mail().enqueue(run_after=timedelta(seconds=30) if is_early else None)
     shelf.fails_at = set() if is_early else {2}
     shelf.refuses = 3
