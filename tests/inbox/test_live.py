@@ -138,6 +138,22 @@ def test_what_is_the_same_is_not_made_anew(server: InboxServer, page: Any) -> No
     )  # all but the new one; the fiftieth came up from the next page, and was not there before
 
 
+def test_the_next_mail_is_the_next(server: InboxServer, page: Any) -> None:
+    """j goes to the mail before the opened one, also when so many came since that the list shows neither."""
+    ids = [found.id for found in server.store.find(limit=3)]
+    page.click(f'.item[data-id="{ids[1]}"]')
+    page.wait_for_url(f"**/messages/{ids[1]}")
+    page.wait_for_selector(f'.mail[data-id="{ids[1]}"]')
+    page.mouse.move(900, 500)
+    add(server, 60)
+    listed(page, 120)
+    page.keyboard.press("j")
+    page.wait_for_url(f"**/messages/{ids[2]}")
+    page.wait_for_selector(f'.mail[data-id="{ids[2]}"]')
+    page.keyboard.press("k")
+    page.wait_for_url(f"**/messages/{ids[1]}")
+
+
 def test_the_focus_survives_a_change_of_the_mail(server: InboxServer, page: Any) -> None:
     """A tab, or an arrow to the next mail, keeps the focus over the change; a deletion leads to the mail that follows."""
     ids = [found.id for found in server.store.find(limit=5)]

@@ -80,7 +80,8 @@ async function refreshList() {
   if (known.size) for (const item of items()) if (!known.has(item.dataset.id)) item.classList.add("fresh");
   select(chosen(), { follow: false });
   if (held && !held.isConnected) { // its mail is deleted, or too old for this page: the one in its place gets it
-    (items().at(Math.min(at, items().length - 1))?.querySelector("a") ?? list).focus({ preventScroll: true });
+    const next = at < 0 || before[at].dataset.id === chosen() ? null : items().at(Math.min(at, items().length - 1));
+    (next?.querySelector("a") ?? list).focus({ preventScroll: true });
   }
 }
 
@@ -319,7 +320,7 @@ document.addEventListener("keydown", (event) => {
     const all = items();
     const id = document.activeElement.closest?.(".item")?.dataset.id ?? chosen();
     const at = all.findIndex((item) => item.dataset.id === id);
-    const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step];
+    const next = all[at >= 0 ? at + step : opened() ? -1 : step > 0 ? 0 : all.length - 1];
     event.preventDefault();
     if (!next) { // the list shows one page of many: the mail knows its neighbours, the list its other pages
       const rel = step > 0 ? "next" : "prev";
