@@ -17,7 +17,6 @@ from token_endpoint import TokenEndpoint
 from modernmail import Mailer, Message
 from modernmail.errors import AuthenticationFailed
 from modernmail.oauth2 import OAuth2RefreshToken
-from modernmail.smtp import authentication
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,17 +60,10 @@ def test_postfix_takes_the_token(
     running: Postfix,
     endpoint: TokenEndpoint,
     certificate_authority: CertificateAuthority,
-    monkeypatch: pytest.MonkeyPatch,
     mechanism: str,
     is_async: bool,
 ) -> None:
     """By either mechanism, sync and async: mail arrives; a token that was revoked is replaced; a refused one is an error."""
-    choose = authentication.choose_mechanism
-    monkeypatch.setattr(
-        authentication,
-        "choose_mechanism",
-        lambda offered, *, is_token: choose(tuple(set(offered) & {mechanism}), is_token=is_token),
-    )
     running.renew()
     endpoint.forms.clear()
     endpoint.owners = {"token-1": ME, "token-2": ME}
@@ -80,7 +72,7 @@ def test_postfix_takes_the_token(
     letter = Message("Hi", "Text", from_email="me@example.com", to=ME)
 
     def mailer() -> Mailer:
-        url = f"smtp://localhost:{running.port}?tls=required&ca={certificate_authority.ca_file}"
+        url = f"smtp://localhost:{running.port}?tls=required&ca={certificate_authority.ca_file}&auth={mechanism}"
         return Mailer(url, username=ME, token=provider)
 
     assert send(mailer(), letter, is_async=is_async).accepted == (ME,)
