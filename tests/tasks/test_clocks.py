@@ -20,7 +20,7 @@ from modernmail.layers.limits.bucket import Limit
 from modernmail.registry import mailers
 from modernmail.tasks.lanes import Lanes
 from modernmail.tasks.pulse import UNSURE, Pulse
-from modernmail.tasks.sqlite.lease import Lease
+from modernmail.tasks.sqlite.lease import Lease, Mark
 from modernmail.tasks.sqlite.mail import MailStore
 from modernmail.tasks.sqlite.pause import LONGEST, SHORTEST, Pauses
 from modernmail.tasks.sqlite.recovery import recover
@@ -247,3 +247,26 @@ def test_a_rate_in_redis_is_like_that(redis: Redis, jump: float) -> None:
     assert found.count(0.0) == (5 if jump > 0 else 0)
     assert max(found) <= 6.0
     limits.close()
+
+
+def test_a_clock_that_goes_on_while_the_machine_sleeps(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it does, every lease has run out when the machine wakes up: what was not sent goes to the next worker, what may have
+    been is unknown until its own worker says better."""
+    since_boot, slept = time.monotonic, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: since_boot() + slept)
+    tickets = [mail().enqueue() for _ in range(2)]
+    lease = Lease(backend.database, "asleep", 30)
+    early, late = lease.claim(lambda _: 2)
+    assert lease.commit_point(late.id, late.lease or "")
+    slept = 8 * HOUR
+    assert not lease.commit_point(early.id, early.lease or "")
+    assert recover(backend.database) == (1, [late.id])
+    assert not lease.renew()
+    work(backend)
+    assert [backend.get_ticket(ticket.id).status for ticket in tickets] == ["accepted", "unknown"]
+    state = '{"recipients":{"you@example.com":{"status":"accepted","reply":null,"reason":"heard","phase":"content","at":0}}}'
+    assert not lease.finish([Mark(late.id, late.lease or "", "accepted", state)])
+    assert backend.get_ticket(tickets[1].id).status == "accepted"
+    assert len(outbox()) == 1
