@@ -60,7 +60,10 @@ def _segments(text: str) -> list[str]:
 def _said(text: str, *, is_file_name: bool) -> str:
     """Return what a value says: a quoted-string without its quotes, a token without a comment; file names may hold brackets."""
     if match := _QUOTED.match(text):
-        return re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL)
+        behind = text[match.end() :].lstrip()
+        # A quote that was not escaped: the last one is the end.
+        inside = match[1] if not behind or behind.startswith("(") else text[1:].removesuffix('"')
+        return re.sub(r"\\(.)", r"\1", inside, flags=re.DOTALL)
     return text if is_file_name else without_comment(text)
 
 

@@ -339,6 +339,7 @@ def test_transfer_encodings_as_they_come(encoding: str, octets: bytes, text: str
         ("attachment; filename", ""),
         ("attachment; =x; filename=..", ""),
         ('attachment (as said); filename="a.txt" (a comment); size=3', "a.txt"),
+        ('attachment; filename="a "b".txt"', "a _b_.txt"),
         ("attachment; filename=report (1).txt", "report (1).txt"),
         ("attachment; filename*0*=utf-8''caf%C3%A9 (; filename*1*=2).txt", "café (2).txt"),
     ],
