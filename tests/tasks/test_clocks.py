@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import chores
@@ -20,6 +21,7 @@ from modernmail.layers.limits.bucket import Limit
 from modernmail.registry import mailers
 from modernmail.tasks.lanes import Lanes
 from modernmail.tasks.pulse import UNSURE, Pulse
+from modernmail.tasks.sqlite.boot import boot_id
 from modernmail.tasks.sqlite.lease import Lease, Mark
 from modernmail.tasks.sqlite.mail import MailStore
 from modernmail.tasks.sqlite.pause import LONGEST, SHORTEST, Pauses
@@ -270,3 +272,20 @@ def test_a_clock_that_goes_on_while_the_machine_sleeps(
     assert not lease.finish([Mark(late.id, late.lease or "", "accepted", state)])
     assert backend.get_ticket(tickets[1].id).status == "accepted"
     assert len(outbox()) == 1
+
+
+@pytest.mark.parametrize(("code", "found"), [(0, "A1B2-C3"), (-1, "minute-")])
+def test_a_boot_has_the_name_that_macos_gives_it(
+    monkeypatch: pytest.MonkeyPatch, code: int, found: str
+) -> None:
+    """Its clock stands still while it sleeps, so that the minute in which it began is another afterwards."""
+
+    class Libc:
+        def sysctlbyname(self, name: bytes, into: Any, size: Any, new: None, length: Any) -> int:
+            assert name == b"kern.bootsessionuuid"
+            into.value = b"A1B2-C3"
+            return code
+
+    monkeypatch.setattr("modernmail.tasks.sqlite.boot.sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr("ctypes.CDLL", lambda name, **_: Libc())
+    assert boot_id.__wrapped__().startswith(found)

@@ -106,6 +106,7 @@ def test_what_was_held_when_the_machine_was_upgraded_is_unknown(
     assert phases(backend) == {**WORKED, "l@example.com": "unknown"}
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("version", [0, *VERSIONS[:-1]])
 def test_a_migration_that_is_killed_is_done_by_the_next_process(
@@ -124,6 +125,7 @@ def test_a_migration_that_is_killed_is_done_by_the_next_process(
         )
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("version", [0, *VERSIONS[:-1]])
 def test_processes_that_migrate_at_the_same_moment_do_it_once(tmp_path: Path, version: int) -> None:
