@@ -314,6 +314,19 @@ def test_links_that_say_where(browser: Any, inbox: InboxServer, target: str) -> 
     assert page.frame_locator(".stage iframe").locator("p").text_content() == "text"
 
 
+def test_many_blocked_loads(browser: Any, inbox: InboxServer) -> None:
+    """They are all listed, and cost few requests: each of them reads the mail anew."""
+    html = "".join(f"<p style='background:u\\72l(https://cdn.example/{n}.png)'>x</p>" for n in range(60))
+    found = add(inbox, Message("x", "y", html, to=["a@example.com"]))
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(inbox.address(found))
+    until(page, "document.querySelectorAll('#blocked li').length === 60")
+    assert len([url for url in asked if f"{found}/blocked?" in url]) < 12
+    page.close()
+
+
 def test_remote_images_on_request(browser: Any, inbox: InboxServer) -> None:
     """Remote images load after a click, for this mail and this time only."""
     with InboxServer.threaded() as remote:

@@ -365,6 +365,8 @@ const tabs = window.BroadcastChannel && navigator.locks ? new BroadcastChannel("
 let source = null; // in the tab that listens
 let last = null;
 let waiting = false;
+let unlisted = false; // whether something was blocked that the mail's line does not tell yet
+let listing = false;
 let losing = null; // the timer that will say so: a moment's break is not worth a word
 
 const hear = {
@@ -393,24 +395,38 @@ const hear = {
     last = now;
     if (!same) soon();
   },
-  async blocked({ id }) {
-    const box = document.getElementById("blocked");
-    if (id !== opened() || !box) return;
-    const answer = await fetch(box.dataset.url);
-    if (!answer.ok || id !== opened()) return;
-    const html = await answer.text();
-    const open = box.querySelector("details")?.open;
-    const hold = grip(box);
-    box.innerHTML = trusted.createHTML(html);
-    const details = box.querySelector("details");
-    if (details && open) details.open = true;
-    hold();
+  async blocked({ id }) { // a mail may be kept from hundreds of loads in a moment: they are asked for together
+    if (id !== opened()) return;
+    unlisted = true;
+    if (listing) return;
+    listing = true;
+    try {
+      while (unlisted) {
+        await new Promise((done) => { setTimeout(done, 150); });
+        unlisted = false;
+        await listBlocked();
+      }
+    } finally { listing = false; }
   },
   hello() { // a tab that was opened just now
     if (source?.readyState === EventSource.OPEN) tabs.postMessage(["open"]);
     if (source && last) tabs.postMessage(["change", last]);
   },
 };
+
+async function listBlocked() {
+  const box = document.getElementById("blocked");
+  if (!box) return;
+  const answer = await fetch(box.dataset.url);
+  const html = await answer.text();
+  if (!answer.ok || !box.isConnected) return;
+  const open = box.querySelector("details")?.open;
+  const hold = grip(box);
+  box.innerHTML = trusted.createHTML(html);
+  const details = box.querySelector("details");
+  if (details && open) details.open = true;
+  hold();
+}
 
 // The list is made anew in a moment: at once for a single mail, twice a second for a flood of them, and never under a hand.
 function soon() {
