@@ -23,6 +23,8 @@ _ALIASES = {
     "x-mac-cyrillic": "mac_cyrillic", "x-mac-roman": "mac_roman", "x-mac-ukrainian": "mac_cyrillic", "x-sjis": "cp932",
     "x-x-big5": "big5hkscs",
 }  # fmt: skip
+_META = re.compile(rb"""<meta\b[^>]{0,200}?\bcharset\s{0,9}=\s{0,9}["']?([\w.:-]{1,40})""", re.IGNORECASE)
+_META_IN = 1024  # octets (HTML 13.2.3.2)
 _CODE_PAGE = re.compile(r"(?:x-)?(?:cp|dos|ibm|ms|windows)-?(\d+)")
 
 
@@ -51,6 +53,17 @@ def decode_text(data: bytes, charset: str) -> tuple[str, str | None]:
     if problem is None and data.isascii():
         return text, None
     return text, f"{problem or 'no charset is given'}; read as {read_as}"
+
+
+def html_charset(data: bytes) -> str:
+    """Return the charset that an HTML document names itself, `""` when it names none.
+
+    >>> html_charset(b'<html><meta http-equiv=Content-Type content="text/html; charset=koi8-r">')
+    'koi8-r'
+    """
+    match = _META.search(data, 0, _META_IN)
+    name = match[1].decode("ascii", "replace") if match else ""
+    return "utf-8" if name.lower().startswith("utf-16") else name  # it could not have been read
 
 
 def _decoded(data: bytes, codec: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .charset import decode_text
+from .charset import decode_text, html_charset
 from .parameters import parse_parameters
 from .transfer import decode_transfer
 from .words import decode_words
@@ -106,7 +106,10 @@ class Part:
     @cached_property
     def text(self) -> str:
         """The content as text, lines ended by a line feed."""
-        text, problem = decode_text(self.content, self.parameters.get("charset", ""))
+        charset = self.parameters.get("charset", "")
+        if not charset and self.media_type == "text/html":
+            charset = html_charset(self.content)
+        text, problem = decode_text(self.content, charset)
         if problem:
             self.problems.append(f"{self}: {problem}")
         return text.replace("\r\n", "\n")

@@ -296,6 +296,24 @@ def test_charsets_as_they_are_called(charset: str, octets: bytes, text: str) -> 
     assert (mail.text, mail.subject, mail.problems) == (text, text.replace("\n", ""), ())
 
 
+@pytest.mark.parametrize(
+    ("kind", "html", "said"),
+    [
+        ("text/html", b'<meta charset="koi8-r"><p>\xf0', "П"),
+        ("text/html", b"<META HTTP-EQUIV=Content-Type CONTENT='text/html; charset=gb2312'><p>\xd6\xec", "朱"),
+        ("text/html; charset=utf-8", b"<meta charset=koi8-r><p>\xc3\xa9", "é"),  # the mail has the last word
+        ("text/html", b"<meta charset=none><p>\xc3\xa9", "é"),
+        ("text/html", b"<meta charset=utf-16le><p>\xc3\xa9", "é"),
+        ("text/html", b"<p>" + b" " * 1024 + b"<meta charset=koi8-r>\xf0", "ð"),
+    ],
+)
+def test_html_that_names_its_charset(kind: str, html: bytes, said: str) -> None:
+    """Where the mail says nothing of a charset, the HTML may, at its beginning; as in a browser."""
+    mail = read(b"Content-Type: %b\r\n\r\n%b" % (kind.encode(), html))
+    assert mail.html is not None
+    assert mail.html.endswith(said)
+
+
 def test_what_is_not_japanese() -> None:
     """Mail that only calls itself ISO-2022-JP is read as UTF-8, or as Windows-1252."""
     for octets, text in (
