@@ -14,7 +14,9 @@ from math import inf
 from threading import RLock
 from weakref import WeakSet, finalize
 
+from ..errors import AuthenticationFailed, ConnectFailed
 from ..insight.connections import Connections
+from .limit import Limit
 from .standstill import Standstill, waits_for_itself
 
 TYPE_CHECKING = False
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from typing import Literal
 
+    from ..errors import DeliveryError
     from ..runtime import IO, Signal
     from ..smtp.settings import Settings
     from ..smtp.wire import Wire
@@ -29,12 +32,12 @@ if TYPE_CHECKING:
 
 
 def choose(
-    idle: Sequence[Wire], open_count: int, now: float, settings: Settings
+    idle: Sequence[Wire], open_count: int, now: float, settings: Settings, most: int | None = None
 ) -> tuple[Literal["reuse", "open", "wait"], Wire | None, list[Wire]]:
     """Return what to do for one who needs a wire, the wire to reuse, and the wires to close.
 
-    `idle` are the wires nobody uses, the last used at the end; `open_count` all that are open, those included. The one
-    used last is the warmest.
+    `idle` are the wires nobody uses, the last used at the end; `open_count` all that are open, those included; `most` how
+    many may be, `settings.pool` by default. The one used last is the warmest.
     """
     usable: list[Wire] = []
     stale: list[Wire] = []
@@ -43,7 +46,7 @@ def choose(
         (usable if is_good else stale).append(wire)
     if usable:
         return "reuse", usable[-1], stale
-    if open_count - len(stale) < settings.pool:
+    if open_count - len(stale) < (settings.pool if most is None else most):
         return "open", None, stale
     return "wait", None, stale
 
@@ -57,13 +60,18 @@ _LOOK = 1.0  # seconds after which one who waits looks for himself whether somet
 
 
 class _Turn:
-    """One who waits: served as soon as his holder has a place."""
+    """One who waits: served as soon as his holder has a place.
 
-    __slots__ = ("holder", "signal")
+    Who was `refused` a connection beside others waits for one of these, and in vain once there is none.
+    """
 
-    def __init__(self, holder: object, signal: Signal) -> None:
+    __slots__ = ("holder", "is_in_vain", "refused", "signal")
+
+    def __init__(self, holder: object, signal: Signal, *, refused: bool = False) -> None:
         self.holder = holder
         self.signal = signal
+        self.refused = refused
+        self.is_in_vain = False
 
 
 class Pool:
@@ -75,6 +83,7 @@ class Pool:
     def __init__(self, settings: Settings, open_wire: Callable[[float], Awaitable[Wire]]) -> None:
         self._settings = settings
         self._open_wire = open_wire
+        self._limit = Limit(settings.pool)
         self._idle: list[Wire] = []  # always this list: the finalizer has it
         self._connections = Connections(settings.where)
         finalize(self, _abandon, self._idle, self._connections)
@@ -113,8 +122,18 @@ class Pool:
             wire = self._held.get(holder)
             if wire is None:
                 await io.at_exit(self.end)
-                wire = await self._connections.opened(self._open_wire(until), io)
-                self._held[holder] = wire
+            patience = 0.0
+            while wire is None:
+                try:
+                    wire = await self._connections.opened(self._open_wire(until), io)
+                except (ConnectFailed, AuthenticationFailed) as error:
+                    turn = self._turn_beside(io, holder, error)
+                    patience = patience or min(until, io.now() + self._patience_beside(io))
+                    if turn is None or not await self._served(turn, io, patience):
+                        raise
+                    wire = self._held[holder]
+                else:
+                    self._held[holder] = wire
         except BaseException:
             _abandon(stale, self._connections)
             self.leave(holder, io, keep=True)
@@ -125,7 +144,7 @@ class Pool:
         """Decide: give a place, with a wire or to open one there, or return a turn to wait for; and what to close."""
         open_count = len(self._held) + len(self._idle)
         now = io.now()
-        action, wire, found = choose(self._idle, open_count, now, self._settings)
+        action, wire, found = choose(self._idle, open_count, now, self._settings, self._limit.at(now))
         for one in found:
             stale.append(one)
             self._idle.remove(one)
@@ -140,12 +159,32 @@ class Pool:
         self._held[holder] = wire
         return None
 
+    def _turn_beside(self, io: IO, holder: object, error: DeliveryError) -> _Turn | None:
+        """Return a turn to wait for one of the other wires, in the place of one that was refused; None without any."""
+        if isinstance(error, AuthenticationFailed) and not error.is_transient:
+            return None
+        with self._lock:
+            others = len(self._held) - 1 + len(self._idle)
+            if others < 1 or waits_for_itself(holder, self._held):
+                return None
+            del self._held[holder]
+            self._limit.refused_beside(others, io.now())
+            turn = _Turn(holder, io.signal(), refused=True)
+            self._waiting.append(turn)
+            self._serve(io)
+            return turn
+
+    def _patience_beside(self, io: IO) -> float:
+        """Return for how many seconds to wait for one of the others: not long when they may wait for this mail."""
+        is_still = self._standstill.places(self._held, io.now())
+        return self._settings.timeout if is_still else self._settings.final_timeout
+
     async def _served(self, turn: _Turn, io: IO, until: float) -> bool:
         """Wait for what is handed over; return False when nothing was in time."""
         if until == inf:
             until = io.now() + self._settings.final_timeout
         try:
-            while turn.holder not in self._held and (left := until - io.now()) > 0:
+            while turn.holder not in self._held and not turn.is_in_vain and (left := until - io.now()) > 0:
                 if not await turn.signal.wait(min(left, _LOOK)):
                     self._standstill.look(self._held, io.now())
                     self._serve(io)  # also as a signal may end a thread just before it hands over
@@ -190,10 +229,16 @@ class Pool:
     def _serve(self, io: IO) -> None:
         """Hand over what is free, a wire or a place, to those who wait, in the order of their coming."""
         with self._lock:
+            if not self._held and not self._idle:
+                for turn in [turn for turn in self._waiting if turn.refused]:
+                    self._waiting.remove(turn)
+                    turn.is_in_vain = True
+                    turn.signal.set()
             while self._waiting:
                 now = io.now()
-                open_count = len(self._held) + len(self._idle) - self._standstill.places(self._held, now)
-                action, wire, stale = choose(self._idle, open_count, now, self._settings)
+                more = 0 if self._waiting[0].refused else self._standstill.places(self._held, now)
+                open_count = len(self._held) + len(self._idle) - more
+                action, wire, stale = choose(self._idle, open_count, now, self._settings, self._limit.at(now))
                 for one in stale:
                     self._idle.remove(one)
                 _abandon(stale, self._connections)
