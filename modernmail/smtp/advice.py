@@ -42,6 +42,10 @@ _OF_MAIL = (
         r"relay(?:ing)?(?: access)? (?:denied|not permitted|not allowed|prohibited)|unable to relay|required for relay",
         "it passes mail on for who has logged in, or is in its network",
     ),
+    (
+        r"too many (?:emails|messages|mails) per|(?:sending|submission) rate|throttling",
+        "send more slowly: the layer RateLimit does",
+    ),
     ("recipient count exceeds", "?max_recipients= says how many a transaction may have"),
     (r"5\.7\.(?:26|509|515)\b", "the domain in From has to vouch for the mail by SPF, DKIM and DMARC"),
 )

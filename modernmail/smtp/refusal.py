@@ -51,6 +51,11 @@ def is_too_many(reply: Reply) -> bool:
     return "too many recipients" in reply.text.lower()
 
 
+def is_parting(reply: Reply) -> bool:
+    """Return whether a reply ends the session as 421 does: Amazon SES says 451 4.4.2 to who was idle for long, and closes."""
+    return reply.code == 421 or (reply.code == 451 and reply.enhanced == "4.4.2")
+
+
 def is_unheard(reply: Reply) -> bool:
     """Return whether a reply to MAIL says that the server has not read it as MAIL, or not where it stands."""
     if reply.code in (500, 502, 503):

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from ..receipt import Outcome
 from . import commands
-from .refusal import is_too_many, refused, session_fault
+from .refusal import is_parting, is_too_many, refused, session_fault
+from .replies import WireFault
 from .transcript import transcript
 
 TYPE_CHECKING = False
@@ -107,6 +108,8 @@ class Transaction:
         if reply.is_positive:
             self.needs_reset = True
             return True
+        if is_parting(reply):
+            raise WireFault("protocol", f"the server ends the session: {reply}")
         self._refuse(self.addresses, reply, "mail")
         return False
 
@@ -147,7 +150,7 @@ class Transaction:
 
     def judge_partly(self, replies: list[Reply]) -> tuple[Address, ...]:
         """Judge the replies that came before the wire failed; return the recipients that are still open."""
-        told = [reply for reply in replies if reply.code != 421]
+        told = [reply for reply in replies if not is_parting(reply)]
         if told and not told[0].is_positive:
             if told[0].code >= 400:
                 self.judge_mail(told[0])

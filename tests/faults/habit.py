@@ -108,6 +108,8 @@ def _row(
     must_not: tuple[str, ...] = (),
     url: dict[str, str] | None = None,
     is_transient: bool | None = None,
+    faces: tuple[str, ...] = ("sync", "async", "sync-many", "async-many"),
+    sessions: list[int] | None = None,
 ) -> Row:
     lines = list(_GREETED) if ehlo is None else ehlo.strip("\n").split("\n")
     script: list[dict[str, Any]] = []
@@ -117,6 +119,8 @@ def _row(
             rule = {"on": step, "do": _actions(text, octets)}
             if isinstance(texts, list):
                 rule["nth"] = at
+            if sessions is not None:
+                rule["session"] = sessions
             if text:
                 script.append(rule)
     offered = [
@@ -149,6 +153,7 @@ def _row(
         ),
         ehlo=None if ehlo is None else tuple(lines),
         must_not=tuple(must_not),
+        faces=tuple(faces),
         is_transient=is_transient,
     )
 
