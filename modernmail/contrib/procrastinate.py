@@ -168,9 +168,11 @@ class ProcrastinateBackend(EngineBackend):
                         connector.execute_query(_TABLE)
                     self._has_table = True
             if connection is not None:
-                cursor = connection.execute(query, arguments)
-                names = [column.name for column in cursor.description or ()]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
+                from psycopg.rows import dict_row
+
+                with connection.cursor(row_factory=dict_row) as cursor:  # whatever its owner has it read
+                    cursor.execute(query, arguments)
+                    return cursor.fetchall() if cursor.description else []
             if query.startswith("SELECT") or query.endswith("RETURNING id"):
                 return connector.execute_query_all(query, **arguments)  # type: ignore[no-any-return]
             connector.execute_query(query, **arguments)

@@ -556,6 +556,30 @@ def test_other_queues_are_the_engines_own(engine: Engine) -> None:
     assert result.status == "READY"
 
 
+@pytest.mark.parametrize("rows", ["dict_row", "tuple_row", "namedtuple_row", "scalar_row"])
+def test_a_connection_of_postgres_reads_rows_as_its_owner_likes(postgres_url: str, rows: str) -> None:
+    """Its row factory is the caller's business: a key is found again, and a wait is as long as it was to be."""
+    import psycopg
+
+    engine = Engine("procrastinate-postgres", postgres_url, "")
+    engine.module.app.open()
+    engine.module.app.schema_manager.apply_schema()
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    with psycopg.connect(postgres_url, row_factory=getattr(psycopg.rows, rows)) as connection:
+        first, again = (
+            mail().enqueue(connection=connection, idempotency_key="k", run_after=timedelta(hours=1))
+            for _ in range(2)
+        )
+        assert connection.row_factory is getattr(psycopg.rows, rows)
+    assert first.id == again.id
+    found = engine.module.app.connector.get_sync_connector().execute_query_all(
+        "SELECT round(extract(epoch FROM scheduled_at - now()) / 60)::int AS minutes FROM procrastinate_jobs"
+    )
+    assert found == [{"minutes": 60}]
+    modernmail.configure({})
+    engine.close()
+
+
 def test_rollback_on_postgres(postgres_url: str, tmp_path: Path) -> None:
     """A task enqueued in a psycopg transaction is there after the commit, and never after a rollback."""
     import psycopg
