@@ -17,7 +17,7 @@ from modernmail.backends.failover import Failover
 from modernmail.errors import ConfigurationError, ConnectFailed, DeliveryError
 from modernmail.insight import events, subscribe
 from modernmail.insight.log import log_receipt
-from modernmail.layers import Layer, MemorySuppressions, RateLimit, Redirect, Retry, Stop, Suppress
+from modernmail.layers import Layer, MemorySuppressions, RateLimit, Redirect, Retry, Stop, Suppress, Wait
 from modernmail.outcome import Outcome
 from modernmail.reply import Reply
 from modernmail.testing import Rule, ScriptedSMTPServer
@@ -185,6 +185,31 @@ def test_a_mail_that_waits_is_told_once(mode: str) -> None:
     assert held.position == 1
     assert 0 < held.delay <= 0.02
     assert names(told).count("Sent") == 2
+
+
+class Hesitant(Layer):
+    """Lets each mail wait three times, and narrows it to its first recipient before."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def before(self, parcel: Parcel, io: object) -> Parcel:
+        """Leave the others out."""
+        return parcel.narrowed(parcel.envelope.recipients[:1])
+
+    async def admit(self, parcel: Parcel, io: object) -> Wait | None:
+        """Say no three times."""
+        self.asked += 1
+        return Wait(0.001) if self.asked % 4 else None
+
+
+@both
+def test_a_mail_that_waits_several_times_is_told_once(mode: str) -> None:
+    """A layer that narrows a mail sends it nowhere else, and one that holds it three times holds it once."""
+    layer = Hesitant()
+    told = told_of(Mailer("memory:", layers=[layer]), [hello("a@example.com", "b@example.com")], mode)
+    assert layer.asked == 4
+    assert names(told) == ["Held", "Sending", "Sent"]
 
 
 @both

@@ -551,6 +551,20 @@ def test_what_waits_again_is_not_forgotten(backend: SQLiteBackend, store: MailSt
     assert work_until(backend, tasks.get_ticket(expired.id)).is_finished
 
 
+def test_the_content_of_a_mail_is_forgotten_with_it(backend: SQLiteBackend, store: MailStore) -> None:
+    """What was given up is kept for a while, to be looked at; then nothing of it is left."""
+    given_up, waiting = (mail().enqueue(run_after=timedelta(days=1)) for _ in range(2))
+    store.discard(given_up.id)
+
+    def kept() -> int:
+        return backend.database.rows("SELECT count(*) FROM modernmail_content")[0][0]  # type: ignore[return-value]
+
+    assert kept() == 2
+    assert backend.jobs.purge(time.time() + 60) == 1
+    assert kept() == 1
+    assert store.ticket(waiting.id).status == "queued"
+
+
 def test_a_stopped_worker_finishes_what_is_in_data_and_gives_the_rest_back(backend: SQLiteBackend) -> None:
     """The mail whose content is out is waited for; the others are queued as if nobody had had them."""
     with ScriptedSMTPServer([Rule("BODY", nth=1).hold("go").proceed()]) as server:
