@@ -81,7 +81,11 @@ _ERROR = _answer("What was wrong", {"type": "object", "properties": {"error": _T
 _BYTES = {"description": "The bytes", "content": {"application/octet-stream": {}}}
 _ID = _parameter("id", _TEXT, "the id of a mail", "path")
 _SEARCH = [
-    _parameter("q", _TEXT, "words, and from: to: subject: tag: has:attachment is:unread before: after:"),
+    _parameter(
+        "q",
+        _TEXT,
+        "words, and from: to: subject: tag: has:attachment is:unread before: after: larger: smaller:",
+    ),
     _parameter("to", _TEXT, "part of a recipient, in header or envelope"),
     _parameter("from", _TEXT, "part of the sender"),
     _parameter("subject", _TEXT, "part of the subject"),

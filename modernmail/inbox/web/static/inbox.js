@@ -179,14 +179,19 @@ function dress() {
 
 // -- clicks
 
-list.addEventListener("pointermove", () => { aimed = performance.now(); }, { passive: true });
-list.addEventListener("pointerdown", () => { pressed = true; });
-for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => {
+list.addEventListener("pointerdown", ({ button }) => { pressed = button === 0; });
+list.addEventListener("pointermove", ({ buttons }) => {
+  aimed = performance.now();
+  if (!buttons) letGo(); // the end of a press outside of the window is told to nobody
+}, { passive: true });
+for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, letGo);
+
+function letGo() {
   if (!pressed) return;
   pressed = false;
   aimed = performance.now(); // the click comes after this
   if (late) soon();
-});
+}
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest("a, button");
