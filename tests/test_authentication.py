@@ -66,6 +66,33 @@ def test_the_error_of_a_token_is_acknowledged(mechanism: str, answer: bytes, is_
     assert failed.value.receipt.retry_recipients() == ("you@example.com",)
 
 
+@faces
+def test_a_token_that_the_error_repeats_is_not_told(is_async: bool) -> None:
+    """The challenge says why in JSON; what it says of the token itself stays between the two."""
+    said = base64.b64encode(b'{"status":"401","scope":"not for the-secret-token"}').decode()
+    script = [Rule("AUTH").reply(f"334 {said}"), Rule("AUTHDATA").reply("535 5.7.8 no")]
+    with (
+        ScriptedSMTPServer(script, credentials={"zoe": "x"}, mechanisms=["XOAUTH2"]) as server,
+        pytest.raises(AuthenticationFailed, match=r"535 5\.7\.8 no \(status 401\)") as failed,
+    ):
+        send(server, is_async=is_async, username="zoe", token=lambda: "the-secret-token")
+    assert "the-secret-token" not in str(failed.value)
+
+
+@faces
+@pytest.mark.parametrize(
+    "said", ["", "***", "bnVsbA==", "W10=", "eyJzdGF0dXMiOjQwMX0=", base64.b64encode(b"[" * 4000).decode()]
+)
+def test_a_challenge_that_explains_nothing(said: str, is_async: bool) -> None:
+    """No JSON, no object, no words: the reply stands alone."""
+    script = [Rule("AUTH").reply(f"334 {said}"), Rule("AUTHDATA").reply("535 5.7.8 no")]
+    with (
+        ScriptedSMTPServer(script, credentials={"zoe": "x"}, mechanisms=["XOAUTH2"]) as server,
+        pytest.raises(AuthenticationFailed, match=r"\(XOAUTH2\): 535 5\.7\.8 no$"),
+    ):
+        send(server, is_async=is_async, username="zoe", token=lambda: "bad")
+
+
 def tokens(*given: str) -> Iterator[str]:
     """Yield these, and then fail."""
     yield from given

@@ -100,12 +100,14 @@ def _first(said: str, known: tuple[tuple[str, str], ...]) -> str:
     return next((f" ({text})" for pattern, text in known if re.search(pattern, said, re.IGNORECASE)), "")
 
 
-def explained(challenge: Reply | None) -> str:
+def explained(challenge: Reply | None, token: str | None) -> str:
     """Return what the challenge of a refused token says (RFC 7628 3.2.2), in brackets; "" for what says nothing.
+
+    What repeats the token is left out.
 
     >>> from base64 import b64encode
     >>> from modernmail.receipt import Reply
-    >>> explained(Reply(334, [b64encode(b'{"status": "401", "scope": "mail"}')]))
+    >>> explained(Reply(334, [b64encode(b'{"status": "401", "scope": "mail"}')]), "ya29.a0")
     ' (status 401, scope mail)'
     """
     if challenge is None:
@@ -119,4 +121,5 @@ def explained(challenge: Reply | None) -> str:
     if not isinstance(said, dict):
         return ""
     words = [f"{name} {said[name]}" for name in ("status", "scope") if isinstance(said.get(name), str)]
+    words = [word for word in words if not token or token not in word]
     return f" ({printable(', '.join(words))[:_SHOWN]})" if words else ""

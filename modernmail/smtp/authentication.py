@@ -60,9 +60,9 @@ async def authenticate(opener: Opener, settings: Settings, extensions: Extension
     except (
         Exception
     ) as error:  # whatever it is made of: it has closed, so that the refusal is the last that was said
-        raise _refused(settings, extensions, mechanism, reply, challenge, left) from error
+        raise _refused(settings, extensions, mechanism, reply, explained(challenge, token), left) from error
     if not reply.is_positive:
-        raise _refused(settings, extensions, mechanism, reply, challenge, left)
+        raise _refused(settings, extensions, mechanism, reply, explained(challenge, token), left)
 
 
 def usable(offered: tuple[str, ...], *, is_token: bool, wanted: str | None = None) -> list[str]:
@@ -104,7 +104,7 @@ def _refused(
     extensions: Extensions,
     mechanism: str,
     reply: Reply,
-    challenge: Reply | None,
+    why: str,
     left: list[str],
 ) -> AuthenticationFailed:
     told = login_advice(reply, f"{settings.host} {extensions.greeting}", is_token=settings.token is not None)
@@ -112,7 +112,7 @@ def _refused(
         told = f" (it offers {', '.join(left)}, too: ?auth={left[0]})"
     return AuthenticationFailed(
         f"{settings.where} did not accept the credentials of {settings.username!r} ({mechanism}): "
-        f"{reply}{explained(challenge)}{told}",
+        f"{reply}{why}{told}",
         reply=reply,
         is_transient=reply.is_transient,
     )
