@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 
 from .japanese import decode_japanese
 
@@ -72,6 +73,7 @@ def _decoded(data: bytes, codec: str) -> str:
     return data.decode(codec).encode("utf-8", "replace").decode("utf-8")  # UTF-7 has lone surrogates
 
 
+@lru_cache(maxsize=256)
 def _codec(name: str) -> str | None:
     if not name or not name.isascii() or len(name) > 40 or "\0" in name:
         return None

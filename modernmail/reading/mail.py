@@ -103,13 +103,18 @@ class ReadMail:
 
         A phone cuts a text in two where a picture stands.
         """
-        if first is None or first is self.root:
-            return [] if first is None else [first]
-        parent = self.part(first.path.rpartition(".")[0])
-        if parent is None or parent.media_type != "multipart/mixed":
-            return [first]
-        beside = parent.children[parent.children.index(first) + 1 :]
-        return [first, *(part for part in beside if part.media_type == first.media_type and _is_shown(part))]
+        if first is None:
+            return []
+        above = first.path.rpartition(".")[0]
+        found = [
+            part
+            for part in self.leaves[self.leaves.index(first) + 1 :]
+            if part.media_type == first.media_type
+            and part.path.rpartition(".")[0] == above
+            and _is_shown(part)
+        ]
+        parent = self.part(above) if found else None
+        return [first, *found] if parent is not None and parent.media_type == "multipart/mixed" else [first]
 
     @cached_property
     def _texts(self) -> list[Part]:

@@ -11,6 +11,7 @@ from .words import decode_words
 
 _CONTINUED = re.compile(r"([^*]+)\*(\d{1,3})(\*?)")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)("?)', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _FILE_NAMES = ("filename", "name")
 
 
@@ -63,7 +64,7 @@ def _said(text: str, *, is_file_name: bool) -> str:
         behind = text[match.end() :].lstrip()
         # A quote that was not escaped: the last one is the end.
         inside = match[1] if not behind or behind.startswith("(") else text[1:].removesuffix('"')
-        return re.sub(r"\\(.)", r"\1", inside, flags=re.DOTALL)
+        return _ESCAPED.sub(r"\1", inside) if "\\" in inside else inside
     return text if is_file_name else without_comment(text)
 
 

@@ -38,11 +38,11 @@ def decode_base64(data: bytes) -> tuple[bytes, str | None]:
     >>> decode_base64(b"YWI=\\r\\nYw==\\r\\n"), decode_base64(b"YWI=\\r\\n--\\r\\na list")
     ((b'abc', None), (b'ab', 'letters that are not base64 were left out'))
     """
-    first = _PADDED.match(data)
-    if first is None or not data[first.end() :].strip(_LINE_ENDS):
+    padding = data.find(b"=")
+    if padding < 0 or not data[padding:].strip(_LINE_ENDS):
         return _decode(data)
-    if not _MORE_BASE64.match(data, first.end()):
-        return _decode(first[0])[0], "letters that are not base64 were left out"
+    if not _MORE_BASE64.match(data, padding):
+        return _decode(data[: padding + 2])[0], "letters that are not base64 were left out"
     pieces = []
     problem = None
     at = 0
