@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -116,6 +117,26 @@ def test_a_flood_of_mail_is_shown_twice_a_second(server: InboxServer, page: Any)
     assert 1 <= len(asked) <= took / 500 + 2
     assert page.evaluate("document.querySelectorAll('*').length") <= nodes + 10
     until(page, "document.getElementById('said').textContent === '360 mails, 360 unread'")
+
+
+def test_an_inbox_that_takes_its_time(
+    server: InboxServer, page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for the list again only when it has answered, and each answer is shown, while mail goes on coming."""
+    find = server.store.find
+    monkeypatch.setattr(
+        server.store, "find", lambda *given, **options: (time.sleep(0.7), find(*given, **options))[1]
+    )
+    asked: list[str] = []
+    shown: set[str] = set()
+    page.on("request", lambda request: asked.append(request.url))
+    for _ in range(40):
+        add(server, 1)
+        page.wait_for_timeout(60)
+        shown.add(page.evaluate("document.querySelector('.list-head').dataset.total"))
+    listed(page, 100)
+    assert len(shown - {"60"}) >= 2
+    assert len(asked) <= 12
 
 
 def test_what_is_the_same_is_not_made_anew(server: InboxServer, page: Any) -> None:

@@ -370,6 +370,7 @@ const tabs = window.BroadcastChannel && navigator.locks ? new BroadcastChannel("
 let source = null; // in the tab that listens
 let last = null;
 let waiting = false;
+let behind = false; // whether something changed since the list was asked for
 let unlisted = false; // whether something was blocked that the mail's line does not tell yet
 let listing = false;
 let losing = null; // the timer that will say so: a moment's break is not worth a word
@@ -434,14 +435,20 @@ async function listBlocked() {
 }
 
 // The list is made anew in a moment: at once for a single mail, twice a second for a flood of them, and never under a hand.
+// An inbox that takes its time is asked again only when it has answered.
 function soon() {
+  behind = true;
   if (waiting) return;
   waiting = true;
-  const look = () => {
+  const look = async () => {
     const rest = aimed + 400 - performance.now();
     if (pressed || rest > 0) { setTimeout(look, Math.max(rest, 50)); return; }
-    waiting = false;
-    refreshList();
+    behind = false;
+    try { await refreshList(); }
+    finally {
+      waiting = false;
+      if (behind) soon();
+    }
   };
   setTimeout(look, Math.max(80, refreshed + 500 - performance.now()));
 }
