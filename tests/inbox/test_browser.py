@@ -327,6 +327,22 @@ def test_many_blocked_loads(browser: Any, inbox: InboxServer) -> None:
     page.close()
 
 
+def test_loads_that_were_blocked_early(browser: Any, inbox: InboxServer) -> None:
+    """What was blocked before the page listened is told all the same."""
+    html = "".join(f"<p style='background:u\\72l(https://cdn.example/{n}.png)'>x</p>" for n in range(5))
+    found = add(inbox, Message("x", "y", html, to=["a@example.com"]))
+    page = browser.new_page()
+    held: list[Any] = []
+    page.route("**/events", lambda route: held.append(route))
+    page.goto(inbox.address(found))
+    while page.request.get(f"{inbox.address(found)}/blocked").text().count("cdn.example") < 5:
+        page.wait_for_timeout(20)
+    assert page.locator("#blocked li").count() == 0
+    held[0].continue_()
+    until(page, "document.querySelectorAll('#blocked li').length === 5")
+    page.close()
+
+
 def test_remote_images_on_request(browser: Any, inbox: InboxServer) -> None:
     """Remote images load after a click, for this mail and this time only."""
     with InboxServer.threaded() as remote:

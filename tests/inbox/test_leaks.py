@@ -191,8 +191,10 @@ def beacons() -> Iterator[Beacons]:
 def documents(beacons: Beacons) -> list[list[str]]:
     """The vectors in few mails: those that can stand together do."""
     together = [name for name in VECTORS if name not in ALONE]
-    half = len(together) // 2  # a browser drops reports past 64 kB under way
-    return [together[:half], together[half:], *([name] for name in VECTORS if name in ALONE)]
+    some = [
+        together[start : start + 22] for start in range(0, len(together), 22)
+    ]  # reports past 64 kB are dropped
+    return [*some, *([name] for name in VECTORS if name in ALONE)]
 
 
 def end(html: str) -> str:

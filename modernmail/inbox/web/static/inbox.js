@@ -248,7 +248,7 @@ function theme() {
 
 const bell = document.getElementById("notify");
 const telling = () => localStorage.getItem("notify") === "1" && Notification.permission === "granted";
-let told = 0;
+let told = -Infinity;
 
 async function choose() {
   if (telling()) localStorage.removeItem("notify");
@@ -382,6 +382,7 @@ const hear = {
     live.classList.add("on");
     live.classList.remove("lost");
     live.textContent = "";
+    hear.blocked({ id: opened() }); // what was reported before this page listened
   },
   error() {
     live.classList.remove("on");
@@ -402,7 +403,7 @@ const hear = {
     if (!same) soon();
   },
   async blocked({ id }) { // a mail may be kept from hundreds of loads in a moment: they are asked for together
-    if (id !== opened()) return;
+    if (!id || id !== opened()) return;
     unlisted = true;
     if (listing) return;
     listing = true;
