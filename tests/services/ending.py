@@ -10,6 +10,7 @@ GRACE = 60.0  # seconds for what ends by itself, such as queues that are drained
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
-    """From here on the interpreter has `GRACE` seconds."""
-    faulthandler.dump_traceback_later(GRACE, exit=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """From here on the interpreter has `GRACE` seconds; a worker of xdist waits for the others, and xdist ends it."""
+    if not hasattr(config, "workerinput"):
+        faulthandler.dump_traceback_later(GRACE, exit=True)
