@@ -57,9 +57,8 @@ async def authenticate(opener: Opener, settings: Settings, extensions: Extension
             reply, challenge = await spoken(opener, settings, mechanism, token)
     except DeliveryError:
         raise
-    except (
-        Exception
-    ) as error:  # whatever it is made of: it has closed, so that the refusal is the last that was said
+    except Exception as error:
+        # Whatever it is made of: it has closed, so that the refusal is the last that was said.
         raise _refused(settings, extensions, mechanism, reply, explained(challenge, token), left) from error
     if not reply.is_positive:
         raise _refused(settings, extensions, mechanism, reply, explained(challenge, token), left)

@@ -9,6 +9,7 @@ does what is no reply. A cancellation is never lost, and leaves nothing open.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from math import inf
 from time import monotonic
 
@@ -158,17 +159,13 @@ async def open_asyncio(
 
     Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.
     """
-    others = Others(settings.timeout)
-    while True:
-        opener = _Opener(settings, context, others)
-        try:
-            return await _opened(opener, settings, until)
-        except DeliveryError as failure:
-            if not others.are_asked_after(failure, opener.said):
-                raise
+    return await Others(settings.timeout).opened(partial(_opened, settings, context, until))
 
 
-async def _opened(opener: _Opener, settings: Settings, until: float) -> AsyncioWire:
+async def _opened(
+    settings: Settings, context: ssl.SSLContext | None, until: float, others: Others
+) -> AsyncioWire:
+    opener = _Opener(settings, context, others)
     try:
         extensions = await _surely(opener, settings, until)
         transport = opener.client.transport

@@ -14,7 +14,7 @@ from functools import partial
 from math import inf
 from time import monotonic
 
-from ...errors import DeliveryError, SecurityFailed
+from ...errors import SecurityFailed
 from ..opening import open_session
 from ..patience import late
 from ..replies import ReplyReader, WireFault
@@ -193,17 +193,13 @@ async def open_blocking(
 
     Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.
     """
-    others = Others(settings.timeout)
-    while True:
-        opener = _Opener(settings, context, until, others)
-        try:
-            return await _opened(opener, settings, until)
-        except DeliveryError as failure:
-            if not others.are_asked_after(failure, opener.said):
-                raise
+    return await Others(settings.timeout).opened(partial(_opened, settings, context, until))
 
 
-async def _opened(opener: _Opener, settings: Settings, until: float) -> BlockingWire:
+async def _opened(
+    settings: Settings, context: ssl.SSLContext | None, until: float, others: Others
+) -> BlockingWire:
+    opener = _Opener(settings, context, until, others)
     try:
         extensions = await open_session(opener, settings)
         sock = opener.client.sock

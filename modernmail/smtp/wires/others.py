@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from time import monotonic
 
-from ...errors import ConnectFailed, DeliveryError
+from ...errors import ConnectFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import TypeVar
 
     from .race import Address
+
+    Opened = TypeVar("Opened")
 
 
 class Others:
@@ -32,6 +35,17 @@ class Others:
         self._left = 0
         self.said: list[str] = []
 
+    async def opened(self, attempt: Callable[[Others], Awaitable[Opened]]) -> Opened:
+        """Return what an attempt opens; it is made again while it fails and another address may be of use."""
+        while True:
+            try:
+                return await attempt(self)
+            except ConnectFailed as failure:
+                if not failure.is_transient or not self._left or monotonic() >= self._until:
+                    raise
+                self._left = 0
+                self.said = list(failure.conversation)
+
     def left(self, found: Sequence[Address]) -> list[Address]:
         """Return those of these addresses that may be asked now."""
         left = [address for address in found if address[4] not in self._connected]
@@ -42,13 +56,3 @@ class Others:
         """Take it that this one has the connection."""
         self._connected.append(address[4])
         self._left = self._asked - 1
-
-    def are_asked_after(self, failure: DeliveryError, said: list[str]) -> bool:
-        """Return whether another address is to be asked after this failure, with which a conversation ended."""
-        if not self._left or monotonic() >= self._until:
-            return False
-        if not isinstance(failure, ConnectFailed) or not failure.is_transient:
-            return False
-        self._left = 0
-        self.said = [*said, f"! {failure}"]
-        return True

@@ -22,9 +22,8 @@ def boot_id() -> str:
     """
     try:
         if sys.platform == "darwin":
-            return (
-                _of_macos()
-            )  # its clock stands still while it sleeps: the minute would be another afterwards
+            # Its clock stands still while it sleeps: the minute would be another afterwards.
+            return _of_macos()
         return _LINUX.read_text(encoding="ascii").strip()
     except OSError:
         return f"minute-{round((time.time() - time.monotonic()) / 60)}"
