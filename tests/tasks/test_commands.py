@@ -152,7 +152,8 @@ def test_a_terminated_worker_finishes_what_it_sends(url: str, number: signal.Sig
     """SIGTERM, or a terminal that is gone: the mail in DATA is sent, the others are given back, and the worker ends with 0."""
     with ScriptedSMTPServer([Rule("BODY", nth=1).hold("go").proceed()]) as server:
         tickets = tasks.enqueue_many(mail() for _ in range(4))
-        worker = process(url, server)
+        # The run of the tests may be under nohup.
+        worker = process(url, server, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
         server.wait_for_step("BODY", timeout=30)
         worker.send_signal(number)
         with pytest.raises(subprocess.TimeoutExpired):
