@@ -479,16 +479,18 @@ def test_a_full_store_costs_the_same() -> None:
 
         for _ in range(1_990):
             add()
-        room = steps_of(store, add)
+        most = (
+            steps_of(store, add) + 20
+        )  # by release of SQLite it is two to seven more; to read all rows takes forty or more
         for _ in range(20):
             add()
         assert len(store) == 2_000
-        assert steps_of(store, add) <= room + 5
+        assert steps_of(store, add) <= most
         store.delete(f"id:{store.find(limit=1, start=1_000)[0].id}")
         add()
         add()
         assert len(store) == 2_000
-        assert steps_of(store, add) <= room + 5
+        assert steps_of(store, add) <= most
         assert len(store) == 2_000
 
 
