@@ -64,9 +64,8 @@ def worker(
     # What goes wrong is told on standard error; results are on standard output.
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     backend = find_queue(tasks_url, modules)
-    if (
-        not backend.database.path.exists()
-    ):  # a relative path, and another folder than that of the program, most often
+    if not backend.database.path.exists():
+        # A relative path, and another folder than that of the program, most often.
         click.echo(
             f"there is no {backend.database.path} yet: it is made now, for whoever enqueues into that file",
             err=True,

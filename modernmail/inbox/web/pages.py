@@ -36,11 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("modernmail.inbox")
 
 PAGE = 50  # mails in a list
-FEW_FILES, MOST_FILES = (
-    6,
-    30,
-)  # attachments above a mail, at once and unfolded; the view of the headers has more
-FEW_PEOPLE, MOST_PEOPLE = 10, 50  # recipients of a kind above a mail, at once and unfolded
+# Above a mail, at once and unfolded: attachments, of which the view of the headers has more, and recipients of a kind.
+FEW_FILES, MOST_FILES = 6, 30
+FEW_PEOPLE, MOST_PEOPLE = 10, 50
 MOST_TAGS = 12  # above the list
 MOST_ROWS = 500  # lines of a table in the view of the headers
 

@@ -101,12 +101,8 @@ def _tls_text(error: ssl.SSLError, settings: Settings) -> str:
     return f"{why}{next((advice for end, advice in _BEHIND_ALERTS if why.endswith(end)), '')}"
 
 
-_NOBODY_WE_TRUST = (
-    18,
-    19,
-    20,
-    21,
-)  # X509_V_ERR_…: self-signed, alone or in the chain; an issuer that is not known
+# X509_V_ERR_…: self-signed, alone or in the chain; an issuer that is not known
+_NOBODY_WE_TRUST = (18, 19, 20, 21)
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
 _BEHIND_ALERTS = (
     ("ALERT_PROTOCOL_VERSION", " (the server has no TLS 1.2 or later)"),
