@@ -44,13 +44,15 @@ pytest_plugins = [
 
 @pytest.fixture(scope="module")
 def page_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Be in an empty folder while the examples of one page run, and leave no queue of theirs to the next page."""
+    """Be in an empty folder while the examples of one page run, and leave none of their mailers and queues to the next page."""
+    import modernmail
     from modernmail import tasks
 
     before = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("page"))
     yield
     tasks.configure({})
+    modernmail.configure({})
     os.chdir(before)
 
 
