@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from typing import TYPE_CHECKING
 
 import faces
 import pytest
+from accepting import Accepting
 
 from modernmail import Mailer, Message
 from modernmail.errors import ConnectFailed
@@ -34,29 +34,16 @@ class LossyServer:
 
     def __init__(self, loses: str) -> None:
         self.loses = loses
-        self.connections = 0
         self.taken: list[bytes] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = listener.getsockname()[1]
+        self._accepting = Accepting(listener, self._serve)
+        self.close = self._accepting.close
 
-    def close(self) -> None:
-        """Listen no more, and wait for those who are here."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
-            self._threads[-1].start()
+    @property
+    def connections(self) -> int:
+        """How many came."""
+        return self._accepting.connections
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:

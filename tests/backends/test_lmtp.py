@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from accepting import Accepting
 from faces import send
 
 from modernmail import Mailer, Message, Receipt
@@ -50,18 +50,7 @@ class Server:
             self._listener.bind(str(path))
             self._listener.listen()
             self.url = f"lmtp://{path}"
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self.close = Accepting(self._listener, self._serve).close
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError):  # the client may go at any time
@@ -104,13 +93,6 @@ class Server:
                 else:
                     recipients = []
                     say(b"250 ok")
-
-    def close(self) -> None:
-        """Stop listening, and wait until all who are connected have gone."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(10)
 
 
 @pytest.fixture(params=["tcp", "unix"])
