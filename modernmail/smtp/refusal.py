@@ -30,6 +30,10 @@ _WANTS_LOGIN = re.compile(
     re.IGNORECASE,
 )
 
+_MAILED_ENOUGH = re.compile(
+    r"too many (?:messages|e-?mails|mails|transactions)\b.{0,40}\b(?:session|connection)\b", re.IGNORECASE
+)
+
 
 def refused(reply: Reply, phase: str, *, status: str | None = None) -> Outcome:
     """Return the outcome of a 4xx or 5xx reply; a lower one is a `WireFault`."""
@@ -52,8 +56,18 @@ def is_too_many(reply: Reply) -> bool:
 
 
 def is_parting(reply: Reply) -> bool:
-    """Return whether a reply ends the session as 421 does: Amazon SES says 451 4.4.2 to who was idle for long, and closes."""
-    return reply.code == 421 or (reply.code == 451 and reply.enhanced == "4.4.2")
+    """Return whether a reply to MAIL ends the session, as 421 does.
+
+    Amazon SES says 451 4.4.2 to who was idle for long, and closes; others have codes of their own for "too many messages in
+    this session", and take the mail in the next.
+
+    >>> from modernmail.receipt import Reply
+    >>> is_parting(Reply(452, ["4.5.3 Too many messages in this session"]))
+    True
+    """
+    if reply.code == 421 or (reply.code == 451 and reply.enhanced == "4.4.2"):
+        return True
+    return reply.code >= 400 and _MAILED_ENOUGH.search(reply.text) is not None
 
 
 def is_unheard(reply: Reply) -> bool:
