@@ -73,21 +73,24 @@ class AsyncioIO:
             guards[function] = guard = _guard(function, guards)
             await anext(guard)
 
-    async def to_the_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return what it returns; a cancellation that comes meanwhile is delivered at the caller's next await."""
+    async def to_the_end(self, coroutine: Coroutine[Any, Any, T], error: BaseException | None) -> T:
+        """Return what it returns; a cancellation that comes meanwhile is delivered at the caller's next await.
+
+        Not where `error`, which the caller raises, is one itself: one that was left behind would hit who has caught that.
+        """
         import asyncio
 
         task = asyncio.ensure_future(coroutine)
-        is_cancelled = False
+        cancellation: asyncio.CancelledError | None = None
         while not task.done():
             try:
                 await asyncio.wait((task,))
-            except asyncio.CancelledError:
-                is_cancelled = True
+            except asyncio.CancelledError as another:
+                cancellation = another
         current = asyncio.current_task()
-        if is_cancelled and current is not None:
+        if cancellation is not None and not isinstance(error, asyncio.CancelledError) and current is not None:
             current.uncancel()
-            current.cancel()
+            current.cancel(*cancellation.args)  # a scope of anyio knows its own by what it says
         return task.result()
 
 

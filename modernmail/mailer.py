@@ -130,7 +130,7 @@ class Mailer(Importing):
             receipt = await flow.receive()
             await flow.receive()
         except BaseException as error:
-            receipts = await io.to_the_end(flow.close())
+            receipts = await io.to_the_end(flow.close(), error)
             found = receipt or (receipts[0] if receipts else None)
             if found is not None:
                 error.receipt = found  # type: ignore[attr-defined]

@@ -115,7 +115,7 @@ class BlockingIO:
     async def at_exit(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do nothing: what is open closes itself when it is let go."""
 
-    async def to_the_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    async def to_the_end(self, coroutine: Coroutine[Any, Any, T], error: BaseException | None) -> T:
         """Return what it returns."""
         return await coroutine
 

@@ -84,6 +84,9 @@ if TYPE_CHECKING:
             """Call this when the event loop that runs now is shut down."""
             ...
 
-        async def to_the_end(self, coroutine: Coroutine[Any, Any, T]) -> T:
-            """Return what it returns: it runs to its end, whoever wants to cancel it meanwhile."""
+        async def to_the_end(self, coroutine: Coroutine[Any, Any, T], error: BaseException | None) -> T:
+            """Return what it returns: it runs to its end, whoever wants to cancel it meanwhile.
+
+            `error` is what ends the caller, who raises it again; None when nothing does.
+            """
             ...

@@ -85,7 +85,7 @@ class _Sending:
         try:
             receipt = await self._flow.receive()
         except BaseException as error:
-            await self._stop()
+            await self._stop(error)
             left = self._flow.not_attempted()
             if isinstance(error, MailError) and left is not None:
                 error.add_note(f"{left} messages were not attempted")
@@ -107,13 +107,13 @@ class _Sending:
             pass
         return self.tally
 
-    async def _stop(self) -> None:
+    async def _stop(self, error: BaseException | None = None) -> None:
         if self._is_over:
             return
         self._is_begun = True
         try:
             self._is_over = True
-            self.unsent = tuple(await self._flow.to_the_end())
+            self.unsent = tuple(await self._flow.to_the_end(error))
         except BaseException:
             self._is_over = False  # interrupted: whoever closes it again, or drops it, ends what is left
             raise
@@ -222,7 +222,7 @@ class AsyncSending(_Sending):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stop()
+        await self._stop(error)
 
 
 _closing: set[asyncio.Task[list[Receipt]]] = set()  # a loop keeps no task alive by itself

@@ -38,7 +38,7 @@ async def send_single(backend: Backend, parcel: Parcel, io: IO) -> Receipt:
         receipt = await receipts.next()
         await receipts.next()
     except BaseException as error:
-        left = await io.to_the_end(receipts.close())
+        left = await io.to_the_end(receipts.close(), error)
         error.receipt = receipt or (left[0] if left else None)  # type: ignore[attr-defined]
         raise
     assert receipt is not None

@@ -236,9 +236,9 @@ class Flow:
         await self._feed.close()
         return receipts
 
-    async def to_the_end(self) -> list[Receipt]:
-        """Close, whoever wants to cancel that meanwhile."""
-        return await self._io.to_the_end(self.close())
+    async def to_the_end(self, error: BaseException | None) -> list[Receipt]:
+        """Close, whoever wants to cancel that meanwhile; `error` is what ends the caller, if anything does."""
+        return await self._io.to_the_end(self.close(), error)
 
     def not_attempted(self) -> int | None:
         """Return how many messages were not taken from the input, None when that cannot be known."""

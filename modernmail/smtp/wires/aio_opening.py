@@ -206,15 +206,15 @@ async def _surely(opener: _Opener, settings: Settings, until: float) -> Extensio
 
 async def _given_up(opening: asyncio.Future[Extensions], opener: _Opener) -> None:
     """Cancel the opening until it has ended; whoever cancels us once more is heard when it has."""
-    is_cancelled = False
+    cancellation: asyncio.CancelledError | None = None
     while not opening.done():
         opening.cancel()
         opener.client.close()
         try:
             await asyncio.wait((opening,), timeout=0.05)
-        except asyncio.CancelledError:
-            is_cancelled = True
+        except asyncio.CancelledError as error:
+            cancellation = cancellation or error
     if not opening.cancelled():
         opening.exception()  # seen: it is not the news
-    if is_cancelled:
-        raise asyncio.CancelledError
+    if cancellation is not None:
+        raise cancellation  # itself: a scope of anyio knows its own by what it says
