@@ -17,24 +17,6 @@ if TYPE_CHECKING:
     Datum: TypeAlias = tuple[str, str, Mailbox | None, Mailboxes]
 
 
-def _message(
-    subject: str,
-    message: str,
-    from_email: Mailbox | None,
-    recipient_list: Mailboxes,
-    html_message: str | None = None,
-    cc: Mailboxes = (),
-    bcc: Mailboxes = (),
-    reply_to: Mailboxes = (),
-    attachments: Iterable[AttachmentLike] = (),
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
-) -> Message:
-    return Message(
-        subject, message, html_message, from_email=from_email, to=recipient_list, cc=cc, bcc=bcc, reply_to=reply_to,
-        attachments=attachments, headers=headers,
-    )  # fmt: skip
-
-
 def _messages(datatuple: Iterable[Datum]) -> list[Message | MailError]:
     """Return a message for each item, or the error that says why it cannot be one: it becomes a receipt."""
     if not hasattr(datatuple, "__iter__"):
@@ -49,7 +31,7 @@ def _messages(datatuple: Iterable[Datum]) -> list[Message | MailError]:
             )
         subject, message, from_email, recipient_list = data
         try:
-            found.append(_message(subject, message, from_email, recipient_list))
+            found.append(Message(subject, message, from_email=from_email, to=recipient_list))
         except MailError as error:
             found.append(error)
     return found
@@ -79,9 +61,10 @@ def send_mail(
     >>> modernmail.send_mail("Subject", "Hello", "me@example.com", ["you@example.com"]).accepted
     ('you@example.com',)
     """
-    mail = _message(
-        subject, message, from_email, recipient_list, html_message, cc, bcc, reply_to, attachments, headers
-    )
+    mail = Message(
+        subject, message, html_message, from_email=from_email, to=recipient_list, cc=cc, bcc=bcc, reply_to=reply_to,
+        attachments=attachments, headers=headers,
+    )  # fmt: skip
     return mailers[using or "default"].send(mail)
 
 
@@ -100,9 +83,10 @@ async def asend_mail(
     using: str | None = None,
 ) -> Receipt:
     """Send one mail under asyncio and return its receipt; the arguments and errors are those of `send_mail`."""
-    mail = _message(
-        subject, message, from_email, recipient_list, html_message, cc, bcc, reply_to, attachments, headers
-    )
+    mail = Message(
+        subject, message, html_message, from_email=from_email, to=recipient_list, cc=cc, bcc=bcc, reply_to=reply_to,
+        attachments=attachments, headers=headers,
+    )  # fmt: skip
     return await mailers[using or "default"].asend(mail)
 
 

@@ -5,6 +5,8 @@ Rules of the file: no locale, no time zone database, no guess about a zone that 
 
 from __future__ import annotations
 
+from time import gmtime, time
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,6 +16,22 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONGEST: Final = 200  # with a comment; it is not folded
 _UNIVERSAL: Final = ("GMT", "UT")  # RFC 5322 4.3: old, harmless, and what web code writes
+
+_now: tuple[int, str] = (0, "")
+
+
+def date_now() -> str:
+    """Return this second as the Date header says it, in UTC."""
+    global _now  # one second's text is used for all its mails
+    second = int(time())
+    if _now[0] != second:
+        at = gmtime(second)
+        text = (
+            f"{_DAYS[at.tm_wday]}, {at.tm_mday:02d} {_MONTHS[at.tm_mon - 1]} {at.tm_year} "
+            f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d} +0000"
+        )
+        _now = (second, text)
+    return _now[1]
 
 
 def date_time(moment: datetime) -> str:
@@ -66,12 +84,13 @@ def date_fault(text: str) -> str:
         return expected
     if not _is_zone(zone):
         return f"the zone {zone!r} is not written as +0000"
-    from datetime import date, time
+    from datetime import UTC, datetime
 
     hour, minute, second = (*map(int, times), 0)[:3]  # a leap second is no moment for Python's readers
     try:
-        when = date(int(year), _MONTHS.index(month.title()) + 1, int(day))
-        time(hour, minute, second)
+        when = datetime(
+            int(year), _MONTHS.index(month.title()) + 1, int(day), hour, minute, second, tzinfo=UTC
+        )
     except ValueError as error:
         return f"no such moment: {error}"
     if day_name and day_name[:-1].title() != _DAYS[when.weekday()]:

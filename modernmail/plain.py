@@ -97,9 +97,8 @@ def _values(message: Message) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for key in ("subject", "text", "html"):
         value = getattr(message, f"_{key}")
-        if value or (
-            value is not None and key != "subject"
-        ):  # an empty text is a part, an empty subject no field
+        # An empty text is a part, an empty subject no field.
+        if value or (value is not None and key != "subject"):
             data[key] = value
     for key, addresses in (
         ("from_email", message._from),

@@ -27,9 +27,8 @@ def private_file(path: str | os.PathLike[str]) -> None:
     except OSError:  # nothing can be there
         return
     try:
-        with suppress(
-            OSError
-        ):  # somebody was quicker, or the file system has no links, and then hardly permissions
+        # Somebody was quicker, or the file system has no links, and then hardly permissions.
+        with suppress(OSError):
             os.link(beside, path)
     finally:
         Path(beside).unlink()

@@ -11,9 +11,7 @@ from __future__ import annotations
 from . import errors
 from .error_values import described, error_of
 from .frozen import Frozen, thawed
-from .outcome import STATUSES, Outcome, accepted_by
-from .outcome import _outcome as _outcome
-from .reply import Reply
+from .outcome import STATUSES, Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +20,8 @@ if TYPE_CHECKING:
 
     from .envelope import Envelope
     from .errors import MailError
-    from .outcome import Status as Status
+    from .outcome import Status
     from .parcel import Parcel
-
-# `Reply` and `Outcome` once lived here: who imports them from here finds them, and so do pickles of that time (`_outcome`).
-__all__ = ["STATUSES", "Outcome", "Receipt", "Reply", "accepted_by", "receipt_for_all"]
 
 TIMED = ("connection", "envelope", "content")  # the phases of `Receipt.timings`
 

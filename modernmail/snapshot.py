@@ -9,8 +9,8 @@ this host's name.
 from __future__ import annotations
 
 from os import urandom
-from time import gmtime, time
 
+from .dates import date_now
 from .envelope import envelope_of, once
 from .errors import InvalidMessage
 from .mime.field import field
@@ -112,7 +112,7 @@ def header_of(
             fields.append(field(name, value))
     if not has_date:
         starts.append("Date:")
-        fields.append(f"Date: {_date()}\r\n")
+        fields.append(f"Date: {date_now()}\r\n")
     if message_id is None:
         domain = froms[0].domain_ascii if froms else ""
         message_id = f"<{urandom(15).hex()}@{domain or 'localhost.invalid'}>"
@@ -186,22 +186,3 @@ def _envelope(message: Message, froms: tuple[Address, ...]) -> Envelope:
     else:
         sender = froms[0]
     return envelope_of(sender, once(recipients), message._dsn, require_tls=message._require_tls)
-
-
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_now: tuple[int, str] = (0, "")
-
-
-def _date() -> str:
-    """Return this second as an RFC 5322 date-time, in UTC."""
-    global _now  # one second's text is used for all its mails
-    second = int(time())
-    if _now[0] != second:
-        at = gmtime(second)
-        text = (
-            f"{_DAYS[at.tm_wday]}, {at.tm_mday:02d} {_MONTHS[at.tm_mon - 1]} {at.tm_year} "
-            f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d} +0000"
-        )
-        _now = (second, text)
-    return _now[1]

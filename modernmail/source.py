@@ -156,17 +156,17 @@ class Spool:
             file.close()
 
 
-def spool_or_bytes(file: IO[bytes], argument: str = "content") -> bytes | Spool:
+def spool_or_bytes(file: IO[bytes]) -> bytes | Spool:
     """Return what a binary file object holds: bytes up to 1 MiB, a `Spool` above."""
     head: Any = file.read(KEPT + 1)
     if isinstance(head, str):
-        raise InvalidAttachment(argument, file, "gives text: open the file in binary mode ('rb')")
+        raise InvalidAttachment("content", file, "gives text: open the file in binary mode ('rb')")
     if hasattr(head, "__await__"):
         head.close()  # nobody awaits it
         reason = "read() is a coroutine: pass what `await file.read()` gives, or the file inside (`.file` of an UploadFile)"
-        raise InvalidAttachment(argument, file, reason)
+        raise InvalidAttachment("content", file, reason)
     if not isinstance(head, (bytes, bytearray)):
-        raise InvalidAttachment(argument, file, f"read() gave {type(head).__name__}, not bytes")
+        raise InvalidAttachment("content", file, f"read() gave {type(head).__name__}, not bytes")
     if len(head) <= KEPT:
         # A raw file may give less than was asked for although more is there.
         while more := file.read(KEPT + 1 - len(head)):

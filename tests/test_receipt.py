@@ -296,29 +296,6 @@ def test_outcomes() -> None:
     assert accepted != "accepted"
 
 
-# Pickles that the version made which kept replies and outcomes in `modernmail.receipt`.
-PICKLED_REPLY = (
-    b"\x80\x02cmodernmail.receipt\nReply\nM\xa5\x01c_codecs\nencode\nX\x03\x00\x00\x00x\xc3\xbf"
-    b"X\x06\x00\x00\x00latin1\x86R\x85\x86R."
-)
-PICKLED_OUTCOME = (
-    b"\x80\x02cmodernmail.receipt\n_outcome\n("
-    b"X\x07\x00\x00\x00unknownNX\x03\x00\x00\x00dotX\x07\x00\x00\x00contenttR."
-)
-
-
-def test_what_was_pickled_before_loads() -> None:
-    """A queue may hold pickles of an earlier version: they name the place where the classes were then."""
-    reply, outcome = pickle.loads(PICKLED_REPLY), pickle.loads(PICKLED_OUTCOME)
-    assert (type(reply), reply.code, reply.lines) == (Reply, 421, (b"x\xff",))
-    assert (type(outcome), outcome.status, outcome.reason, outcome.phase) == (
-        Outcome,
-        "unknown",
-        "dot",
-        "content",
-    )
-
-
 def test_what_is_no_status_is_refused() -> None:
     """There are four."""
     with pytest.raises(

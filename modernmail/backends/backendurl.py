@@ -79,9 +79,10 @@ class BackendURL:
         if self.host or self.username or self.port or self.token:
             raise ConfigurationError(f"{self.scheme}: takes no host, user, port or token")
 
-    def refuse_path(self) -> None:
-        """Raise `ConfigurationError` when anything stands behind the scheme of a backend that has no place."""
+    def refuse_all(self) -> None:
+        """Raise `ConfigurationError` when anything stands behind the scheme of a backend that has no place and no options."""
         self.refuse_host()
+        self.refuse_options()
         if self.path.strip("/"):
             raise ConfigurationError(f"{self.scheme}: takes nothing behind it")
 

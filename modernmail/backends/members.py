@@ -1,4 +1,4 @@
-"""The backends of a backend of backends, and how they are: `Members`, and the choice among them.
+"""The backends of a backend of backends, and how they are: `Member`, and the choice among them.
 
 `failover` and `roundrobin` have one each, shared by all their sendings.
 

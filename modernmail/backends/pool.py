@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 def choose(
-    idle: Sequence[Wire], open_count: int, now: float, settings: Settings, most: int | None = None
+    idle: Sequence[Wire], open_count: int, now: float, settings: Settings, most: int
 ) -> tuple[Literal["reuse", "open", "wait"], Wire | None, list[Wire]]:
     """Return what to do for one who needs a wire, the wire to reuse, and the wires to close.
 
     `idle` are the wires nobody uses, the last used at the end; `open_count` all that are open, those included; `most` how
-    many may be, `settings.pool` by default. The one used last is the warmest.
+    many may be. The one used last is the warmest.
     """
     usable: list[Wire] = []
     stale: list[Wire] = []
@@ -46,7 +46,7 @@ def choose(
         (usable if is_good else stale).append(wire)
     if usable:
         return "reuse", usable[-1], stale
-    if open_count - len(stale) < (settings.pool if most is None else most):
+    if open_count - len(stale) < most:
         return "open", None, stale
     return "wait", None, stale
 

@@ -13,16 +13,15 @@ import tempfile
 import threading
 from contextlib import suppress
 
-from ..errors import ConnectFailed, ContentRefused, OutcomeUnknown, RecipientsRefused
+from ..errors import ConnectFailed, ContentRefused, RecipientsRefused
 from ..outcome import Outcome
 from ..receipt import Receipt
-from .backend import accepted
+from .backend import accepted, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..errors import DeliveryError
     from ..parcel import Parcel
 
 _NOT_PASSED_ON = "delivery-status notifications were asked for; a sendmail program is told with dsn=on only"
@@ -109,7 +108,7 @@ class Run:
             return receipt.replace(notes=(_NOT_PASSED_ON,))
         if code < 0:
             late = f"did not end within {self._timeout:g} s"
-            raise _unknown(parcel, f"{program} {late if self._is_late else f'was ended by signal {-code}'}")
+            return unknown(parcel, f"{program} {late if self._is_late else f'was ended by signal {-code}'}")
         why = f"{program} ended with {_NEVER.get(code, code)}{': ' + said if said else ''}"
         if code in _NEVER:
             return refused(parcel, why)
@@ -149,10 +148,3 @@ def refused(parcel: Parcel, why: str) -> Receipt:
     """Return the receipt of a mail that this program will never take."""
     outcome = Outcome("rejected", reason=why, phase="done")
     return Receipt(parcel.message_id, parcel.envelope, outcome, error=ContentRefused(why))
-
-
-def _unknown(parcel: Parcel, why: str) -> DeliveryError:
-    error = OutcomeUnknown(f"it is not known whether the mail was accepted: {why}")
-    outcome = Outcome("unknown", reason=why, phase="content")
-    error.receipt = Receipt(parcel.message_id, parcel.envelope, outcome, error=error)
-    return error

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class Single:
     """Gives one parcel, then ends."""
 
-    __slots__ = ("_parcel", "position")
+    __slots__ = ("_parcel",)
     is_prompt = True
     is_single = True
+    position = 0
 
-    def __init__(self, parcel: Parcel, position: int = 0) -> None:
+    def __init__(self, parcel: Parcel) -> None:
         self._parcel: Parcel | None = parcel
-        self.position = position
 
     async def next(self) -> Parcel | None:
         """Return the parcel, once."""

@@ -91,24 +91,21 @@ def _installed_schemes() -> set[str]:
 def _console(url: BackendURL) -> Backend:
     from .console import ConsoleBackend
 
-    url.refuse_path()
-    url.refuse_options()
+    url.refuse_all()
     return ConsoleBackend()
 
 
 def _memory(url: BackendURL) -> Backend:
     from .memory import MemoryBackend
 
-    url.refuse_path()
-    url.refuse_options()
+    url.refuse_all()
     return MemoryBackend()
 
 
 def _null(url: BackendURL) -> Backend:
     from .null import NullBackend
 
-    url.refuse_path()
-    url.refuse_options()
+    url.refuse_all()
     return NullBackend()
 
 

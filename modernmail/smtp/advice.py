@@ -79,7 +79,7 @@ _SHOWN = 200  # characters of what a challenge says
 def advice(reply: Reply) -> str:
     """Return what to look at behind a refusal of a mail, in brackets and with a blank before; "" where nothing is known.
 
-    >>> from modernmail.receipt import Reply
+    >>> from modernmail.reply import Reply
     >>> advice(Reply(554, ["5.7.1 <zoe@example.com>: Relay access denied"]))
     ' (it passes mail on for who has logged in, or is in its network)'
     """
@@ -89,7 +89,7 @@ def advice(reply: Reply) -> str:
 def login_advice(reply: Reply, where: str, *, is_token: bool) -> str:
     """Return the same behind a refusal of a login; `where` is the host, and what the server calls itself.
 
-    >>> from modernmail.receipt import Reply
+    >>> from modernmail.reply import Reply
     >>> login_advice(Reply(535, ["Authentication failed"]), "smtp.sendgrid.net", is_token=False)
     ' (the user is the word apikey, and the password the API key)'
     """
@@ -106,7 +106,7 @@ def explained(challenge: Reply | None, token: str | None) -> str:
     What repeats the token is left out.
 
     >>> from base64 import b64encode
-    >>> from modernmail.receipt import Reply
+    >>> from modernmail.reply import Reply
     >>> explained(Reply(334, [b64encode(b'{"status": "401", "scope": "mail"}')]), "ya29.a0")
     ' (status 401, scope mail)'
     """

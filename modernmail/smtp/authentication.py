@@ -16,7 +16,7 @@ from .sasl import spoken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..receipt import Reply
+    from ..reply import Reply
     from .extensions import Extensions
     from .opener import Opener
     from .settings import Settings

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
-from ..receipt import Outcome
+from ..outcome import Outcome
 from .delivery import Delivery, local_refusal
 from .transaction import Transaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..address import Address
-    from ..receipt import Receipt, Reply
+    from ..receipt import Receipt
+    from ..reply import Reply
     from ..runtime import IO
     from .settings import Settings
     from .wire import Source, Wire

@@ -18,7 +18,8 @@ from .replies import WireFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..receipt import Receipt, Reply
+    from ..receipt import Receipt
+    from ..reply import Reply
     from .transaction import Transaction
 
 _IDLE = 2.0  # seconds after which a wire that was used before counts as idle

@@ -19,14 +19,16 @@ from ..errors import (
     SenderRefused,
     Withheld,
 )
-from ..receipt import Outcome, Receipt, accepted_by, receipt_for_all
+from ..outcome import Outcome, accepted_by
+from ..receipt import Receipt, receipt_for_all
 from .advice import advice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..address import Address
+    from ..outcome import Status
     from ..parcel import Parcel
-    from ..receipt import Reply, Status
+    from ..reply import Reply
     from .extensions import Extensions
 
 

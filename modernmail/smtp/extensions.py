@@ -8,7 +8,7 @@ from ..frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..receipt import Reply
+    from ..reply import Reply
 
 
 class Extensions(Frozen):
@@ -18,7 +18,7 @@ class Extensions(Frozen):
     none or it is not known. `max_messages` is how many transactions a session may have, `max_recipients` how many
     recipients a transaction (LIMITS, RFC 9422); `sys.maxsize` when it does not say.
 
-    >>> from modernmail.receipt import Reply
+    >>> from modernmail.reply import Reply
     >>> extensions = Extensions.of(Reply(250, (b"mail.example.com", b"PIPELINING", b"SIZE 1000", b"AUTH PLAIN LOGIN")))
     >>> extensions.pipelining, extensions.max_size, extensions.auth
     (True, 1000, ('PLAIN', 'LOGIN'))
@@ -65,7 +65,7 @@ class Extensions(Frozen):
     def of(cls, reply: Reply) -> Extensions:
         """Return the extensions that a reply to EHLO lists; after HELO there are none.
 
-        >>> from modernmail.receipt import Reply
+        >>> from modernmail.reply import Reply
         >>> Extensions.of(Reply(250, (b"mail", b"AUTH=LOGIN", b"AUTH LOGIN PLAIN", b"size\\t1000 "))).offered
         {'AUTH': 'LOGIN PLAIN', 'SIZE': '1000'}
         """

@@ -12,7 +12,7 @@ from .replies import WireFault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..receipt import Reply
+    from ..reply import Reply
     from .patience import Patience
     from .transaction import Transaction
     from .wire import Wire

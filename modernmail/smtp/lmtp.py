@@ -8,13 +8,13 @@ not come is unknown.
 
 from __future__ import annotations
 
-from ..receipt import Outcome
+from ..outcome import Outcome
 from .pipeline import Pipeline
 from .refusal import refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..receipt import Reply
+    from ..reply import Reply
     from .transaction import Transaction
 
 

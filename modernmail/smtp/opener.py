@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..receipt import Reply
+from ..reply import Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

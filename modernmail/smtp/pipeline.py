@@ -23,7 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from ..receipt import Receipt, Reply
+    from ..receipt import Receipt
+    from ..reply import Reply
     from ..runtime import IO
     from .delivery import Delivery
     from .settings import Settings

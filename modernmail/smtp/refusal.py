@@ -82,7 +82,7 @@ def is_unheard(reply: Reply) -> bool:
 def session_fault(reply: Reply, phase: str) -> DeliveryError | None:
     """Return the error when a refusal in this phase is about the session; None when it is about the mail.
 
-    >>> from modernmail.receipt import Reply
+    >>> from modernmail.reply import Reply
     >>> type(session_fault(Reply(451, ["5.7.3 STARTTLS is required to send mail"]), "mail")).__name__
     'SecurityFailed'
     """

@@ -9,7 +9,7 @@ servers write them; what follows a line is never guessed.
 
 from __future__ import annotations
 
-from ..receipt import Reply
+from ..reply import Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

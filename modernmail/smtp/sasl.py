@@ -14,7 +14,7 @@ from .opener import HIDDEN, heard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..receipt import Reply
+    from ..reply import Reply
     from .opener import Opener
     from .settings import Settings
 

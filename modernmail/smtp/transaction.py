@@ -8,7 +8,7 @@ never a refusal. `deferred` says that nothing was sent for a recipient or the se
 
 from __future__ import annotations
 
-from ..receipt import Outcome
+from ..outcome import Outcome
 from . import commands
 from .refusal import is_parting, is_too_many, refused, session_fault
 from .replies import WireFault
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..address import Address
     from ..envelope import DSN
-    from ..receipt import Reply
+    from ..reply import Reply
     from .delivery import Delivery
     from .extensions import Extensions
 

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..receipt import Reply
+    from ..reply import Reply
     from .transaction import Transaction
 
 _MOST = 200  # lines

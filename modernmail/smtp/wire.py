@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from ..parcel import Parcel
-    from ..receipt import Reply
+    from ..reply import Reply
     from .extensions import Extensions
     from .outgoing import Outgoing
     from .patience import Patience

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from modernmail.errors import MailError
-from modernmail.receipt import Outcome, Receipt
+from modernmail.outcome import Outcome
+from modernmail.receipt import Receipt
 
 from .backend import new_id
 from .recipients import merged, phase_of

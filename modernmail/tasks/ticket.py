@@ -6,7 +6,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from modernmail.receipt import Outcome, Receipt
+from modernmail.outcome import Outcome
+from modernmail.receipt import Receipt
 
 from .recipients import overall, status_of, summary
 

@@ -9,7 +9,8 @@ from .recipients import merged, pending, phase_of, resent, settled
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modernmail.receipt import Outcome, Receipt
+    from modernmail.outcome import Outcome
+    from modernmail.receipt import Receipt
 
     from .recipients import State
     from .schedule import Schedule

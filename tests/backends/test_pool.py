@@ -114,7 +114,7 @@ wires = st.builds(
 def test_the_decision_is_sound(idle: list[FakeWire], busy: int, now: float, most: int) -> None:
     """A wire in doubt is never reused, the warmest of the good ones is; no more than `pool` are ever open."""
     chosen = settings(pool=most, idle=60, max_messages=10)
-    action, wire, stale = choose(idle, busy + len(idle), now, chosen)  # type: ignore[arg-type]
+    action, wire, stale = choose(idle, busy + len(idle), now, chosen, most)  # type: ignore[arg-type]
     good = [
         one
         for one in idle

@@ -28,8 +28,9 @@ from modernmail.errors import (
 )
 from modernmail.layers import Redirect
 from modernmail.layers.layer import Layer
-from modernmail.receipt import Outcome, Reply
+from modernmail.outcome import Outcome
 from modernmail.registry import mailers
+from modernmail.reply import Reply
 from modernmail.tasks import Schedule
 from modernmail.tasks.pulse import Pulse
 from modernmail.tasks.recipients import STATUSES, merged

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ...receipt import Reply
+    from ...reply import Reply
     from ..extensions import Extensions
     from ..outgoing import Outgoing
     from ..settings import Settings

@@ -16,7 +16,7 @@ from time import monotonic
 import aiosmtplib
 
 from ...errors import DeliveryError, SecurityFailed
-from ...receipt import Reply
+from ...reply import Reply
 from ..opening import open_session
 from ..patience import late
 from ..replies import WireFault

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
-    from ...receipt import Reply
+    from ...reply import Reply
     from .others import Others
 
 

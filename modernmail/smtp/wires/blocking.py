@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from ...receipt import Reply
+    from ...reply import Reply
     from ..extensions import Extensions
     from ..outgoing import Outgoing
     from ..patience import Patience

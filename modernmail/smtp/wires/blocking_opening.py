@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import ssl
     from typing import Any
 
-    from ...receipt import Reply
+    from ...reply import Reply
     from ..settings import Settings
 
 _BLOCK = 16384
