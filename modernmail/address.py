@@ -1,16 +1,16 @@
 """Address: one mailbox, a display name and an addr-spec, checked by the one grammar that the library has.
 
-Headers, envelopes and policies all take their addresses from here; the grammar itself is in `mailbox` and
-`domain`. Rules of the file: what is accepted is kept as it was written; what is not raises `InvalidAddress`
+Headers, envelopes and policies all take their addresses from here; the grammar itself is in `grammar`.
+Rules of the file: what is accepted is kept as it was written; what is not raises `InvalidAddress`
 with the whole value and one reason; time is linear in the input.
 """
 
 from __future__ import annotations
 
-from .characters import refusal, text_of
-from .domain import domain_ascii
 from .errors import InvalidAddress
-from .mailbox import BLANKS, needs_quotes, quoted, split_addr_spec, split_name
+from .grammar.characters import quoted, refusal, text_of
+from .grammar.domain import domain_ascii
+from .grammar.mailbox import BLANKS, needs_quotes, split_addr_spec, split_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ pickled, and two threads may both compute it.
 
 from __future__ import annotations
 
-from .characters import refusal, text_of
 from .errors import InvalidAttachment
 from .frozen import Frozen
+from .grammar.characters import refusal, text_of
 from .media_type import MediaType, guess_media_type
 from .source import FileSource
 from .substance import substance_of

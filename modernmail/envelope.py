@@ -10,9 +10,9 @@ recipient stands once.
 from __future__ import annotations
 
 from .address import Address
-from .characters import text_of
 from .errors import InvalidMessage
 from .frozen import Frozen, thawed
+from .grammar.characters import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,20 +6,25 @@ a mail; what the library writes itself (From, Content-Type …) is refused with 
 
 from __future__ import annotations
 
-from . import fields
 from .address import Address
-from .characters import describe, refusal, text_of
-from .dates import date_fault, date_time
 from .errors import InvalidAddress, InvalidHeader
-from .identifiers import list_id_fault, message_id_fault, message_ids_fault, one_click_fault, uris_fault
-from .mailbox import BLANKS, split_list
+from .grammar import fields
+from .grammar.characters import describe, refusal, text_of
+from .grammar.dates import date_fault, date_time
+from .grammar.identifiers import (
+    list_id_fault,
+    message_id_fault,
+    message_ids_fault,
+    one_click_fault,
+    uris_fault,
+)
+from .grammar.mailbox import BLANKS, split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Final
 
-_FIELD_NAME: Final = bytes(code for code in range(33, 127) if code != 0x3A)  # RFC 5322 3.6.8 ftext
 _LONGEST_NAME: Final = 76  # with its colon and a first character the line stays within 78
 
 _FAULTS: Final[dict[str, Callable[[str], str]]] = {
@@ -183,7 +188,7 @@ def _checked_name(name: object) -> str:
         raise InvalidHeader("headers", name, f"the name of a header is a str, not {type(name).__name__}")
     if not field:
         raise InvalidHeader("headers", field, "the name of a header is missing")
-    if not field.isascii() or field.encode("ascii").translate(None, _FIELD_NAME):
+    if not fields.is_name(field):
         at = next(at for at, char in enumerate(field) if not "!" <= char <= "~" or char == ":")
         reason = f"{describe(field[at])} at position {at} cannot stand in the name of a header"
         raise InvalidHeader("headers", field, reason)

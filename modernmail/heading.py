@@ -8,9 +8,9 @@ Rules of the file: each value is checked when it is set; addresses are kept as t
 from __future__ import annotations
 
 from .address import Address
-from .characters import refusal, text_of
 from .envelope import DSN, once, reverse_path
 from .errors import InvalidHeader
+from .grammar.characters import refusal, text_of
 from .headers import Headers
 
 TYPE_CHECKING = False

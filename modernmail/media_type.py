@@ -6,9 +6,9 @@ built-in one, never the machine's, so that the same name gives the same type eve
 
 from __future__ import annotations
 
-from .characters import read_quoted, refusal, text_of
 from .errors import InvalidAttachment
 from .frozen import Frozen
+from .grammar.characters import quoted, read_quoted, refusal, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,13 +95,10 @@ class MediaType(Frozen):
         return other
 
     def __str__(self) -> str:
-        quoted = [
-            f"; {name}={value}"
-            if is_token(value)
-            else '; {}="{}"'.format(name, value.replace("\\", "\\\\").replace('"', '\\"'))
-            for name, value in self.parameters
+        parameters = [
+            f"; {name}={value if is_token(value) else quoted(value)}" for name, value in self.parameters
         ]
-        return self.essence + "".join(quoted)
+        return self.essence + "".join(parameters)
 
     def __repr__(self) -> str:
         return f"MediaType({str(self)!r})"

@@ -17,8 +17,8 @@ from .address import Address
 from .errors import InvalidMessage, InvalidValue
 from .headers import Headers
 from .mime.render import entity
-from .mime.structure import alternative_leaf, arranged, attachment_leaf, text_leaf
-from .snapshot import body_of
+from .mime.structure import arranged, text_leaf
+from .snapshot import body_of, is_pinned, leaves_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from .message import Message
     from .mime.render import Entity
-    from .mime.structure import Leaf
 
     Row: TypeAlias = Mapping[str, Any]
     Rows: TypeAlias = Iterable[Row]
@@ -138,8 +137,7 @@ class Merge:
             if holes.columns:
                 self._holes[name] = holes
         if "text" in self._holes or "html" in self._holes:
-            shared = _Shared(template, self._holes)
-            self._shared = None if shared.is_pinned else shared
+            self._shared = None if is_pinned(template) else _Shared(template, self._holes)
         else:
             body_of(template)
 
@@ -208,18 +206,7 @@ class _Shared:
         self._html = (
             None if template.html is None or "html" in holes else text_leaf(template.html, "html", encoding)
         )
-        self.is_pinned = any(attachment.path is not None for attachment in template._attachments)
-        self._alternatives = [
-            (kind.essence, alternative_leaf(content, kind, encoding))
-            for content, kind in template._alternatives
-        ]
-        self._embedded: list[Leaf] = []
-        self._attached: list[Leaf] = []
-        if not self.is_pinned:
-            for attachment in template._attachments:
-                (self._embedded if attachment.is_embedded else self._attached).append(
-                    attachment_leaf(attachment)
-                )
+        self._others = leaves_of(template)
 
     def entity_of(self, copy: Message) -> Entity:
         """Return the tree of a copy with its personal text, html or both."""
@@ -228,4 +215,4 @@ class _Shared:
             text = text_leaf(copy._text, "plain", self._encoding)
         if html is None and copy._html is not None:
             html = text_leaf(copy._html, "html", self._encoding)
-        return entity(arranged(text, html, self._alternatives, self._embedded, self._attached))
+        return entity(arranged(text, html, *self._others))

@@ -9,8 +9,8 @@ body that is carried as somebody else wrote it (`_original`) takes no change.
 from __future__ import annotations
 
 from .attachment import Attachment
-from .characters import text_of
 from .errors import InvalidAttachment, InvalidMessage, InvalidValue
+from .grammar.characters import text_of
 from .media_type import OCTETS, MediaType, sniffed_image
 
 TYPE_CHECKING = False

@@ -7,8 +7,8 @@ Rules of the file: a reply is frozen, and its text is decoded when somebody look
 
 from __future__ import annotations
 
-from .characters import printable
 from .frozen import Frozen
+from .grammar.characters import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

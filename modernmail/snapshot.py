@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from os import urandom
 
-from .dates import date_now
 from .envelope import envelope_of, once
 from .errors import InvalidMessage
+from .grammar.dates import date_now
 from .mime.field import field
 from .mime.folding import unstructured
 from .mime.mailboxes import mailboxes
@@ -131,24 +131,33 @@ def tree_of(message: Message) -> tuple[Leaf | Multipart | None, bool]:
     html = None if message._html is None else text_leaf(message._html, "html", encoding)
     if not message._attachments and not message._alternatives:
         return (text if html is None else html if text is None else arranged(text, html, (), (), ())), False
+    return arranged(text, html, *leaves_of(message)), is_pinned(message)
+
+
+def leaves_of(message: Message) -> tuple[list[tuple[str, Leaf]], list[Leaf], list[Leaf]]:
+    """Return the leaves beside text and html: further alternatives, with their essence, what is embedded, what is attached."""
     embedded: list[Leaf] = []
     attached: list[Leaf] = []
-    is_pinned = False
     for attachment in message._attachments:
         (embedded if attachment.is_embedded else attached).append(attachment_leaf(attachment))
-        is_pinned = is_pinned or attachment.path is not None
+    encoding = message._body_encoding
     alternatives = [
         (kind.essence, alternative_leaf(content, kind, encoding)) for content, kind in message._alternatives
     ]
-    return arranged(text, html, alternatives, embedded, attached), is_pinned
+    return alternatives, embedded, attached
+
+
+def is_pinned(message: Message) -> bool:
+    """Return whether a file must be looked at for its tree, each time anew."""
+    return any(attachment.path is not None for attachment in message._attachments)
 
 
 def body_of(message: Message) -> Entity:
     """Return the rendered tree of a message's parts, kept until a part changes."""
     body = message._entity
     if body is None or body.is_pinned:
-        root, is_pinned = tree_of(message)
-        body = message._entity = entity(root, is_pinned=is_pinned)
+        root, looked_at_files = tree_of(message)
+        body = message._entity = entity(root, is_pinned=looked_at_files)
     return body
 
 

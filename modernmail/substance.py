@@ -6,8 +6,8 @@ when they are.
 
 from __future__ import annotations
 
-from .characters import text_of
 from .errors import InvalidAttachment
+from .grammar.characters import text_of
 from .media_type import OCTETS, MediaType
 from .source import KEPT, FileSource, Spool, spool_or_bytes
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from modernmail import Message
 from modernmail.address import Address
-from modernmail.dates import date_time
 from modernmail.errors import InvalidHeader
+from modernmail.grammar.dates import date_time
 from modernmail.headers import Headers
 
 CASES = [case for case in cases("headers") if case.values[0]["name"].lower() != "subject"]

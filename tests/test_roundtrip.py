@@ -15,8 +15,8 @@ from mail import second, standard, standard_mailboxes, wire
 
 from modernmail.address import Address
 from modernmail.attachment import Attachment
-from modernmail.characters import refusal
 from modernmail.errors import InvalidHeader, InvalidMessage
+from modernmail.grammar.characters import refusal
 from modernmail.message import Message
 
 ODD = [

@@ -7,8 +7,7 @@ import threading
 
 import pytest
 
-from modernmail.aio import AsyncioIO
-from modernmail.runtime import BlockingIO, run_blocking
+from modernmail.runtime import AsyncioIO, BlockingIO, run_blocking
 
 
 async def through(io: BlockingIO | AsyncioIO) -> str:

@@ -51,12 +51,12 @@ class SMTPBackend(Backend):
 
         return await send_single(self, parcel, io)
 
-    async def _open_async(self, until: float = inf) -> Wire:
+    async def _open_async(self, until: float) -> Wire:
         from ..smtp.wires.aio_opening import open_asyncio
 
         return await open_asyncio(self.settings, self._tls(), until)
 
-    async def _open_blocking(self, until: float = inf) -> Wire:
+    async def _open_blocking(self, until: float) -> Wire:
         from ..smtp.wires.blocking_opening import open_blocking
 
         return await open_blocking(self.settings, self._tls(), until)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..domain import domain_ascii
 from ..errors import ConfigurationError, InvalidAddress
+from ..grammar.domain import domain_ascii
 from ..smtp.settings import Settings
 
 TYPE_CHECKING = False

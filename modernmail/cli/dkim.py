@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from modernmail.domain import domain_ascii
 from modernmail.errors import InvalidAddress
+from modernmail.grammar.domain import domain_ascii
 from modernmail.layers.dkim.keys import SigningKey, new_key
 
 from .terminal import err, out, printable

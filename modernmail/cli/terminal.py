@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from modernmail.characters import printable as escaped
+from modernmail.grammar.characters import printable as escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

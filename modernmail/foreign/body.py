@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..attachment import Attachment
 from ..errors import InvalidAttachment
+from ..grammar.characters import quoted
 from ..media_type import OCTETS, MediaType
 from ..mime.carried import without_controls
 from ..mime.structure import BEFORE_HTML
@@ -207,8 +208,5 @@ def attachment_of(part: Part, *, is_strict: bool = False) -> Attachment:
 
 
 def _kind(part: Part) -> MediaType:
-    pairs = [
-        '; {}="{}"'.format(name, value.replace("\\", "\\\\").replace('"', '\\"'))
-        for name, value in part.parameters.items()
-    ]
+    pairs = [f"; {name}={quoted(value)}" for name, value in part.parameters.items()]
     return MediaType(part.media_type + "".join(pairs))

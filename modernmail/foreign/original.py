@@ -8,8 +8,8 @@ the field is laid out anew. It is shared by copies of the message and never chan
 
 from __future__ import annotations
 
-from .. import fields
 from ..errors import InvalidMessage
+from ..grammar import fields
 from ..mime.field import field
 from ..mime.folding import unstructured
 from ..mime.mailboxes import mailboxes

@@ -6,8 +6,8 @@ else it is only carried; of a field that may stand once, the first counts, as fo
 
 from __future__ import annotations
 
-from .. import fields
 from ..errors import InvalidHeader, InvalidMessage
+from ..grammar import fields
 from ..headers import Headers
 from ..message import Message
 from ..mime.carried import BLIND, as_it_stood, carried_field, is_utf8, unfolded, without_controls
@@ -150,10 +150,5 @@ class _Header:
         return self._headers._entries[-1]
 
 
-_LISTS = (
-    "to",
-    "cc",
-    "bcc",
-    "from",
-    "reply-to",
-)  # twice the same field of mailboxes is read as one (RFC 5322 4.5)
+# Twice the same field of mailboxes is read as one (RFC 5322 4.5).
+_LISTS = ("to", "cc", "bcc", "from", "reply-to")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from ..address import Address
-from ..aio import AsyncioIO
 from ..backends.backend import Backend
 from ..backends.interception import effective
 from ..backends.url import backend_from_url
 from ..envelope import envelope_of
 from ..errors import ConfigurationError, InvalidAddress, MailError
 from ..mime.folding import unstructured
-from ..runtime import BlockingIO
+from ..runtime import AsyncioIO, BlockingIO
 from .layer import Layer
 
 TYPE_CHECKING = False

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..address import Address
 from ..errors import ConfigurationError
-from ..head import fields_of, without
 from ..headers import Headers
 from ..mime.field import field
 from ..mime.mailboxes import mailboxes
+from .head import fields_of, without
 from .layer import Layer
 
 TYPE_CHECKING = False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..domain import domain_ascii
 from ..errors import ConfigurationError, InvalidAddress
+from ..grammar.domain import domain_ascii
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_abandoned: list[
-    sqlite3.Connection
-] = []  # inherited by a fork: closing them here could drop the parent's locks
+_TIMEOUT = 10.0  # seconds
+# Inherited by a fork: closing them here could drop the parent's locks.
+_abandoned: list[sqlite3.Connection] = []
 
 
 class SQLiteFile:
     """The file at `path`, made when it is missing; `schema` is run when it is opened."""
 
-    def __init__(self, path: str | os.PathLike[str], schema: str, *, timeout: float = 10.0) -> None:
+    def __init__(self, path: str | os.PathLike[str], schema: str) -> None:
         try:
             self.path = os.fspath(path)
         except TypeError:
@@ -39,7 +39,6 @@ class SQLiteFile:
                 f"path={self.path!r}: must be a file, which other processes can open too"
             )
         self._schema = schema
-        self._timeout = timeout
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
@@ -81,11 +80,9 @@ class SQLiteFile:
             _abandoned.append(connection)
             self._connection = None
         private_file(self.path)
-        fresh = sqlite3.connect(
-            self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
-        )
+        fresh = sqlite3.connect(self.path, timeout=_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
-            _to_wal(fresh, self._timeout)
+            _to_wal(fresh)
             fresh.execute("PRAGMA synchronous = NORMAL")
             for statement in self._schema.split(";"):
                 fresh.execute(statement)
@@ -110,12 +107,12 @@ class SQLiteFile:
         return f"<SQLiteFile {self.path}>"
 
 
-def _to_wal(connection: sqlite3.Connection, timeout: float) -> None:
+def _to_wal(connection: sqlite3.Connection) -> None:
     """Turn WAL mode on, when the others that open the new file at this moment let go of it.
 
     SQLite does not wait for a writer here, as it does elsewhere: two that want the same would wait for each other.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + _TIMEOUT
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -8,11 +8,11 @@ have at most 998 characters, a continued line begins with a blank and holds more
 
 from __future__ import annotations
 
-from .. import fields
+from ..grammar import fields
 from ..media_type import LONGEST_NAME, OCTETS, is_token
 from ..reading.parameters import parse_parameters
 from ..reading.words import decode_words
-from .folding import unstructured
+from .folding import HARD, unstructured
 from .mailboxes import listed, mailbox, phrase
 from .mailboxlist import MailboxList
 from .parameters import with_parameters
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 
     from ..address import Address
 
-_HARD = 998
 _LONGEST_NAME = 900
 _LONGEST_TO_FOLD = 76
 BLIND = ("bcc", "resent-bcc")
-_FIELD_NAME = bytes(code for code in range(33, 127) if code != 0x3A)  # RFC 5322 3.6.8 ftext
 _CONTROLS = {
     code: " " for code in (*range(0x20), 0x7F, 0x85, 0x2028, 0x2029, *range(0xD800, 0xE000)) if code != 9
 }
@@ -59,7 +57,7 @@ def as_it_stood(name: str, raw: bytes) -> str | None:
     if not raw.isascii():
         return None
     value = raw.decode("ascii").rstrip("\r\n")
-    if value.isprintable() and len(name) + len(value) < _HARD:
+    if value.isprintable() and len(name) + len(value) < HARD:
         return f"{name}:{value}\r\n"
     return _with_its_folds(name, value) or _with_its_folds(name, " " + value.strip(" \t\r\n"))
 
@@ -77,7 +75,7 @@ def _with_its_folds(name: str, value: str) -> str | None:
     """Return the field with its own folds, None when these are not as they must be."""
     lines = value.replace("\r\n", "\n").split("\n")
     for at, line in enumerate(lines):
-        longest = _HARD if at else _HARD - len(name) - 1
+        longest = HARD if at else HARD - len(name) - 1
         if len(line) > longest or (at and (line[:1] not in (" ", "\t") or not line.strip(" \t"))):
             return None
         if not line.isprintable() and not line.replace("\t", " ").isprintable():
@@ -162,8 +160,4 @@ def without_controls(text: str) -> str:
 
 def is_field_name(name: str) -> bool:
     """Return whether a field can have this name (RFC 5322 3.6.8)."""
-    return (
-        0 < len(name) <= _LONGEST_NAME
-        and name.isascii()
-        and not name.encode("ascii").translate(None, _FIELD_NAME)
-    )
+    return len(name) <= _LONGEST_NAME and fields.is_name(name)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .. import fields
 from ..address import Address
-from ..identifiers import uri_items
-from ..mailbox import split_list
+from ..grammar import fields
+from ..grammar.identifiers import uri_items
+from ..grammar.mailbox import split_list
 from .folding import folded, items, unstructured
 from .mailboxes import mailboxes
 
@@ -22,10 +22,6 @@ def field(name: str, value: str) -> str:
     if kind == fields.ADDRESSES:
         return mailboxes(name, [Address.of(one, name) for one in split_list(value)])
     if kind == fields.LIST_ID:
-        return _list_id(name, value)
+        # RFC 2919: words and the identifier, folded between them, never encoded
+        return f"{name}: {folded(value, len(name) + 2)}\r\n"
     return f"{name}: {value}\r\n"
-
-
-def _list_id(name: str, value: str) -> str:
-    """Return a List-Id field (RFC 2919): words and the identifier, folded between them, never encoded."""
-    return f"{name}: {folded(value, len(name) + 2)}\r\n"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH = 78  # RFC 5322 2.1.1, without the line end
 CODED_WIDTH = 76  # RFC 2047 2: of a line that holds an encoded-word
-_HARD = 998
+HARD = 998  # RFC 5322 2.1.1, without the line end
 _LONG_WORD = 900  # a word beyond this could not stand behind every field name within 998
 _MIN_WORD = 24  # less room than this on a line is not worth beginning an encoded-word in
 
@@ -135,14 +135,10 @@ def items(name: str, values: Iterable[str], separator: str = "") -> str:
     for value in values:
         if not value.isascii():
             raise InvalidHeader(name, value, "must be ASCII: this field is structured")
-        if len(value) > _HARD - len(name) - 3:
+        if len(value) > HARD - len(name) - 3:
             raise InvalidHeader(
-                name, value, f"has {len(value)} characters; a line cannot hold more than {_HARD}"
+                name, value, f"has {len(value)} characters; a line cannot hold more than {HARD}"
             )
-    return _items(name, values, separator)
-
-
-def _items(name: str, values: list[str], separator: str) -> str:
     out = [f"{name}:"]
     column = len(out[0])
     last = len(values) - 1

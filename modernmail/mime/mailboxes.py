@@ -9,6 +9,7 @@ or not at all, and an addr-spec never; lines are folded as those with an encoded
 from __future__ import annotations
 
 from ..address import set_cache
+from ..grammar.characters import quoted
 from .folding import CODED_WIDTH, folded
 from .words import encoded_words
 
@@ -112,5 +113,5 @@ def phrase(name: str) -> str:
     ):
         if not name.translate(_PHRASE_SAFE) and name[0] != " " and name[-1] != " ":
             return name
-        return '"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"'))
+        return quoted(name)
     return " ".join(encoded_words(name, 66))

@@ -11,8 +11,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ..address import Address
-from ..characters import read_quoted
 from ..errors import InvalidAddress
+from ..grammar.characters import read_quoted
 from ..reading.words import decode_words
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from binascii import a2b_base64
 
-from ..characters import printable
+from ..grammar.characters import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

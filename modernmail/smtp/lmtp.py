@@ -30,27 +30,26 @@ class LMTPPipeline(Pipeline):
         await super()._opened(transaction)
 
     def _settle_content(self, current: Transaction, replies: list[Reply]) -> None:
-        transaction = current
-        if not transaction.is_sent:
-            transaction.judge_content(replies[0])  # it did not wait for the end: that goes for everybody
-            self._backlog.finish(transaction)
+        if not current.is_sent:
+            current.judge_content(replies[0])  # it did not wait for the end: that goes for everybody
+            self._backlog.finish(current)
             return
-        answered = replies[: len(transaction.accepted)]
-        if all(reply.code == 250 for reply in answered) and len(answered) == len(transaction.accepted) == 1:
-            super()._settle_content(transaction, answered)
+        answered = replies[: len(current.accepted)]
+        if all(reply.code == 250 for reply in answered) and len(answered) == len(current.accepted) == 1:
+            super()._settle_content(current, answered)
             return
-        for address, reply in zip(transaction.accepted, answered, strict=False):
+        for address, reply in zip(current.accepted, answered, strict=False):
             if reply.is_positive:
                 outcome = Outcome("accepted", reply=reply, phase="done")
             elif reply.code < 400:
                 outcome = Outcome("unknown", reply=reply, phase="content")
             else:
                 outcome = refused(reply, "content")
-            transaction.settle((address,), outcome)
+            current.settle((address,), outcome)
         if not all(reply.is_positive for reply in answered):
-            transaction.hear_end(answered)
-        left = transaction.accepted[len(answered) :]
+            current.hear_end(answered)
+        left = current.accepted[len(answered) :]
         why = "the connection ended before the reply for this recipient"
-        transaction.settle(left, Outcome("unknown", reason=why, phase="content"))
-        transaction.needs_reset = False
-        self._backlog.finish(transaction)
+        current.settle(left, Outcome("unknown", reason=why, phase="content"))
+        current.needs_reset = False
+        self._backlog.finish(current)

@@ -61,7 +61,7 @@ def is_parting(reply: Reply) -> bool:
     Amazon SES says 451 4.4.2 to who was idle for long, and closes; others have codes of their own for "too many messages in
     this session", and take the mail in the next.
 
-    >>> from modernmail.receipt import Reply
+    >>> from modernmail.reply import Reply
     >>> is_parting(Reply(452, ["4.5.3 Too many messages in this session"]))
     True
     """

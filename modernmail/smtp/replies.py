@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    Kind = Literal["timeout", "closed", "protocol", "tls"]
+    Kind = Literal["timeout", "closed", "protocol"]
 
 MOST = 65536  # octets that one reply may have, and that are kept of the replies of one exchange
 _SHORT = 128  # octets that are kept of a reply when the others have used that up

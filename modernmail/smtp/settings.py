@@ -5,9 +5,9 @@ The URL parser and callers make it; the wires, the pool and the choreography rea
 
 from __future__ import annotations
 
-from ..domain import domain_ascii
 from ..errors import ConfigurationError, InvalidAddress
 from ..frozen import Frozen
+from ..grammar.domain import domain_ascii
 from .credentials import check_login, check_mechanism
 
 TYPE_CHECKING = False

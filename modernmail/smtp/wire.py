@@ -11,8 +11,6 @@ content is ended breaks its writing off.
 
 from __future__ import annotations
 
-from .replies import WireFault
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +85,3 @@ if TYPE_CHECKING:
         def is_usable(self) -> bool:
             """Return whether it is open, belongs to this process and loop, and nothing unasked has arrived."""
             ...
-
-
-__all__ = ["WireFault"]

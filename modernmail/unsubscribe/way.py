@@ -13,7 +13,7 @@ import re
 from ..address import Address
 from ..errors import InvalidAddress, InvalidMessage
 from ..frozen import Frozen
-from ..identifiers import uris_fault
+from ..grammar.identifiers import uris_fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,11 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modernmail import Mailer, Message
-from modernmail.aio import AsyncioIO
 from modernmail.backends.pool import Pool, choose
 from modernmail.errors import ConnectFailed, RecipientsRefused
 from modernmail.insight import Failed
-from modernmail.runtime import BlockingIO
+from modernmail.runtime import AsyncioIO, BlockingIO
 from modernmail.smtp.extensions import Extensions
 from modernmail.smtp.settings import Settings
 from modernmail.testing import Rule, ScriptedSMTPServer

@@ -34,17 +34,17 @@ def _cryptography() -> Any:
 class SigningKey:
     """A private key that is ready to sign: `algorithm` is `"rsa-sha256"` or `"ed25519-sha256"`, `bits` its size.
 
-    `pem` is PEM bytes, PEM text, or a `pathlib.Path` to a file that holds it, without a passphrase. `argument` is what
-    errors call it. Raises `ConfigurationError` for what is no such key, and for RSA below 1024 bits.
+    `pem` is PEM bytes, PEM text, or a `pathlib.Path` to a file that holds it, without a passphrase.
+    Raises `ConfigurationError` for what is no such key, and for RSA below 1024 bits.
     """
 
     __slots__ = ("_private", "_sign", "algorithm", "bits")
 
-    def __init__(self, pem: bytes | str | os.PathLike[str], argument: str = "key") -> None:
+    def __init__(self, pem: bytes | str | os.PathLike[str]) -> None:
         serialization = _cryptography()
         from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-        data, what = _read(pem, argument)
+        data, what = _read(pem)
         try:
             private: Any = serialization.load_pem_private_key(data, password=None)
         except TypeError:
@@ -104,26 +104,24 @@ class SigningKey:
         return f"<SigningKey {self.algorithm} of {self.bits} bits>"
 
 
-def _read(pem: bytes | str | os.PathLike[str], argument: str) -> tuple[bytes, str]:
+def _read(pem: bytes | str | os.PathLike[str]) -> tuple[bytes, str]:
     """Return the octets, and what errors call them."""
     if isinstance(pem, bytes):
-        return pem, argument
+        return pem, "key"
     if isinstance(pem, str):
         if "-----BEGIN" not in pem:
-            raise ConfigurationError(
-                f"{argument}: a str must be the PEM itself; for a file, pass a pathlib.Path"
-            )
-        return pem.encode("ascii", "replace"), argument
+            raise ConfigurationError("key: a str must be the PEM itself; for a file, pass a pathlib.Path")
+        return pem.encode("ascii", "replace"), "key"
     try:
         path = os.fspath(pem)
     except TypeError:
         raise ConfigurationError(
-            f"{argument}: must be PEM bytes or a pathlib.Path, not {type(pem).__name__}"
+            f"key: must be PEM bytes or a pathlib.Path, not {type(pem).__name__}"
         ) from None
     try:
-        return Path(path).read_bytes(), f"{argument} {path}"
+        return Path(path).read_bytes(), f"key {path}"
     except OSError as error:
-        raise ConfigurationError(f"{argument}: {path} cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"key: {path} cannot be read: {error.strerror}") from error
 
 
 def _rsa_signer(private: Any) -> Callable[[bytes], bytes]:

@@ -6,9 +6,9 @@ import time
 from binascii import b2a_base64
 from hashlib import sha256
 
-from ...domain import domain_ascii
 from ...errors import ConfigurationError, InvalidAddress, InvalidAttachment
-from ...head import fields_of
+from ...grammar.domain import domain_ascii
+from ..head import fields_of
 from ..layer import Layer
 from ..options import seconds
 from .canonical import RelaxedBody, relaxed_body, relaxed_field

@@ -10,12 +10,12 @@ from email.errors import MessageError
 from email.headerregistry import BaseHeader, UnstructuredHeader
 from email.policy import EmailPolicy
 
-from ... import fields
 from ...address import Address
-from ...characters import refusal, text_of
 from ...errors import InvalidAddress, InvalidHeader
+from ...grammar import fields
+from ...grammar.characters import refusal, text_of
+from ...grammar.mailbox import split_list
 from ...headers import Headers
-from ...mailbox import split_list
 from ..carried import (
     BLIND,
     address_field,
@@ -27,6 +27,7 @@ from ..carried import (
     without_controls,
 )
 from ..field import field as extra_field
+from ..folding import HARD
 from ..mailboxlist import MailboxList
 
 TYPE_CHECKING = False
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 _PARSED: dict[tuple[str, str], Any] = {}  # Content-Type is asked for again and again while a mail is written
 _PARSED_MOST = 64
-_HARD = 998
 _LONGEST_NAME = 76
 # What the standard library's parser raises for values that it cannot read (it means to raise nothing).
 _PARSER_FAULTS = (MessageError, IndexError, KeyError, ValueError, TypeError, AttributeError, RecursionError)
@@ -97,7 +97,7 @@ class WirePolicy(EmailPolicy):
         if not is_field_name(name):
             return ""
         if type(value) is str:
-            if not (value.isascii() and value.isprintable() and len(name) + len(value) <= _HARD - 2):
+            if not (value.isascii() and value.isprintable() and len(name) + len(value) <= HARD - 2):
                 raw = value.encode("utf-8", "surrogateescape")
                 field = carried_field(name, b" " + raw, utf8=is_utf8(raw))
             elif name.lower() in BLIND:

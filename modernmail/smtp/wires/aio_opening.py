@@ -24,7 +24,7 @@ from .aio import AsyncioWire
 from .aio_tap import Tap, TappedClient
 from .failures import opening_failure
 from .others import Others
-from .security import ehlo_name, is_looked_up, tls_context
+from .security import ehlo_name, is_looked_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _Opener:
 
     def __init__(self, settings: Settings, context: ssl.SSLContext | None, others: Others) -> None:
         self._settings = settings
-        self._context = context or (None if settings.tls == "off" else tls_context(settings))
+        self._context = context
         self.is_tls = settings.tls == "implicit"
         where: dict[str, Any] = {"hostname": settings.host, "port": settings.port}
         if settings.socket_path is not None:
@@ -152,9 +152,7 @@ def _reply(code: int, message: str) -> Reply:
     return Reply(code, [line.encode("utf-8", "surrogateescape") for line in message.split("\n")])
 
 
-async def open_asyncio(
-    settings: Settings, context: ssl.SSLContext | None = None, until: float = inf
-) -> AsyncioWire:
+async def open_asyncio(settings: Settings, context: ssl.SSLContext | None, until: float) -> AsyncioWire:
     """Return an open, authenticated wire, before the moment `until`.
 
     Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.

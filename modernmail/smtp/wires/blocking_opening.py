@@ -11,7 +11,6 @@ from __future__ import annotations
 import smtplib
 import socket
 from functools import partial
-from math import inf
 from time import monotonic
 
 from ...errors import SecurityFailed
@@ -23,7 +22,7 @@ from .failures import opening_failure
 from .others import Others
 from .race import connect
 from .resolving import addresses, asked
-from .security import ehlo_name, is_looked_up, tls_context
+from .security import ehlo_name, is_looked_up
 from .tls_socket import TLSSocket
 
 TYPE_CHECKING = False
@@ -78,9 +77,8 @@ class _Client(smtplib.SMTP):
             raise
 
     def under_tls(self, sock: socket.socket, seconds: float) -> socket.socket:
-        """Return the socket under TLS, by the context that was given, or else one of its own."""
-        if self.context is None:
-            self.context = tls_context(self.bounds)
+        """Return the socket under TLS."""
+        assert self.context is not None
         # It has the methods that smtplib calls.
         return TLSSocket(sock, self.context, self.bounds.host, seconds)  # type: ignore[return-value]
 
@@ -186,9 +184,7 @@ class _Opener:
         return token
 
 
-async def open_blocking(
-    settings: Settings, context: ssl.SSLContext | None = None, until: float = inf
-) -> BlockingWire:
+async def open_blocking(settings: Settings, context: ssl.SSLContext | None, until: float) -> BlockingWire:
     """Return an open, authenticated wire, before the moment `until`.
 
     Raises `ConnectFailed`, `SecurityFailed` or `AuthenticationFailed`; nothing is left open then.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 
-from modernmail.aio import AsyncioIO
 from modernmail.backends.backend import Backend
+from modernmail.runtime import AsyncioIO
 
 from .burst import Burst, check, receipts_of
 from .drive import run

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from modernmail.aio import AsyncioIO
-from modernmail.runtime import BlockingIO, run_blocking
+from modernmail.runtime import AsyncioIO, BlockingIO, run_blocking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ go through `idna` (UTS-46, non-transitional), imported when the first of them is
 
 from __future__ import annotations
 
-from .errors import InvalidAddress
+from ..errors import InvalidAddress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

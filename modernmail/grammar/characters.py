@@ -1,4 +1,4 @@
-"""Which characters a header can carry as text, what counts as text, and what a quoted string says.
+"""Which characters a header can carry as text, what counts as text, and how text stands in quotes.
 
 For display names, header values, subjects, file names: all that a person wrote and a header will hold.
 Rules of the file: it imports nothing of ours, and reads each text a fixed number of times.
@@ -117,3 +117,13 @@ def read_quoted(text: str, start: int) -> tuple[str, int]:
         said.append(char)
         at += 1
     return "".join(said), -1
+
+
+def quoted(text: str) -> str:
+    """Return `text` as a quoted string (RFC 5322 3.2.4).
+
+    >>> print(quoted('say "hi"'))
+    "say \\"hi\\""
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

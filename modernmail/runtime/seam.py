@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Protocol, TypeVar
 
-    from .insight.subscribers import Teller
-    from .parcel import Parcel
+    from ..insight.subscribers import Teller
+    from ..parcel import Parcel
 
     T = TypeVar("T")
     CommitPoint = Callable[[Parcel], Awaitable[None]]

@@ -66,6 +66,7 @@ _ONCE: Final = frozenset(
     )
 )
 
+_FTEXT: Final = bytes(code for code in range(33, 127) if code != 0x3A)  # RFC 5322 3.6.8
 _NOT_BY_HAND: Final = {
     "from": "use the argument from_email",
     "to": "use the argument to",
@@ -83,6 +84,15 @@ _NOT_BY_HAND: Final = {
     "content-disposition": "it belongs to a part: use attach() or embed()",
     "content-id": "it belongs to a part: use embed()",
 }
+
+
+def is_name(name: str) -> bool:
+    """Whether a field can have this name, were it shorter or longer.
+
+    >>> is_name("X-Campaign"), is_name("X Campaign"), is_name("")
+    (True, False, False)
+    """
+    return bool(name) and name.isascii() and not name.encode("ascii").translate(None, _FTEXT)
 
 
 def kind_of(name: str) -> str:

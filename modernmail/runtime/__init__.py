@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any, TypeVar
 
-    from .insight.subscribers import Teller
+    from ..insight.subscribers import Teller
     from .seam import IO as IO
     from .seam import CommitPoint as CommitPoint
     from .seam import Lock as Lock

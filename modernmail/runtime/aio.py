@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from typing import Any, TypeVar
 
-    from .insight.subscribers import Teller
+    from ..insight.subscribers import Teller
     from .seam import CommitPoint, Lock, Signal
 
     T = TypeVar("T")

@@ -6,8 +6,8 @@ its input once from left to right; what does not fit is an `InvalidAddress` that
 
 from __future__ import annotations
 
+from ..errors import InvalidAddress
 from .characters import describe, read_quoted, refusal
-from .errors import InvalidAddress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,16 +111,6 @@ def split_list(text: str) -> list[str]:
             start = position + 1
         position += 1
     return [*pieces, text[start:]]
-
-
-def quoted(text: str) -> str:
-    """Return `text` as a quoted string (RFC 5322 3.2.4).
-
-    >>> print(quoted('say "hi"'))
-    "say \\"hi\\""
-    """
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def needs_quotes(name: str) -> bool:
