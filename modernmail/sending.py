@@ -11,6 +11,7 @@ from functools import partial
 from .errors import MailError
 from .insight.log import log_receipt, logs_all
 from .runtime import run_blocking
+from .runtime.aio import running_loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,10 +189,8 @@ class AsyncSending(_Sending):
         return self
 
     def _begin(self) -> None:
-        import asyncio
-
-        self._loop = asyncio.get_running_loop()
         super()._begin()
+        self._loop = running_loop()
 
     def _drop(self) -> None:
         loop = self._loop

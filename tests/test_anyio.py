@@ -15,7 +15,7 @@ import pytest
 from faults.schedules import message, play_all, receipt_of
 
 from modernmail import Mailer, Message
-from modernmail.errors import DeliveryError
+from modernmail.errors import ConfigurationError, DeliveryError
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 Told = list[tuple[list[Message], list[Any] | None]]
@@ -106,3 +106,18 @@ def test_a_limit_of_time_is_a_limit_and_no_more(step: str, is_stream: bool) -> N
 
     with ScriptedSMTPServer([Rule(step, session=1, nth=1).hold("go").proceed()]) as server:
         asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["send", "send_many"])
+def test_without_asyncio_it_is_said_what_to_do(is_stream: bool) -> None:
+    """What drives the coroutine as trio does, without a loop of asyncio, gets an error that says so; nothing is sent."""
+    mail = Message("x", "y", from_email="me@example.com", to="you@example.com")
+
+    async def run() -> None:
+        async with Mailer(server.url()) as mailer:
+            await (mailer.asend_many([mail]).finish() if is_stream else mailer.asend(mail))
+
+    with ScriptedSMTPServer() as server:
+        with pytest.raises(ConfigurationError, match=r"trio\.to_thread.run_sync"):
+            run().send(None)
+        assert not server.sessions

@@ -10,6 +10,7 @@ import os
 from threading import Lock
 from weakref import WeakKeyDictionary, WeakSet
 
+from ..runtime.aio import running_loop
 from .pool import Pool
 
 TYPE_CHECKING = False
@@ -39,9 +40,7 @@ class Pools:
         """Return the pool for this caller: its event loop's, or the one of all threads without one."""
         if not io.is_async:
             return self._blocking
-        import asyncio
-
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         found = self._of_loops.get(loop)
         if found is None:
             with self._lock:
@@ -69,7 +68,8 @@ class Pools:
         if io.is_async:
             import asyncio
 
-            pool = self._of_loops.get(asyncio.get_running_loop())
+            loop = asyncio._get_running_loop()  # None in a program of trio's, which has opened nothing
+            pool = None if loop is None else self._of_loops.get(loop)
             if pool is not None:
                 await pool.close(io)
         else:

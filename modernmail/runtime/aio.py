@@ -11,6 +11,8 @@ from __future__ import annotations
 import time
 from weakref import WeakKeyDictionary
 
+from ..errors import ConfigurationError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
     from .seam import CommitPoint, Lock, Signal
 
     T = TypeVar("T")
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop of asyncio that runs here, or raise `ConfigurationError`: trio has none."""
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "no event loop of asyncio runs here, which this needs: in a program of trio's, send in a thread: "
+            "await trio.to_thread.run_sync(mailer.send, message)"
+        ) from None
 
 
 class AsyncioIO:
@@ -80,6 +95,8 @@ class AsyncioIO:
         """
         import asyncio
 
+        if asyncio._get_running_loop() is None:
+            return await coroutine  # a program of trio's, which `running_loop` has refused
         task = asyncio.ensure_future(coroutine)
         cancellation: asyncio.CancelledError | None = None
         while not task.done():
