@@ -32,7 +32,9 @@ logger = logging.getLogger("modernmail.tasks")
 PURGE = 60.0  # seconds between two rounds of forgetting old jobs
 SET = 60.0  # seconds by which a clock has been set, and did not just drift
 UNSURE = 3600.0  # seconds after that in which nothing is forgotten: it may be set right again
-AT_ONCE = 5000  # jobs that are forgotten in one beat; when there are more, the next goes on
+AT_ONCE = (
+    5000  # jobs that are looked at in one beat for whether they can go; when there are more, the next goes on
+)
 LOG = 268_435_456  # octets: SQLite cuts its log to a quarter of this, unless somebody still reads what is at its start
 
 
@@ -65,8 +67,8 @@ class Pulse:
             self.recover()
             now = time.monotonic()
             if now >= self._purges_at:
-                gone = self._forget(now)
-                self._purges_at = now if gone == AT_ONCE else now + PURGE
+                self._forget(now)
+                self._purges_at = now + PURGE if self.backend.jobs.forgetting.is_through else now
                 self._look_at_log()
             self._trouble.passed("do its regular duties")
         except Exception as error:  # noqa: BLE001 - without the pulse the worker would lose all that it holds
@@ -78,17 +80,16 @@ class Pulse:
         if self._is_lost and not was_lost:  # once, however long a hand is stuck in what it lost
             logger.warning("worker %s lost its lease: what it held goes to others", self.lease.worker)
 
-    def _forget(self, now: float) -> int:
-        """Have the queue forget what ended long ago, by a clock that nobody has set lately; return how many jobs."""
+    def _forget(self, now: float) -> None:
+        """Have the queue forget what ended long ago, by a clock that nobody has set lately."""
         before, self._ahead = self._ahead, time.time() - now
         if abs(self._ahead - before) > SET:
             logger.warning(
                 "the clock was set by %.0f s: nothing is forgotten for an hour", self._ahead - before
             )
             self._forgets_from = now + UNSURE
-        if now < self._forgets_from:
-            return 0
-        return self.backend.jobs.purge(time.time() - self.backend.ttl, at_most=AT_ONCE)
+        if now >= self._forgets_from:
+            self.backend.jobs.purge(time.time() - self.backend.ttl, at_most=AT_ONCE)
 
     def _look_at_log(self) -> None:
         """Say when the log of the database grows without end, which fills the disk; again each time it has doubled."""

@@ -6,12 +6,12 @@ leaves).
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from modernmail.tasks.jsonvalue import dumps
 
-from .arrivals import MARK, forget
+from .arrivals import MARK
+from .forgetting import Forgetting
 from .gathering import Gathering
 from .insertion import insert, insert_alike, insert_all
 from .intake import Intake
@@ -27,16 +27,11 @@ if TYPE_CHECKING:
     from .database import Database
     from .job import NewJob
 
-_PURGE = """DELETE FROM modernmail_job WHERE id IN (
-    SELECT id FROM modernmail_job WHERE id < ? AND finished_at < ? AND phase <> 'unknown' LIMIT ?)"""
-_FIRST_SINCE = """SELECT coalesce((
-    SELECT id FROM modernmail_job WHERE enqueued_at >= ? AND enqueued_at <= ? ORDER BY id LIMIT 1), 9223372036854775807)"""
 _COUNT_READY = f"""SELECT count(*) FROM (
     SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh IS NULL
     UNION ALL SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh = 1 AND id > {MARK} LIMIT ?)"""  # noqa: S608
 _CONTENTS = """SELECT job, content FROM modernmail_content
     WHERE job IN (SELECT value FROM json_each(?)) AND length(content) <= ?"""
-_PURGE_CONTENT = "DELETE FROM modernmail_content WHERE job NOT IN (SELECT id FROM modernmail_job) AND job < ?"
 
 
 class Queue:
@@ -46,6 +41,7 @@ class Queue:
         self.database = database
         self._intake = Intake(database)
         self._gathering = Gathering(self._intake)
+        self.forgetting = Forgetting(database)
 
     def insert(self, job: NewJob, connection: sqlite3.Connection | None = None) -> int:
         """Store a job and return its id; with a `connection`, as part of that connection's transaction.
@@ -108,15 +104,6 @@ class Queue:
         return self.database.rows(_COUNT_READY, (at_most,))[0][0]  # type: ignore[return-value]
 
     def purge(self, before: float, *, at_most: int = 5000) -> int:
-        """Forget jobs that ended before this time (seconds since 1970), unknown ones excepted; return how
-        many."""
-        # Not by the time in the ids: after a clock that was ahead once, they all are of that time.
-        last = self.database.rows(_FIRST_SINCE, (before, time.time()))[0][0]
-        if not self.database.rows("SELECT 1 FROM modernmail_job WHERE id < ? LIMIT 1", (last,)):
-            return 0
-        with self.database.write(durable=False) as connection:
-            gone = connection.execute(_PURGE, (last, before, at_most)).rowcount
-            if gone:
-                connection.execute(_PURGE_CONTENT, (last,))
-                forget(connection)
-        return gone
+        """Forget jobs that ended before this time (seconds since 1970), unknown ones excepted, among the next `at_most` that
+        there are; return how many."""
+        return self.forgetting.step(before, at_most)

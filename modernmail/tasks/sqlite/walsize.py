@@ -35,7 +35,10 @@ class WalSize:
         try:
             log = Path(f"{self._path}-wal")
             if log.exists() and log.stat().st_size < _OCTETS:
-                connection.execute("INSERT INTO modernmail_content VALUES (-1, zeroblob(?))", (_OCTETS,))
+                # One may be left of a process that was killed just here.
+                connection.execute(
+                    "INSERT OR REPLACE INTO modernmail_content VALUES (-1, zeroblob(?))", (_OCTETS,)
+                )
                 connection.execute("DELETE FROM modernmail_content WHERE job = -1")
                 connection.execute("PRAGMA wal_checkpoint(RESTART)")
         except (sqlite3.Error, OSError) as error:

@@ -1,0 +1,114 @@
+"""What only shows in a queue that has grown: SQLite's steps, rows and statements are counted, not seconds."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import chores
+
+from modernmail import Message, tasks
+from modernmail.tasks.pulse import Pulse
+from modernmail.tasks.sqlite.lease import Lease
+from modernmail.tasks.trouble import Trouble
+from modernmail.tasks.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from modernmail.tasks.sqlite import SQLiteBackend
+
+
+@contextmanager
+def counted_steps(backend: SQLiteBackend) -> Iterator[list[int]]:
+    """Count the steps of SQLite's machine: the list has their number afterwards."""
+    steps = [0]
+
+    def count() -> int:
+        steps[0] += 1
+        return 0
+
+    with backend.database.write() as connection:
+        connection.set_progress_handler(count, 1)
+    try:
+        yield steps
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def work(backend: SQLiteBackend) -> None:
+    """Run a worker until nothing is left to do now."""
+    Worker(backend, until_empty=True, concurrency=1).run()
+
+
+def ended(backend: SQLiteBackend, number: int) -> None:
+    """Store so many tasks that ended ten seconds ago."""
+    chores.add.enqueue_many([(1,)] * number)
+    backend.database.execute(
+        "UPDATE modernmail_job SET phase = 'done', fresh = NULL, enqueued_at = enqueued_at - 10, finished_at = ?"
+        " WHERE finished_at IS NULL",
+        (time.time() - 10,),
+    )
+
+
+def test_forgetting_costs_the_same_however_much_there_is_to_forget(backend: SQLiteBackend) -> None:
+    """A step looks at so many jobs, whether 300 or 9,000 ended long ago: it had walked over all of these each time."""
+    taken = []
+    for number in (300, 9000):
+        ended(backend, number)
+        with counted_steps(backend) as steps:
+            assert backend.jobs.purge(time.time() - 1, at_most=100) == 100
+        taken.append(steps[0])
+    assert taken[1] < 1.2 * taken[0]
+
+
+def test_what_is_kept_is_looked_at_once_and_keeps_nothing_behind_it(backend: SQLiteBackend) -> None:
+    """Unknown jobs before those that can go are walked over in steps, and the next step goes on behind them."""
+    ended(backend, 250)
+    backend.database.execute("UPDATE modernmail_job SET phase = 'unknown'")
+    ended(backend, 50)
+    gone = []
+    while True:
+        gone.append(backend.jobs.purge(time.time() - 1, at_most=100))
+        if backend.jobs.forgetting.is_through:
+            break
+    assert gone == [0, 0, 50, 0]
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(250,)]
+
+
+def test_a_beat_forgets_in_short_transactions(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No transaction deletes more than a thousand jobs, or many megabytes of content: others can enqueue in between."""
+    monkeypatch.setattr("modernmail.tasks.pulse.PURGE", 0)
+    backend.ttl = 1
+    ended(backend, 2500)
+    large = tasks.enqueue_many(Message("Hi", "x" * 5_000_000, to=["a@example.com"]) for _ in range(5))
+    for ticket in large:
+        backend.database.execute(
+            "UPDATE modernmail_job SET phase = 'rejected', enqueued_at = 1, finished_at = 1 WHERE id = ?",
+            (int(ticket.id, 16),),
+        )
+    with backend.database.write() as connection:
+        deleted: list[int] = []
+        before = connection.total_changes
+
+        def look(statement: str) -> None:
+            nonlocal before
+            if statement == "COMMIT":
+                deleted.append(connection.total_changes - before)
+                before = connection.total_changes
+
+    connection.set_trace_callback(look)
+    try:
+        Pulse(backend, Lease(backend.database, "w", 30), lambda line: None, Trouble("w")).beat()
+    finally:
+        connection.set_trace_callback(None)
+    assert sum(deleted) >= 2510  # a job and a content for each mail
+    assert max(deleted) <= 1001  # and the mark
+    assert len(deleted) >= 4
+    assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(0,)]
+    assert backend.database.rows("SELECT count(*) FROM modernmail_content") == [(0,)]
