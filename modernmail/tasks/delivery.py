@@ -3,7 +3,8 @@
 The mails go through the mailer as one `Stream`, so they share a warm connection and its pipeline. What becomes of each is the
 matter of a `Settlement`, and stands in a `Ledger`.
 
-Rules of the file: a fault of the mailer pauses it and gives its mail back uncounted; a fault of one mail ends that mail alone.
+Rules of the file: a fault of the mailer pauses it and gives its mail back uncounted, but for the one that found its server
+down; a fault of one mail ends that mail alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .ledger import Ledger
 from .mailjob import LANE
 from .settlement import Settlement
 from .stream import NotOurs, Stream
+from .unreached import Unreached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +36,12 @@ logger = logging.getLogger("modernmail.tasks")
 
 
 class Paused(Exception):
-    """The mailer itself is at fault: `reason` says how."""
+    """The mailer itself is at fault: `reason` says how, `is_brief` that its server could not be reached just now."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, is_brief: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.is_brief = is_brief
 
 
 class Delivery:
@@ -123,6 +126,8 @@ class Delivery:
             except NotOurs as error:
                 # The rest goes on with a fresh one.
                 logger.warning("%s", error)
+            except Unreached as error:
+                raise Paused(str(error), is_brief=error.is_brief) from error
             except (AuthenticationFailed, SecurityFailed, ConfigurationError) as error:
                 raise Paused(f"{type(error).__name__}: {error}") from error
             else:

@@ -32,6 +32,9 @@ class Lanes:
         self._proved: set[str] = set()  # whose mailers have had a connection
         self._pace: dict[str, float] = {}  # seconds for a mail, lately
         self._paused: dict[str, Pause] = {}
+        self._connected: set[tuple[str, str]] = (
+            set()
+        )  # lane and claim of each hand that has a connection there
 
     @property
     def is_busy(self) -> bool:
@@ -76,13 +79,25 @@ class Lanes:
         """Let further hands into a lane: its mailer has connected and logged in."""
         self._proved.add(lane)
 
+    def connected(self, lane: str, claim: str) -> None:
+        """Take it down that a hand's mailer has a connection, for as long as it works on a claim."""
+        self._connected.add((lane, claim))
+
+    def ended(self, lane: str, claim: str) -> None:
+        """Take it down that a hand is done with a claim."""
+        self._connected.discard((lane, claim))
+
+    def has_another_connection(self, lane: str, claim: str) -> bool:
+        """True while a hand that works on another claim has a connection: the server cannot be down."""
+        return any(other == lane and its != claim for other, its in tuple(self._connected))
+
     def took(self, lane: str, seconds: float, mails: int) -> None:
         """Take down how long some mails took."""
         self._pace[lane] = max(1e-6, seconds / mails)
 
-    def pause(self, lane: str, reason: str, claimed_at: float) -> float:
+    def pause(self, lane: str, reason: str, claimed_at: float, *, is_brief: bool = False) -> float:
         """Close a lane whose mailer could not send what was claimed then, and return for how many seconds."""
-        return self._pauses.begin(lane, reason, claimed_at).until - time.time()
+        return self._pauses.begin(lane, reason, claimed_at, is_brief=is_brief).until - time.time()
 
     def resume(self, lane: str) -> bool:
         """Open a lane whose mailer has sent; True when it was paused."""

@@ -26,6 +26,7 @@ from modernmail.runtime import BlockingIO, run_blocking
 from .ledger import SLOW
 from .mailjob import state_of
 from .recipients import pending
+from .unreached import unreached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +78,8 @@ class Stream:
         self._failure: Exception | None = None  # of what was done meanwhile
 
     def run(self, mailer: Mailer) -> None:
-        """Send until all are settled. Raises `NotOurs` when one of them was taken over, and what the mailer raises."""
+        """Send until all are settled. Raises `NotOurs` when one of them was taken over, `Unreached` after the first for which
+        there was no connection, and what the mailer raises."""
         logs_everything = logs_all()
         io = BlockingIO(self._commit, self._meanwhile)
         flow = flow_of(mailer, mailer._effective(), Feed(self._parcels()), io)
@@ -90,6 +92,8 @@ class Stream:
                     raise self._failure
                 if logs_everything or not receipt.is_complete:
                     log_receipt(receipt, flow.hosts)
+                if not receipt.is_complete and (end := unreached(receipt)) is not None:
+                    raise end
         except BaseException:
             self._close(flow)
             raise

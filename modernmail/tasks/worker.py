@@ -161,7 +161,7 @@ class Worker:
             self._run(job)
 
     def _send(self, jobs: list[Job]) -> None:
-        lane = jobs[0].lane
+        lane, claim = jobs[0].lane, jobs[0].lease or ""
         delivery = Delivery(
             self.lease,
             self.backend.schedule,
@@ -171,14 +171,18 @@ class Worker:
             store=self._store,
             is_stopping=self._stopping.is_set,
             told=self._tell_mail,
-            connected=lambda: self._open(lane),
+            connected=lambda: self._open(lane, claim),
         )
         began = time.monotonic()
         try:
             delivery.run(jobs)
         except Paused as paused:
+            if paused.is_brief and self._lanes.has_another_connection(lane, claim):
+                return  # the server is there: it has had enough of our connections, say
             # Before its mail is given back: another hand would take that at once.
-            wait = self._lanes.pause(lane, paused.reason, jobs[0].attempted_at or 0.0)
+            wait = self._lanes.pause(
+                lane, paused.reason, jobs[0].attempted_at or 0.0, is_brief=paused.is_brief
+            )
             logger.error(
                 "mailer %r is paused for %.0f s, its mail is kept: %s", lane[5:], wait, paused.reason
             )
@@ -187,6 +191,7 @@ class Worker:
             )
             return
         finally:
+            self._lanes.ended(lane, claim)
             delivery.close(jobs)
         self._lanes.took(lane, time.monotonic() - began, len(jobs))
         if not delivery.was_answered:
@@ -196,9 +201,10 @@ class Worker:
             logger.warning("mailer %r can send again", lane[5:])
             self._report({"phase": "resumed", "mailer": lane[5:]})
 
-    def _open(self, lane: str) -> None:
+    def _open(self, lane: str, claim: str) -> None:
         """A mailer has logged in: the other hands may come."""
         self._lanes.prove(lane)
+        self._lanes.connected(lane, claim)
         self._door.knock()
 
     def _mailer(self, name: str) -> Mailer:

@@ -61,11 +61,12 @@ class Forgetting:
         return gone
 
     def _parts(self, numbers: list[int]) -> Iterator[list[int]]:
-        lengths = dict(self._database.rows(_LENGTHS, (dumps(numbers), _OCTETS // _STEP))) if numbers else {}
+        found = self._database.rows(_LENGTHS, (dumps(numbers), _OCTETS // _STEP)) if numbers else []
+        lengths: dict[int, int] = dict(found)  # type: ignore[arg-type]
         part: list[int] = []
         octets = 0
         for number in numbers:
-            length = int(lengths.get(number, 0))  # type: ignore[call-overload]
+            length = lengths.get(number, 0)
             if part and (len(part) >= _STEP or octets + length > _OCTETS):
                 yield part
                 part, octets = [], 0

@@ -1,7 +1,9 @@
-"""Lanes that are held back: a mailer that cannot log in keeps its mail, and is tried again after a while.
+"""Lanes that are held back: a mailer that cannot log in, or whose server is down, keeps its mail and is tried again after a
+while.
 
 Each pause is twice as long as the one before, from a minute to an hour: ten thousand bad log-ins lock an
-account.
+account. To knock at a server that is down locks nothing, and nobody wants to wait when it is back: from five seconds to five
+minutes.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from .database import Database
 
 SHORTEST, LONGEST = 60.0, 3600.0
+BRIEF = (5.0, 300.0)  # the shortest and the longest where it was only that no connection came about
 
 _PAUSE = """INSERT INTO modernmail_pause (lane, reason, since, until, times) VALUES (?, ?, ?, ?, 1)
     ON CONFLICT (lane) DO UPDATE SET reason = excluded.reason, times = times + 1, since = min(since, excluded.since),
@@ -46,14 +49,15 @@ class Pauses:
         )
         return [Pause(*row) for row in rows]  # type: ignore[arg-type]
 
-    def begin(self, lane: str, reason: str, claimed_at: float) -> Pause:
+    def begin(self, lane: str, reason: str, claimed_at: float, *, is_brief: bool = False) -> Pause:
         """Hold a lane back, longer than the last time, and return its pause.
 
         What was claimed before the pause began failed for the same reason as what began it: that is no second time.
         A pause that began in the future is one of before the clock was set back.
         """
         now = time.time()
-        parameters = (lane, reason, now, now + SHORTEST, LONGEST, SHORTEST, claimed_at)
+        shortest, longest = BRIEF if is_brief else (SHORTEST, LONGEST)
+        parameters = (lane, reason, now, now + shortest, longest, shortest, claimed_at)
         self.database.execute(_PAUSE, parameters, durable=False)
         return next(pause for pause in self.all() if pause.lane == lane)
 
