@@ -365,9 +365,9 @@ def test_demo_shows_what_arrived(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_demo_documents_are_what_they_say() -> None:
     """The picture is a PNG of its declared size, the document a PDF whose table points at its objects."""
-    png = picture(2)
+    png = picture()
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    assert png[16:24] == (64).to_bytes(4, "big") + (32).to_bytes(4, "big")
+    assert png[16:24] == (128).to_bytes(4, "big") + (64).to_bytes(4, "big")
     pdf = document(r"a (b) \ c")
     table = int(pdf.rsplit(b"startxref\n", 1)[1].split()[0])
     entries = pdf[table:].splitlines()[3:8]

@@ -1,7 +1,8 @@
-"""What options give: the text in a file, values of two parts, and the files of a mail."""
+"""What options give: the text in a file, where to send, values of two parts, and the files of a mail."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,23 @@ def text_of(option: str, name: str | None) -> str | None:
             f"{name!r} is not UTF-8: octet {error.object[error.start]:#04x} at position {error.start}",
             param_hint=option,
         ) from error
+
+
+def text_or_file(text: str | None, name: str | None) -> str | None:
+    """Return what `--text` says, or the text in the file of `--text-file`."""
+    if text is not None and name is not None:
+        raise click.UsageError("--text and --text-file say the same thing: give one of them")
+    return text if name is None else text_of("--text-file", name)
+
+
+def url_of(url: str | None, *, is_dry: bool) -> str:
+    """Return where to send it: `--url`, else MODERNMAIL_URL; a dry run may name nothing."""
+    found = url or os.environ.get("MODERNMAIL_URL") or ("null:" if is_dry else None)
+    if found is None:
+        raise click.UsageError(
+            "say where to send it: --url smtp://mail.example.com, or MODERNMAIL_URL in the environment"
+        )
+    return found
 
 
 def pairs(option: str, values: tuple[str, ...], separator: str, example: str) -> list[tuple[str, str]]:

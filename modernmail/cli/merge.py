@@ -14,7 +14,7 @@ from modernmail.errors import ConfigurationError
 from modernmail.layers import RateLimit
 from modernmail.mailer import Mailer
 
-from .given import pairs, text_of
+from .given import pairs, text_of, text_or_file, url_of
 from .merging.dryrun import show_first
 from .merging.progress import Progress, summarise
 from .merging.results import check_results, write_results
@@ -105,18 +105,12 @@ def merge(
 
     Exit codes: 0 when all were sent, 1 when some were not, 2 for a mistake in options, table or template, with nothing sent.
     """
-    if text is not None and text_file is not None:
-        raise click.UsageError("--text and --text-file say the same thing: give one of them")
-    url = url or os.environ.get("MODERNMAIL_URL") or ("null:" if dry_run else None)
-    if url is None:
-        raise click.UsageError(
-            "say where to send it: --url smtp://mail.example.com, or MODERNMAIL_URL in the environment"
-        )
+    where = url_of(url, is_dry=dry_run)
     table = Table(csvfile, to_column=to_column, delimiter=delimiter, encoding=encoding)
     template = Template(
         table,
         subject=subject,
-        text=text if text_file is None else text_of("--text-file", text_file),
+        text=text_or_file(text, text_file),
         html=text_of("--html-file", html_file),
         from_email=from_email,
         reply_to=reply_to,
@@ -127,7 +121,7 @@ def merge(
         keeps_braces=keep_braces,
     )
     layers = [] if rate is None else [RateLimit(rate)]
-    mailer = Mailer(url, from_email=os.environ.get("MODERNMAIL_FROM") or None, layers=layers)
+    mailer = Mailer(where, from_email=os.environ.get("MODERNMAIL_FROM") or None, layers=layers)
     if from_email is None and mailer.from_email is None:
         raise click.UsageError("say who sends it: --from ADDRESS, or MODERNMAIL_FROM in the environment")
     if dry_run:

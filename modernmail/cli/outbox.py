@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from modernmail.errors import QueueError, QueueUnavailable
 from modernmail.tasks.recipients import STATUSES
 from modernmail.tasks.sqlite.mail import MailStore
 
-from .stored import about_a_queue, with_store
+from .stored import about_a_queue, change_each, with_store
 from .terminal import STYLES, json_text, out, printable
 
 if TYPE_CHECKING:
@@ -165,18 +164,7 @@ def _each(
         ids = [ticket.id for ticket in store.tickets(status) if ticket.phase not in ("leased", "content")]
     if not ids and status is None:
         raise click.UsageError("say which: one or more ids, as `modernmail outbox list` shows them")
-    for mail_id in ids:
-        try:
-            change(mail_id)
-        except QueueUnavailable:
-            raise
-        except QueueError as error:
-            if status is None:
-                raise
-            # A worker was quicker, since they were listed: the others are still to be done.
-            click.echo(f"{mail_id} left as it is: {error}", err=True)
-            continue
-        click.echo(f"{mail_id} {word}")
+    change_each(ids, change, word, is_all=status is not None)
 
 
 def _why(ticket: Ticket, name: str) -> str:

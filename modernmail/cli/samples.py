@@ -30,6 +30,7 @@ _ENVELOPE = (
     "................................",
 )  # fmt: skip
 _INK, _PAPER = b"\x1f\x6f\xeb", b"\xff\xff\xff"
+_SCALE = 4  # pixels for each dot
 
 _HTML = """\
 <!doctype html>
@@ -73,13 +74,13 @@ def sample_messages() -> list[Message]:
     return [plain, rich, several]
 
 
-def picture(scale: int = 4) -> bytes:
-    """Return an envelope as a PNG, `scale` pixels for each dot (W3C PNG 5: signature, IHDR, IDAT, IEND)."""
+def picture() -> bytes:
+    """Return an envelope as a PNG (W3C PNG 5: signature, IHDR, IDAT, IEND)."""
     rows = bytearray()
     for line in _ENVELOPE:
-        row = b"\0" + b"".join((_INK if dot == "#" else _PAPER) * scale for dot in line)
-        rows += row * scale
-    width, height = len(_ENVELOPE[0]) * scale, len(_ENVELOPE) * scale
+        row = b"\0" + b"".join((_INK if dot == "#" else _PAPER) * _SCALE for dot in line)
+        rows += row * _SCALE
+    width, height = len(_ENVELOPE[0]) * _SCALE, len(_ENVELOPE) * _SCALE
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(rows), 9)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -10,7 +10,7 @@ import click
 from modernmail.mailer import Mailer
 from modernmail.message import Message
 
-from .given import add_files, pairs, text_of
+from .given import add_files, pairs, text_of, text_or_file, url_of
 from .terminal import complain_of_output, err, out, printable, show_receipt, warn
 
 TYPE_CHECKING = False
@@ -57,13 +57,11 @@ def send(
 
     Exit codes: 0 when at least one recipient was accepted, 1 when nobody was, 2 for a mistake in the options.
     """
-    if text is not None and text_file is not None:
-        raise click.UsageError("--text and --text-file say the same thing: give one of them")
     if text_file == "-" and html_file == "-":
         raise click.UsageError("standard input cannot be both --text-file and --html-file")
     message = Message(
         subject,
-        text if text_file is None else text_of("--text-file", text_file),
+        text_or_file(text, text_file),
         text_of("--html-file", html_file),
         from_email=from_email,
         to=to,
@@ -73,15 +71,11 @@ def send(
         headers=pairs("--header", header, ":", "'Name: value'"),
     )
     add_files(message, attach, pairs("--embed", embed, "=", "CID=FILE"))
-    url = url or os.environ.get("MODERNMAIL_URL") or ("null:" if dry_run else None)
-    if url is None:
-        raise click.UsageError(
-            "say where to send it: --url smtp://mail.example.com, or MODERNMAIL_URL in the environment"
-        )
+    where = url_of(url, is_dry=dry_run)
     sender = os.environ.get("MODERNMAIL_FROM") or None
     if from_email is None and sender is None:
         raise click.UsageError("say who sends: --from you@example.com, or MODERNMAIL_FROM in the environment")
-    with Mailer(url, from_email=sender) as mailer:
+    with Mailer(where, from_email=sender) as mailer:
         if not (message.text or message.html or message.attachments):
             warn("the mail is empty: --text, --text-file and --html-file say what it says")
         if dry_run:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modernmail.errors import QueueError, QueueUnavailable
 from modernmail.tasks.registry import VARIABLE
 from modernmail.tasks.sqlite.backend import SQLiteBackend
 
 from .worker import find_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     Command = Callable[..., Any]
 
@@ -67,3 +68,19 @@ def with_store(store: Callable[[SQLiteBackend], Any]) -> Callable[[Command], Com
         return call
 
     return decorate
+
+
+def change_each(ids: Iterable[str], change: Callable[[str], object], word: str, *, is_all: bool) -> None:
+    """Change mails or tasks one by one, and say so; one of `--all` that cannot be changed any more is left as it is."""
+    for one in ids:
+        try:
+            change(one)
+        except QueueUnavailable:
+            raise
+        except QueueError as error:
+            if not is_all:
+                raise
+            # A worker, or somebody else, was quicker since they were listed: the others are still to be done.
+            click.echo(f"{one} left as it is: {error}", err=True)
+        else:
+            click.echo(f"{one} {word}")

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from modernmail.errors import QueueError, QueueUnavailable
 from modernmail.tasks.sqlite.taskstore import STATUSES, TaskStore
 
-from .stored import about_a_queue, with_store
+from .stored import about_a_queue, change_each, with_store
 from .terminal import json_text, out, printable
 
 if TYPE_CHECKING:
@@ -70,18 +69,7 @@ def retry(store: TaskStore, task_ids: tuple[str, ...], everything: bool) -> None
     ids = [task["id"] for task in store.tasks("failed")] if everything else list(task_ids)
     if not ids and not everything:
         raise click.UsageError("say which: one or more ids, as `modernmail tasks list` shows them")
-    for task_id in ids:
-        try:
-            store.retry(task_id)
-        except QueueUnavailable:
-            raise
-        except QueueError as error:
-            if not everything:
-                raise
-            # Somebody else has tried it again, since they were listed.
-            click.echo(f"{task_id} left as it is: {error}", err=True)
-            continue
-        click.echo(f"{task_id} queued")
+    change_each(ids, store.retry, "queued", is_all=everything)
 
 
 def _line(task: Mapping[str, Any]) -> Text:

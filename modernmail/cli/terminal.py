@@ -99,9 +99,9 @@ def warn(message: str) -> None:
     err().print(Text.assemble(("warning ", "bold yellow"), printable(message)))
 
 
-def outcome_lines(outcomes: Mapping[str, Outcome], *, width: int = 0) -> Iterable[Text]:
+def outcome_lines(outcomes: Mapping[str, Outcome]) -> Iterable[Text]:
     """Give a line for each recipient: who, what became of the mail, and the reply or reason."""
-    width = max([width, *map(len, outcomes)], default=0)
+    width = max(map(len, outcomes), default=0)
     for recipient, outcome in outcomes.items():
         why = outcome.reply if outcome.reply is not None else outcome.reason
         yield Text.assemble(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from modernmail.tasks.schedule import Schedule
     from modernmail.tasks.slip import Slip
-    from modernmail.tasks.url import BackendURL
+    from modernmail.tasks.url import TaskBackendURL
 
 logger = logging.getLogger("modernmail.tasks")
 
@@ -140,7 +140,7 @@ class CeleryBackend(EngineBackend):
             channel.qos.restore_visible(num=1000, interval=1)
 
 
-def from_url(alias: str, url: BackendURL) -> CeleryBackend:
+def from_url(alias: str, url: TaskBackendURL) -> CeleryBackend:
     """Return the backend for `celery:package.module:app`."""
     from celery import Celery
 
@@ -150,7 +150,7 @@ def from_url(alias: str, url: BackendURL) -> CeleryBackend:
     return CeleryBackend(app, alias)
 
 
-def find_app(url: BackendURL, form: str) -> object:
+def find_app(url: TaskBackendURL, form: str) -> object:
     """Return what `scheme:package.module:name` names."""
     path = url.rest.replace(":", ".")
     if not path:

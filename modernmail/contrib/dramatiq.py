@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from modernmail.tasks.schedule import Schedule
     from modernmail.tasks.slip import Slip
-    from modernmail.tasks.url import BackendURL
+    from modernmail.tasks.url import TaskBackendURL
 
 ACTOR = "modernmail_perform"
 KEPT = 7 * 86_400_000  # milliseconds
@@ -125,7 +125,7 @@ class DramatiqBackend(EngineBackend):
         return name
 
 
-def from_url(alias: str, url: BackendURL) -> DramatiqBackend:
+def from_url(alias: str, url: TaskBackendURL) -> DramatiqBackend:
     """Return the backend for `dramatiq:package.module:broker`."""
     from dramatiq import Broker
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from modernmail.tasks.schedule import Schedule
     from modernmail.tasks.slip import Slip
-    from modernmail.tasks.url import BackendURL
+    from modernmail.tasks.url import TaskBackendURL
 
 logger = logging.getLogger("modernmail.tasks")
 
@@ -198,7 +198,7 @@ class ProcrastinateBackend(EngineBackend):
             raise QueueUnavailable(f"{self}: {error.__cause__ or error}") from error
 
 
-def from_url(alias: str, url: BackendURL) -> ProcrastinateBackend:
+def from_url(alias: str, url: TaskBackendURL) -> ProcrastinateBackend:
     """Return the backend for `procrastinate:package.module:app`."""
     from procrastinate import App
 

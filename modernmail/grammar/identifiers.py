@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 970  # what fits a line of 998 octets beside the longest name of such a field
 _BLANKS: Final = " \t"
+ONE_CLICK: Final = "List-Unsubscribe=One-Click"
 _SCHEME: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."  # RFC 3986 3.1
 
 
@@ -136,11 +137,7 @@ def one_click_fault(text: str) -> str:
     >>> one_click_fault("List-Unsubscribe=One-Click")
     ''
     """
-    return (
-        ""
-        if text == "List-Unsubscribe=One-Click"
-        else "the value is List-Unsubscribe=One-Click, nothing else"
-    )
+    return "" if text == ONE_CLICK else f"the value is {ONE_CLICK}, nothing else"
 
 
 def _uri_fault(uri: str) -> str:

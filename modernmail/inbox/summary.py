@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modernmail.reading import Mailbox, read
-from modernmail.reading.references import plain_text
+from modernmail.reading.references import words_of_html
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,7 +77,7 @@ def _summarise(mail: CapturedMail) -> Words:
     found = read(mail.content)
     text = found.text
     if text is None:
-        text = plain_text((found.html or "")[: 4 * LONGEST_TEXT])
+        text = words_of_html((found.html or "")[: 4 * LONGEST_TEXT])
     text = text[:LONGEST_TEXT]
     summary = replace(
         _unread(mail),

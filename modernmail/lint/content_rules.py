@@ -66,7 +66,7 @@ def structure(subject: Subject) -> Iterator[Finding]:
 
 
 def size(subject: Subject) -> Iterator[Finding]:
-    """Find hTML that Gmail cuts off, or that is too long to be looked at."""
+    """Find HTML that Gmail cuts off, or that is too long to be looked at."""
     octets = len(subject.mail.html_part.content) if subject.mail.html_part else 0
     if octets > GMAIL_CLIPS_AT:
         text = f"The HTML has {octets / 1024:,.0f} kB; Gmail cuts it off at 102 kB."

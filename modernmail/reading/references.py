@@ -76,7 +76,7 @@ def find_codes(mail: ReadMail) -> list[str]:
     ['493201']
     """
     text = "\n".join(
-        (mail.subject, mail.text if mail.text is not None else plain_text((mail.html or "")[:400_000]))
+        (mail.subject, mail.text if mail.text is not None else words_of_html((mail.html or "")[:400_000]))
     )
     text = _URL_IN_TEXT.sub(" ", text[:200_000])
     candidates = [(match.start(), match.end(), match[1]) for match in _CODE.finditer(text)][:MOST_REFERENCES]
@@ -117,7 +117,7 @@ def find_css_urls(css: str) -> Iterator[str]:
         yield (match[1] or match[2] or match[3]).strip()
 
 
-def plain_text(html: str) -> str:
+def words_of_html(html: str) -> str:
     """Return roughly the words of `html`: enough to search and to find a code in."""
     pieces, position = [], 0
     for tag in read_tags(html):

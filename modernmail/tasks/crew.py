@@ -60,26 +60,18 @@ class Crew:
         self._threads = 0
         self._is_closed = False
 
-    def reserve(self, wait: float | None = None) -> None:
-        """Take a place in the queue, for `submit` or `release`; `wait` replaces the crew's own seconds this
-        time."""
+    def reserve(self) -> None:
+        """Take a place in the queue, for `submit`."""
         with self._room:
             if self.is_full:
-                seconds = self.wait if wait is None else wait
-                self._room.wait_for(lambda: not self.is_full or self._is_closed, seconds)
+                self._room.wait_for(lambda: not self.is_full or self._is_closed, self.wait)
                 if self.is_full:
                     raise QueueFull(
-                        f"{self.name}: {self.size} tasks are queued, and no place came free in {seconds} s"
+                        f"{self.name}: {self.size} tasks are queued, and no place came free in {self.wait} s"
                     )
             if self._is_closed:
                 raise QueueUnavailable(f"{self.name} is closed")
             self._reserved += 1
-
-    def release(self) -> None:
-        """Give a reserved place back."""
-        with self._room:
-            self._reserved -= 1
-            self._room.notify()
 
     def submit(self, job: Job, label: str, *, priority: int = 0) -> None:
         """Queue a job in the place that was reserved; `label` names it in the log."""

@@ -44,10 +44,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modernmail.tasks")
 
-PAUSE, _LONGEST_PAUSE = (
-    60.0,
-    3600.0,
-)  # seconds that a mail waits for a mailer, or a store of records, that is at fault
+# Seconds that a mail waits for a mailer, or a store of records, that is at fault.
+PAUSE, _LONGEST_PAUSE = 60.0, 3600.0
 
 
 class Taken(QueueError):

@@ -9,7 +9,7 @@ from typing import Any
 from modernmail.errors import InvalidTask
 
 from .moment import check_moment, moment_of
-from .task import DEFAULT_BACKEND, DEFAULT_QUEUE, MAX_PRIORITY, MIN_PRIORITY
+from .task import DEFAULT_BACKEND, DEFAULT_QUEUE, check_settings
 
 _LONGEST_KEY = 255
 
@@ -40,20 +40,11 @@ class MailOptions:
             check_moment(name, value)
             if value is not None:
                 object.__setattr__(self, name, moment_of(name, value, now))
-        if type(self.priority) is not int or not MIN_PRIORITY <= self.priority <= MAX_PRIORITY:
-            raise InvalidTask("priority", self.priority, "must be a whole number between -100 and 100")
-        for name in ("using", "queue_name", "backend"):
-            value = getattr(self, name)
-            if not isinstance(value, str) or not value or not value.isprintable():
-                raise InvalidTask(name, value, "must be a name: printable text, not empty")
+        check_settings(self.priority, using=self.using, queue_name=self.queue_name, backend=self.backend)
         key = self.idempotency_key
         if key is not None and (not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY):
             raise InvalidTask("idempotency_key", key, f"must be text of 1 to {_LONGEST_KEY} characters")
-        if (
-            key is not None
-            and not key.isascii()
-            and any("\ud800" <= character <= "\udfff" for character in key)
-        ):
+        if key is not None and not key.isascii() and any("\ud800" <= char <= "\udfff" for char in key):
             raise InvalidTask("idempotency_key", key, "must be text without lone surrogates")
         expires, starts = self.expires_at, self.starts_at
         if expires is not None and expires <= (starts or now.timestamp()):

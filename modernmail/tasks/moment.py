@@ -37,3 +37,8 @@ def moment_at(seconds: float | None) -> datetime | None:
     datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
     """
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Return a moment in ISO 8601, None for none: as `to_dict` says it."""
+    return None if moment is None else moment.isoformat()

@@ -11,7 +11,7 @@ from modernmail.errors import ConfigurationError, InvalidTaskBackend
 
 from .backend import TaskBackend
 from .schemes import open_backend
-from .url import BackendURL
+from .url import TaskBackendURL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ class TaskBackends:
             if not isinstance(name, str) or not name:
                 raise ConfigurationError(f"the name of a task backend is text, not {name!r}")
             if isinstance(address, str):
-                BackendURL(address)
+                TaskBackendURL(address)
             elif not isinstance(address, TaskBackend):
                 raise ConfigurationError(
                     f"task backend {name!r}: wants a URL or a TaskBackend, not {address!r}"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from modernmail.errors import shown
 
 from .modulepath import resolve
+from .moment import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,20 +136,16 @@ class TaskResult(Generic[T]):
 
     def to_dict(self) -> Mapping[str, Any]:
         """Return what is known as JSON values, times in ISO 8601: for logs and for other programs."""
-
-        def moment(value: datetime | None) -> str | None:
-            return None if value is None else value.isoformat()
-
         return {
             "id": self.id,
             "task": self.task.module_path,
             "status": self.status.value,
             "args": self.args,
             "kwargs": self.kwargs,
-            "enqueued_at": moment(self.enqueued_at),
-            "started_at": moment(self.started_at),
-            "last_attempted_at": moment(self.last_attempted_at),
-            "finished_at": moment(self.finished_at),
+            "enqueued_at": iso(self.enqueued_at),
+            "started_at": iso(self.started_at),
+            "last_attempted_at": iso(self.last_attempted_at),
+            "finished_at": iso(self.finished_at),
             "attempts": self.attempts,
             "errors": [{"exception": e.exception_class_path, "traceback": e.traceback} for e in self.errors],
             "worker_ids": list(self.worker_ids),

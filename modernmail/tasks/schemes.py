@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from modernmail.errors import ConfigurationError, InvalidTaskBackend
 
-from .url import BackendURL
+from .url import TaskBackendURL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from .backend import TaskBackend
 
-    Factory = Callable[[str, BackendURL], TaskBackend]
+    Factory = Callable[[str, TaskBackendURL], TaskBackend]
 
 GROUP = "modernmail.task_backends"
 
@@ -43,7 +44,7 @@ _BEHIND = {  # what people write who know the server, not the engine
 
 
 def register_task_backend(scheme: str, factory: Factory) -> None:
-    """Open URLs of this scheme with `factory(alias, url)`, where `url` is a `BackendURL`;
+    """Open URLs of this scheme with `factory(alias, url)`, where `url` is a `TaskBackendURL`;
     `ConfigurationError` when the scheme is the library's own."""
     if scheme in _OWN:
         raise ConfigurationError(f"the task backend scheme {scheme!r} is modernmail's own")
@@ -59,7 +60,7 @@ def open_backend(alias: str, text: str) -> TaskBackend:
     >>> open_backend("default", "immediate:")
     <ImmediateBackend 'default'>
     """
-    url = BackendURL(text)
+    url = TaskBackendURL(text)
     factory = _registered.get(url.scheme) or _own(url.scheme) or _entry_point(url.scheme)
     if factory is None:
         known = ", ".join(sorted({*_OWN, *_registered}))
@@ -97,43 +98,39 @@ def _entry_point(scheme: str) -> Factory | None:
     return None
 
 
-def _immediate(alias: str, url: BackendURL) -> TaskBackend:
+def _immediate(alias: str, url: TaskBackendURL) -> TaskBackend:
     from .immediate import ImmediateBackend
 
     url.no_rest()
     return ImmediateBackend(alias)
 
 
-def _dummy(alias: str, url: BackendURL) -> TaskBackend:
+def _dummy(alias: str, url: TaskBackendURL) -> TaskBackend:
     from .dummy import DummyBackend
 
     url.no_rest()
     return DummyBackend(alias)
 
 
-def _thread(alias: str, url: BackendURL) -> TaskBackend:
+def _thread(alias: str, url: TaskBackendURL) -> TaskBackend:
     from .thread import ThreadBackend
 
     url.no_rest()
-    return ThreadBackend(
-        alias,
-        workers=url.whole("workers", 4, least=1),
-        size=url.whole("size", 10_000, least=1),
-        wait=url.seconds("wait", 10.0),
-        drain=url.seconds("drain", 30.0),
-        results=url.whole("results", 10_000, least=0),
-    )
+    return ThreadBackend(alias, **_bounds(url, workers=4))
 
 
-def _aio(alias: str, url: BackendURL) -> TaskBackend:
+def _aio(alias: str, url: TaskBackendURL) -> TaskBackend:
     from .aio import AioBackend
 
     url.no_rest()
-    return AioBackend(
-        alias,
-        workers=url.whole("workers", 32, least=1),
-        size=url.whole("size", 10_000, least=1),
-        wait=url.seconds("wait", 10.0),
-        drain=url.seconds("drain", 30.0),
-        results=url.whole("results", 10_000, least=0),
-    )
+    return AioBackend(alias, **_bounds(url, workers=32))
+
+
+def _bounds(url: TaskBackendURL, *, workers: int) -> dict[str, Any]:
+    return {
+        "workers": url.whole("workers", workers, least=1),
+        "size": url.whole("size", 10_000, least=1),
+        "wait": url.seconds("wait", 10.0),
+        "drain": url.seconds("drain", 30.0),
+        "results": url.whole("results", 10_000, least=0),
+    }

@@ -54,18 +54,10 @@ class SendMail:
         using: str | None = None,
     ) -> Ticket:
         """Queue one mail and return its ticket; the arguments are those of `modernmail.send_mail`."""
-        mail = _mail(
-            subject,
-            message,
-            from_email,
-            recipient_list,
-            html_message,
-            cc,
-            bcc,
-            reply_to,
-            attachments,
-            headers,
-        )
+        mail = Message(
+            subject, message, html_message, from_email=from_email, to=recipient_list, cc=cc, bcc=bcc, reply_to=reply_to,
+            attachments=attachments, headers=headers,
+        )  # fmt: skip
         return enqueue(mail, **self._options(using))
 
     async def aenqueue(
@@ -84,49 +76,15 @@ class SendMail:
         using: str | None = None,
     ) -> Ticket:
         """Queue one mail without blocking the event loop, and return its ticket."""
-        mail = _mail(
-            subject,
-            message,
-            from_email,
-            recipient_list,
-            html_message,
-            cc,
-            bcc,
-            reply_to,
-            attachments,
-            headers,
-        )
+        mail = Message(
+            subject, message, html_message, from_email=from_email, to=recipient_list, cc=cc, bcc=bcc, reply_to=reply_to,
+            attachments=attachments, headers=headers,
+        )  # fmt: skip
         return await aenqueue(mail, **self._options(using))
 
     def _options(self, using: str | None) -> dict[str, Any]:
         """Return the settings; a mailer that is named here counts before the one named in `using()`."""
         return self.settings if using is None else {**self.settings, "using": using}
-
-
-def _mail(
-    subject: str,
-    message: str,
-    from_email: Mailbox | None,
-    recipient_list: Mailboxes,
-    html_message: str | None,
-    cc: Mailboxes,
-    bcc: Mailboxes,
-    reply_to: Mailboxes,
-    attachments: Iterable[AttachmentLike],
-    headers: Headers,
-) -> Message:
-    return Message(
-        subject,
-        message,
-        html_message,
-        from_email=from_email,
-        to=recipient_list,
-        cc=cc,
-        bcc=bcc,
-        reply_to=reply_to,
-        attachments=attachments,
-        headers=headers,
-    )
 
 
 send_mail = SendMail()

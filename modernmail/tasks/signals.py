@@ -29,7 +29,7 @@ class Signal:
     """A list of receivers, each called when something happens to a task.
 
     >>> seen = []
-    >>> signal = Signal("task_enqueued", "task_result")
+    >>> signal = Signal("task_enqueued")
     >>> @signal.connect
     ... def note(*, task_result, **more): seen.append(task_result)
     >>> signal.send(object, "result")
@@ -37,11 +37,11 @@ class Signal:
     (True, ['result'])
     """
 
-    __slots__ = ("_receivers", "argument", "name")
+    __slots__ = ("_receivers", "name")
+    argument = "task_result"
 
-    def __init__(self, name: str, argument: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.argument = argument
         self._receivers: tuple[Callable[..., object], ...] = ()
 
     def connect(self, receiver: Receiver) -> Receiver:
@@ -79,6 +79,7 @@ class MailSignal(Signal):
     """A signal about a mail, which is an event for those who listen to all mailers, too."""
 
     __slots__ = ()
+    argument = "ticket"
 
     @property
     def has_receivers(self) -> bool:
@@ -107,8 +108,8 @@ def _event(ticket: Ticket, *, is_new: bool) -> Event | None:
 
 _NOBODY = Subscribers()  # the queue knows mailers by their names only
 
-task_enqueued = Signal("task_enqueued", "task_result")
-task_started = Signal("task_started", "task_result")
-task_finished = Signal("task_finished", "task_result")
-mail_enqueued = MailSignal("mail_enqueued", "ticket")
-mail_finished = MailSignal("mail_finished", "ticket")
+task_enqueued = Signal("task_enqueued")
+task_started = Signal("task_started")
+task_finished = Signal("task_finished")
+mail_enqueued = MailSignal("mail_enqueued")
+mail_finished = MailSignal("mail_finished")

@@ -52,12 +52,7 @@ class Task(Generic[P, T]):
 
     def __post_init__(self) -> None:
         check_function(self.func, takes_context=self.takes_context)
-        if type(self.priority) is not int or not MIN_PRIORITY <= self.priority <= MAX_PRIORITY:
-            raise InvalidTask("priority", self.priority, "must be a whole number between -100 and 100")
-        for name in ("queue_name", "backend"):
-            value = getattr(self, name)
-            if not isinstance(value, str) or not value or not value.isprintable():
-                raise InvalidTask(name, value, "must be a name: printable text, not empty")
+        check_settings(self.priority, queue_name=self.queue_name, backend=self.backend)
         check_moment("run_after", self.run_after)
 
     @property
@@ -187,6 +182,17 @@ class Task(Generic[P, T]):
     def __reduce__(self) -> tuple[object, ...]:
         changes = {name: getattr(self, name) for name in ("priority", "queue_name", "run_after", "backend")}
         return _restore, (self.module_path, changes)
+
+
+def check_settings(priority: object, **names: object) -> None:
+    """Raise `InvalidTask` for a priority that is none, and for what cannot be the name of a queue, a backend, a mailer."""
+    if type(priority) is not int or not MIN_PRIORITY <= priority <= MAX_PRIORITY:
+        raise InvalidTask(
+            "priority", priority, f"must be a whole number between {MIN_PRIORITY} and {MAX_PRIORITY}"
+        )
+    for argument, name in names.items():
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise InvalidTask(argument, name, "must be a name: printable text, not empty")
 
 
 def find_task(module_path: str) -> Task[..., Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from modernmail.outcome import Outcome
 from modernmail.receipt import Receipt
 
+from .moment import iso
 from .recipients import overall, status_of, summary
 
 if TYPE_CHECKING:
@@ -117,10 +118,6 @@ class Ticket:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is known as JSON values, times in ISO 8601."""
-
-        def moment(value: datetime | None) -> str | None:
-            return None if value is None else value.isoformat()
-
         return {
             "id": self.id,
             "message_id": self.message_id,
@@ -130,9 +127,9 @@ class Ticket:
             "queue_name": self.queue_name,
             "priority": self.priority,
             "attempts": self.attempts,
-            "enqueued_at": moment(self.enqueued_at),
-            "next_attempt_at": moment(self.next_attempt_at),
-            "expires": moment(self.expires),
+            "enqueued_at": iso(self.enqueued_at),
+            "next_attempt_at": iso(self.next_attempt_at),
+            "expires": iso(self.expires),
             "idempotency_key": self.idempotency_key,
             "return_path": self.envelope.return_path,
             "recipients": {

@@ -1,4 +1,4 @@
-"""The address of a task backend: `scheme:rest?option=value&…`, read by `BackendURL`.
+"""The address of a task backend: `scheme:rest?option=value&…`, read by `TaskBackendURL`.
 
 Each backend takes the options it knows; `finish` refuses the rest by name. Values are never secret here
 except a broker's password, which no message shows.
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class BackendURL:
+class TaskBackendURL:
     """A parsed address: `scheme`, `rest` (what stands between the colon and the question mark), and its
     options.
 
-    >>> url = BackendURL("thread:?workers=8")
+    >>> url = TaskBackendURL("thread:?workers=8")
     >>> url.scheme, url.whole("workers", 4, least=1)
     ('thread', 8)
     >>> url.finish()

@@ -13,7 +13,7 @@ import re
 from ..address import Address
 from ..errors import InvalidAddress, InvalidMessage
 from ..frozen import Frozen
-from ..grammar.identifiers import uris_fault
+from ..grammar.identifiers import ONE_CLICK, uris_fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _RECIPIENT = "{recipient}"
 _HOLE = re.compile(r"\{[^\W\d]\w*\}")
-POST = "List-Unsubscribe=One-Click"
 
 
 class UnsubscribeWay(Frozen):
@@ -86,7 +85,7 @@ class UnsubscribeWay(Frozen):
         value = f"<{self.link_for(recipients)}>"
         if self.mailto is not None:
             value = f"{value}, <{self.mailto}>"
-        return ("List-Unsubscribe", value), ("List-Unsubscribe-Post", POST)
+        return ("List-Unsubscribe", value), ("List-Unsubscribe-Post", ONE_CLICK)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, UnsubscribeWay):

@@ -6,7 +6,7 @@ import pytest
 
 from modernmail.reading import read
 from modernmail.reading.markup import read_tags
-from modernmail.reading.references import find_codes, find_links, find_remote, plain_text
+from modernmail.reading.references import find_codes, find_links, find_remote, words_of_html
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_references_are_bounded() -> None:
 
 def test_plain_text() -> None:
     """The words of HTML, without tags, styles and scripts."""
-    assert plain_text("<style>a{}</style><p>Hi&nbsp;<b>you</b><script>x</script>!") == "Hi you !"
+    assert words_of_html("<style>a{}</style><p>Hi&nbsp;<b>you</b><script>x</script>!") == "Hi you !"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_plain_text() -> None:
 )
 def test_character_references_of_any_length(html: str, text: str) -> None:
     """A number of any length is decoded or replaced, in text and in attributes; it is never an error."""
-    assert plain_text(html) == text
+    assert words_of_html(html) == text
     assert next(read_tags(f"<a title='{html}'>")).attributes["title"] == text
 
 

@@ -389,7 +389,7 @@ def test_paths_of_things_that_are_not_there() -> None:
         resolve("no_such_module.name")
     with pytest.raises(TypeError, match="must be callable"):
         task_enqueued.connect("x")  # type: ignore[type-var]
-    signal = Signal("nothing", "value")
+    signal = Signal("nothing")
     assert not signal.has_receivers
     assert "0 receivers" in repr(signal)
 

@@ -1,7 +1,7 @@
 """How far a merge has come, row by row: `State`, an SQLite file that survives whatever ends the run.
 
 A row is known by its recipient and how many rows before it had the same, so that it is found again in a file to which
-rows were added. Its phase is one of `PHASES`.
+rows were added. Its phase is ready, content, accepted, deferred, rejected, unknown or bad.
 
 Rules of the file: a row in phase `content` is written to the disk before its mail's final dot is sent; one that is found in
 it by a later run was being sent when the run died: it is `unknown` from then on, and never sent again by itself. The file
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-PHASES = ("ready", "content", "accepted", "deferred", "rejected", "unknown", "bad")
 _VERSION = "1"
 _SLOW = 0.005  # seconds: an outcome waits no longer than this for the next commit point
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from modernmail.parcel import Parcel
     from modernmail.tasks.mailoptions import MailOptions
     from modernmail.tasks.task import Task
-    from modernmail.tasks.url import BackendURL
+    from modernmail.tasks.url import TaskBackendURL
 
 
 LANE = "task"
@@ -222,7 +222,7 @@ def _arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any
     }
 
 
-def from_url(alias: str, url: BackendURL) -> SQLiteBackend:
+def from_url(alias: str, url: TaskBackendURL) -> SQLiteBackend:
     """Return the backend for `sqlite:///path?lease=30&ttl=604800&synchronous=FULL&patience=30&retry=60,300`."""
     expire = url.seconds("expire", 2 * 86_400.0)
     retry = url.text("retry", "")

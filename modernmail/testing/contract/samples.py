@@ -117,11 +117,11 @@ def receipts(parcel: Parcel) -> dict[str, Receipt]:
     return {what: receipt_of(parcel, outcomes) for what, outcomes in found.items()}
 
 
-def receipt_of(parcel: Parcel, outcomes: dict[str, Outcome], *, position: int = 0) -> Receipt:
+def receipt_of(parcel: Parcel, outcomes: dict[str, Outcome]) -> Receipt:
     """Return the receipt that a backend gives for these outcomes."""
     from modernmail.smtp.delivery import error_for
 
     error: MailError | None = None
     if not any(found.status == "accepted" for found in outcomes.values()):
         error = error_for(outcomes)
-    return Receipt(parcel.message_id, parcel.envelope, outcomes, position=position, error=error)
+    return Receipt(parcel.message_id, parcel.envelope, outcomes, error=error)

@@ -25,7 +25,7 @@ def command_faults(verb: str, line: bytes, *, followed: bool, pipelining: bool) 
     return faults
 
 
-def content_faults(raw: bytes, *, eight_bit: bool, smtputf8: bool = False) -> list[str]:
+def content_faults(raw: bytes, *, eight_bit: bool, smtputf8: bool) -> list[str]:
     """Return what is wrong with content as it came over DATA."""
     faults = []
     # RFC 6531 3.6: SMTPUTF8 without BODY means a header in UTF-8 above a body in ASCII
