@@ -37,6 +37,18 @@ WRITTEN = (
 )
 
 
+def assert_safe(octets: bytes) -> None:
+    """Raise unless these octets are safe, whoever wrote the mail."""
+    assert _BARE.search(octets) is None, "a bare CR or LF"
+    assert b"\0" not in octets, "a NUL"
+    assert max(map(len, octets.split(b"\r\n"))) <= 998, "a line over 998 octets"
+    head = octets.partition(b"\r\n\r\n")[0]
+    names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n") if line[:1] not in (b" ", b"\t")]
+    assert not {b"bcc", b"resent-bcc"} & set(names)
+    assert all(re.fullmatch(rb"[!-9;-~]+", name) for name in names)
+    assert all(line.strip() for line in head.split(b"\r\n")), "a line of blanks in the header"
+
+
 def wire(message: Message, *extra: str) -> bytes:
     """Return the wire form of a message, after the checks that hold for every mail.
 
@@ -44,11 +56,9 @@ def wire(message: Message, *extra: str) -> bytes:
     that were meant: the ones every mail has, and `extra`.
     """
     octets = message.as_bytes()
-    assert _BARE.search(octets) is None, "a bare CR or LF"
-    assert b"\0" not in octets, "a NUL"
+    assert_safe(octets)
     head, blank, _ = octets.partition(b"\r\n\r\n")
     assert blank, "no blank line behind the header"
-    assert max(map(len, octets.split(b"\r\n"))) <= 998, "a line over 998 octets"
     fields = [line for line in head.split(b"\r\n") if line[:1] not in (b" ", b"\t")]
     names = [line.partition(b":")[0].decode("ascii").lower() for line in fields]
     meant = [name.lower() for name in (*WRITTEN, *extra)]
@@ -57,7 +67,6 @@ def wire(message: Message, *extra: str) -> bytes:
     for line in head.split(b"\r\n"):
         assert all(len(word) <= 75 for word in _WORD.findall(line)), "an encoded-word over 75"
         assert not _EMPTY_WORD.search(line), "an empty encoded-word"
-        assert line.strip(b" \t") or not line, "a line of blanks in the header"
     for field in head.replace(b"\r\n ", b" ").split(b"\r\n"):
         if field.startswith((b"From:", b"To:", b"Cc:", b"Reply-To:", b"Content-")):
             assert not any(map(_WORD.search, _QUOTED.findall(field))), "an encoded-word in quotes"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from forked import forks, in_a_child
 from mail import standard
-from test_message import PNG, mail
+from samples import PNG, mail
 
 from modernmail import Attachment, Message
 from modernmail.errors import InvalidAttachment

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from mail import standard, wire
+from samples import PNG, mail
 from steps import counted
-from test_message import PNG, mail
 
 from modernmail import Address, Mailer, Message
 from modernmail.errors import InvalidAddress, InvalidHeader, InvalidMessage, InvalidValue

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from mail import standard
-from test_message import PNG, full, mail
+from samples import PNG, full, mail
 
 from modernmail import Message
 from modernmail.errors import InvalidHeader, InvalidMessage, InvalidValue

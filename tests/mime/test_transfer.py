@@ -14,7 +14,7 @@ from budget import in_both_runs
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mail import second, standard, wire
-from test_message import mail
+from samples import mail
 
 if TYPE_CHECKING:
     from pathlib import Path

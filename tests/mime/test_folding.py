@@ -10,7 +10,7 @@ from budget import in_both_runs
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mail import second, standard, standard_mailboxes, wire
-from test_message import mail
+from samples import mail
 
 from modernmail import Address, Attachment
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mail import standard, wire
-from test_message import PNG, full, mail
+from samples import PNG, full, mail
 
 from modernmail import Attachment, Message
 from modernmail.content import Content

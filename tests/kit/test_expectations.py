@@ -1,4 +1,4 @@
-"""The test kit, second part: waiting, expectations, servers as fixtures, snapshots, isolation."""
+"""The test kit: waiting, expectations, servers as fixtures, snapshots, isolation."""
 
 from __future__ import annotations
 
