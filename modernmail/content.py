@@ -8,6 +8,7 @@ streamed piece is read anew on each pass and its size is known beforehand.
 
 from __future__ import annotations
 
+from .errors import InvalidMessage
 from .frozen import Frozen, thawed
 
 TYPE_CHECKING = False
@@ -81,7 +82,18 @@ class Content(Frozen):
 
     @classmethod
     def of(cls, data: bytes, *, is_8bit: bool = False, is_utf8: bool = False) -> Content:
-        """Return content that is one piece."""
+        r"""Return content that is one piece, of octets in the form in which a mail travels.
+
+        Raises `InvalidMessage` for others: they could end the mail early for some servers, and begin another.
+
+        >>> Content.of(b"Subject: x\r\n\r\ntext\n.\nMAIL FROM:<evil@example.net>\r\n")
+        Traceback (most recent call last):
+        modernmail.errors.InvalidMessage: content: '…': has a bare CR or LF, which some servers take for a line end
+        """
+        from .grammar.wireform import fault_of
+
+        if fault := fault_of(data):
+            raise InvalidMessage("content", "…", fault)
         return cls((Octets(data),), is_8bit=is_8bit, is_utf8=is_utf8)
 
     def chunks(self) -> Iterator[bytes]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from os import urandom
 
+from ..grammar.wireform import has_long_line
 from ..media_type import OCTETS
 from ..mime.carried import as_it_stood, carried_field, mime_field
 from ..mime.structure import Leaf
-from ..mime.transfer import Body, base64_lines, has_long_line
+from ..mime.transfer import Body, base64_lines
 from ..reading import read
 from .header import header_fields
 

@@ -14,6 +14,7 @@ from struct import Struct
 
 from ..content import Octets
 from ..errors import InvalidMessage
+from ..grammar.wireform import has_long_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     BodyEncoding = Literal["auto", "base64", "quoted-printable", "8bit"]
 
 ENCODINGS = ("auto", "base64", "quoted-printable", "8bit")
-_HARD = 998
 _ASCII = bytes(range(128))
 _LINE = 57  # octets that make a base64 line of 76 characters
 _LINES = 1024  # that are cut at a time
@@ -153,17 +153,6 @@ def _has_bare_blanks(text: str) -> bool:
     """Return whether a line ends with a blank, which a transport may strip (RFC 2045 6.7 (3))."""
     # Searched from the end, which takes a third of the time of `in`: a line end is rarer than a blank.
     return text.rfind(" \n") >= 0 or ("\t" in text and text.rfind("\t\n") >= 0) or text[-1:] in (" ", "\t")
-
-
-def has_long_line(data: bytes) -> bool:
-    """Return whether a line, ended by LF, has more than 998 octets; looks at one octet in each 998, or few more."""
-    at, end = 0, len(data)
-    while end - at > _HARD:
-        newline = data.rfind(b"\n", at, at + _HARD + 1)
-        if newline < 0:
-            return True
-        at = newline + 1
-    return False
 
 
 def _base64_is_shorter(data: bytes, *, is_ascii: bool) -> bool:

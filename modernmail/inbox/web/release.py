@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from modernmail.content import Content
 from modernmail.envelope import Envelope
 from modernmail.errors import ConfigurationError, InvalidAddress
+from modernmail.grammar.wireform import fault_of
+from modernmail.message import Message
 from modernmail.parcel import Parcel
 from modernmail.reading import read
 
@@ -40,7 +42,8 @@ class Release:
         return [address for address in addresses if self.permits(address)]
 
     async def send(self, mail: CapturedMail, recipients: Iterable[str]) -> Receipt:
-        """Send the bytes of `mail`, unchanged, to `recipients`.
+        """Send the bytes of `mail` to `recipients`: unchanged, unless they could be two mails for some server, or name blind
+        copies; such a mail goes out as `Message.from_bytes` reads it.
 
         Raises `ConfigurationError` when releasing is not set up, `InvalidAddress` for a recipient that is not
         on the list, and what the mailer raises.
@@ -56,8 +59,10 @@ class Release:
                     "to", address, f"not on the list of those to release to: {', '.join(self.allow)}"
                 )
         envelope = Envelope(mail.return_path, chosen)
-        content = Content.of(
-            mail.content, is_8bit=not mail.content.isascii(), is_utf8="SMTPUTF8" in mail.options
-        )
         async with self.mailer as mailer:  # nothing stays open between two releases
+            if fault_of(mail.content):
+                return await mailer.asend(Message.from_bytes(mail.content), envelope=envelope)
+            content = Content.of(
+                mail.content, is_8bit=not mail.content.isascii(), is_utf8="SMTPUTF8" in mail.options
+            )
             return await mailer.asend(Parcel(envelope, content, read(mail.content).message_id))
