@@ -1,24 +1,28 @@
 """Which header fields are signed: the defaults, the preset for relays that rewrite, and the choice among those there are.
 
 A field that is *oversigned* is named once more than it stands in the mail, so that a second one cannot be added on the way
-without breaking the signature (RFC 6376 8.15).
+without breaking the signature (RFC 6376 8.15): verifiers read the last of several, and many mail programs show the first. A
+second Content-Type makes another mail of the same octets.
 """
 
 from __future__ import annotations
 
 from ...errors import ConfigurationError
+from ...fields import stands_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-OVERSIGNED = ("From", "To", "Cc", "Subject", "Reply-To")
+OVERSIGNED = (
+    "From", "To", "Cc", "Subject", "Reply-To", "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
+)  # fmt: skip
 
 SIGNED = (
-    "Date", "Message-ID", "Sender", "In-Reply-To", "References", "MIME-Version", "Content-Type",
-    "Content-Transfer-Encoding", "Content-ID", "Content-Description", "Auto-Submitted", "Resent-Date", "Resent-From",
-    "Resent-Sender", "Resent-To", "Resent-Cc", "Resent-Message-ID", "List-Id", "List-Help", "List-Unsubscribe",
-    "List-Unsubscribe-Post", "List-Subscribe", "List-Post", "List-Owner", "List-Archive", "Feedback-ID",
+    "Date", "Message-ID", "Sender", "In-Reply-To", "References", "Content-ID", "Content-Description",
+    "Auto-Submitted", "Resent-Date", "Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc", "Resent-Message-ID",
+    "List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Subscribe", "List-Post", "List-Owner",
+    "List-Archive", "Feedback-ID",
 )  # fmt: skip
 
 # Amazon SES writes Date and Message-ID anew, which breaks a signature over them.
@@ -61,10 +65,12 @@ def chosen(
     """Return the names for the tag h=, and the fields to sign, in that order.
 
     `present` are the fields of the mail, names in small letters. Of fields that stand more than once the last comes first
-    (RFC 6376 5.4.2).
+    (RFC 6376 5.4.2). A signed field of which a mail may have one is oversigned when it is there.
 
     >>> chosen([(b"to", b"To: a"), (b"x", b"X: 1"), (b"x", b"X: 2")], [b"to", b"cc"], [b"x", b"date"])
     ([b'to', b'to', b'cc', b'x', b'x'], [b'To: a', b'X: 2', b'X: 1'])
+    >>> chosen([(b"date", b"Date: a")], [b"to"], [b"date"])
+    ([b'to', b'date', b'date'], [b'Date: a'])
     """
     by_name: dict[bytes, list[bytes]] = {}
     for name, field in present:
@@ -78,6 +84,6 @@ def chosen(
     for name in signed:
         there = by_name.get(name, [])
         if name not in oversigned and there:
-            names += [name] * len(there)
+            names += [name] * (len(there) + stands_once(name.decode("ascii")))
             fields += reversed(there)
     return names, fields

@@ -33,9 +33,9 @@ class DKIM(Layer):
     """Sign each mail for `domain` with the private `key` whose public half stands in the DNS at `selector`.
 
     `key` is PEM bytes or a `pathlib.Path`, RSA of 2048 bits or Ed25519; it is read once, here. `oversign` names the header
-    fields of which no other may be added on the way, `headers` those that are signed when they are there: Date, Message-ID,
-    MIME and List-* fields by default. `headers="amazon-ses"` leaves out what that relay rewrites. `lifetime` is how long
-    the signature is good, for ever by default.
+    fields of which none may be added on the way, `headers` those that are signed when they are there: Date, Message-ID and
+    List-* fields by default; of those that a mail has once, no second can be added either. `headers="amazon-ses"` leaves out
+    what that relay rewrites. `lifetime` is how long the signature is good, for ever by default.
 
     Several signatures are one layer, which reads the mail once for all: `DKIM(…).also(…)`. It stands behind the layers that
     change the content; the mailer refuses another order. A part that is streamed from a file is read twice: for the
