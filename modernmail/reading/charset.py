@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from functools import lru_cache
 
 from .japanese import decode_japanese
@@ -24,6 +26,9 @@ _ALIASES = {
     "x-mac-cyrillic": "mac_cyrillic", "x-mac-roman": "mac_roman", "x-mac-ukrainian": "mac_cyrillic", "x-sjis": "cp932",
     "x-x-big5": "big5hkscs",
 }  # fmt: skip
+# Codecs whose names are in no table of Python's.
+_UNLISTED = frozenset({"cp1006", "cp720", "cp737", "cp856", "cp874", "cp875", "iso8859_1", "koi8_t", "koi8_u", "mac_arabic",
+                       "mac_croatian", "mac_farsi", "mac_romanian", "utf_8_sig"})  # fmt: skip
 _META = re.compile(rb"""<meta\b[^>]{0,200}?\bcharset\s{0,9}=\s{0,9}["']?([\w.:-]{1,40})""", re.IGNORECASE)
 _META_IN = 1024  # octets (HTML 13.2.3.2)
 _CODE_PAGE = re.compile(r"(?:x-)?(?:cp|dos|ibm|ms|windows)-?(\d+)")
@@ -73,6 +78,11 @@ def _decoded(data: bytes, codec: str) -> str:
     return data.decode(codec).encode("utf-8", "replace").decode("utf-8")  # UTF-7 has lone surrogates
 
 
+@lru_cache(maxsize=1)
+def _codecs() -> frozenset[str]:
+    return frozenset(aliases.values())
+
+
 @lru_cache(maxsize=256)
 def _codec(name: str) -> str | None:
     if not name or not name.isascii() or len(name) > 40 or "\0" in name:
@@ -80,8 +90,13 @@ def _codec(name: str) -> str | None:
     low = name.lower().replace("_", "-")
     if page := _CODE_PAGE.fullmatch(low):
         low = f"cp{page[1]}"
+    low = _ALIASES.get(low, low)
+    # For a name that it does not know, Python looks for a module each time a mail has thought of one, and keeps it for ever.
+    known = normalize_encoding(low)
+    if known not in aliases and known not in _codecs() and known not in _UNLISTED:
+        return None
     try:
-        info = codecs.lookup(_ALIASES.get(low, low))
+        info = codecs.lookup(low)
     except (LookupError, ValueError):
         return None
     is_text = getattr(info, "_is_text_encoding", True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import pkgutil
 import sys
 from base64 import b64encode
 from email.message import EmailMessage
 from email.policy import SMTP
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -294,6 +297,34 @@ def test_charsets_as_they_are_called(charset: str, octets: bytes, text: str) -> 
         % (charset.encode(), word, charset.encode(), octets)
     )
     assert (mail.text, mail.subject, mail.problems) == (text, text.replace("\n", ""), ())
+
+
+def test_charsets_that_nobody_knows_leave_nothing_behind() -> None:
+    """A mail may think of a name for each word: none is looked for among the modules of Python, which keeps it for ever."""
+    encodings: Any = sys.modules["encodings"]
+    names = [f"x{number}-klingon" for number in range(500)]
+    words = "".join(f" =?{name}?q?a?=" for name in names)
+    kept = len(encodings._cache)
+    assert read(f"Subject:{words}\r\n\r\n".encode()).subject.replace(" ", "") == "a" * len(names)
+    assert len(encodings._cache) == kept
+
+
+def test_every_charset_of_python_is_known() -> None:
+    """All codecs of this Python for text are, by the names of their modules, but for those that are none of mail."""
+    for name in [module.name for module in pkgutil.iter_modules(sys.modules["encodings"].__path__)]:
+        try:
+            is_text = codecs.lookup(name)._is_text_encoding
+        except LookupError:
+            continue
+        mail = read(f"Content-Type: text/plain; charset={name}\r\n\r\nx".encode("ascii"))
+        assert mail.text is not None
+        is_unknown = any("is unknown" in problem for problem in mail.problems)
+        assert is_unknown == (not is_text or name in NO_CHARSETS), name
+
+
+NO_CHARSETS = (
+    "charmap", "idna", "mbcs", "oem", "palmos", "punycode", "raw_unicode_escape", "undefined", "unicode_escape",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
