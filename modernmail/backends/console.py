@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ..characters import printable
 from .backend import Backend, accepted
 
 TYPE_CHECKING = False
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class ConsoleBackend(Backend):
-    """Writes to `stream`, standard output as it is at the time of sending by default."""
+    """Writes to `stream`, standard output as it is at the time of sending by default; to a terminal as text that is safe to
+    show."""
 
     is_store = True
 
@@ -28,6 +30,9 @@ class ConsoleBackend(Backend):
         stream = self._stream or sys.stdout
         envelope = parcel.envelope
         text = bytes(parcel.content).decode("utf-8", "replace").replace("\r\n", "\n")
+        if stream.isatty():
+            # Mail of others is carried as it came: what is in it does not steer the terminal.
+            text = "\n".join([line if line.isprintable() else printable(line) for line in text.split("\n")])
         rule = "-" * 78
         head = f"{rule}\nReturn-Path: <{envelope.return_path}>\nRecipients: {', '.join(envelope.recipients)}\n{rule}\n"
         if io.commit_point is not None:

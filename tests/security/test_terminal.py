@@ -1,0 +1,36 @@
+"""What a mail holds does not steer the terminal that shows it."""
+
+from __future__ import annotations
+
+import io
+
+from modernmail import Mailer, Message
+from modernmail.backends.console import ConsoleBackend
+
+STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
+
+
+class Terminal(io.StringIO):
+    """A stream that says that a person looks at it."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def shown(stream: io.StringIO) -> str:
+    """Return what `console:` writes of a mail of others that holds such characters everywhere."""
+    octets = (
+        f"From: me@example.com\r\nTo: you@example.com\r\nSubject: a{STEERING}\r\nX-A: b{STEERING}\r\n"
+        f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nc{STEERING}\r\nd\r\n"
+    ).encode()
+    Mailer(ConsoleBackend(stream)).send(Message.from_bytes(octets))
+    return stream.getvalue()
+
+
+def test_mail_on_the_console() -> None:
+    """A terminal gets escapes for what it would obey; lines stay lines. A file gets what was sent."""
+    text = shown(Terminal())
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "c\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\u202e\nd\n" in text
+    assert STEERING in shown(io.StringIO())
