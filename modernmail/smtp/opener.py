@@ -9,6 +9,7 @@ servers repeat a command that they refuse.
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 
 from ..reply import Reply
 
@@ -53,6 +54,8 @@ _SHOWN = 500  # characters of a reply that are kept
 
 
 _WORD = re.compile(rb"[A-Za-z0-9+/=]{8,}")  # what may be part of a secret, in base64
+_PARTS = re.compile(rb"[\0\1]")  # between the fields of one (RFC 4616 2, RFC 7628 3.1)
+_SHORTEST = 4  # octets of a field that are looked for: fewer may stand in any words
 
 
 async def heard(opener: Opener, shown: str | None, answer: Awaitable[Reply], secret: str = "") -> Reply:
@@ -68,9 +71,15 @@ async def heard(opener: Opener, shown: str | None, answer: Awaitable[Reply], sec
 
 
 def _without(secret: bytes, reply: Reply) -> Reply:
-    """Return the reply with what it repeats of a secret hidden, as a server repeats it that cuts a long line off."""
+    """Return the reply with what it repeats of a secret in base64 hidden, be it a part of it, as a server repeats it that
+    cuts a long line off, or what it decodes to."""
+    hidden = HIDDEN.encode()
+    # The last field is the password, and what stands before it the user, which is no secret; a token has a word before it.
+    fields = _PARTS.split(a2b_base64(secret).rstrip(b"\1"))
+    said = fields[-1].removeprefix(b"auth=Bearer ")
 
     def shown(word: re.Match[bytes]) -> bytes:
-        return HIDDEN.encode() if word[0] in secret else word[0]
+        return hidden if word[0] in secret else word[0]
 
-    return Reply(reply.code, [_WORD.sub(shown, line) for line in reply.lines])
+    lines = [line.replace(said, hidden) if len(said) >= _SHORTEST else line for line in reply.lines]
+    return Reply(reply.code, [_WORD.sub(shown, line) for line in lines])

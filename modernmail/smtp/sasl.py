@@ -71,7 +71,7 @@ async def _with_initial_response(
 
 
 async def _secretly(opener: Opener, secret: str, *, after: str = "") -> Reply:
-    """Say a secret, behind what is none; return the answer."""
+    """Say a secret, in base64 and behind what is none; return the answer."""
     return await heard(opener, f"{after}{HIDDEN}", opener.command(f"{after}{secret}"), secret)
 
 

@@ -5,6 +5,7 @@ Each case is played sync and async, with a password in the URL, through a relay 
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,10 +16,12 @@ from modernmail import Mailer
 from modernmail.errors import ConnectFailed, DeliveryError, SecurityFailed
 from modernmail.testing import Rule, ScriptedSMTPServer
 
+from .limited_authority import LimitedAuthority
 from .sender import FACES, PASSWORD, SECRETS, USER, send, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from services.certificates import CertificateAuthority
     from services.dovecot import Dovecot
@@ -181,6 +184,21 @@ def test_the_name_that_counts_is_the_one_in_the_url(face: str) -> None:
         assert server.commits == []
     judge(relay, error, is_transient=False)
     assert "not valid for '127.0.0.2'" in str(error)
+
+
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("others", [[], [IPv4Address("127.0.0.2")]])
+def test_a_common_name_is_no_host_name(others: list[IPv4Address], face: str, tmp_path: Path) -> None:
+    """The name of the host has to be a subjectAltName (RFC 9525 2): an authority's limits on names do not bind the common
+    name, so that one for example.org alone could speak for any host."""
+    authority = LimitedAuthority(tmp_path, "example.org")
+    chain = authority.issue("localhost", others)
+    with ScriptedSMTPServer(tls="implicit", certificate=chain, credentials={USER: PASSWORD}) as server:
+        url = f"smtps://{LOGIN}localhost:{server.port}?ca={authority.ca_file}"
+        error = send(Mailer(url), face)
+        assert isinstance(error, SecurityFailed)
+        assert "not valid for 'localhost'. (what counts are its subjectAltNames" in str(error)
+        assert [session.steps[1:] for session in server.sessions] == [[]]
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -80,6 +80,21 @@ def test_a_token_that_the_error_repeats_is_not_told(is_async: bool) -> None:
 
 
 @faces
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"])
+def test_a_secret_that_the_server_repeats_in_words_is_not_told(mechanism: str, is_async: bool) -> None:
+    """A server that says what it has decoded brings no secret into an error, a receipt or a log."""
+    step = "AUTHDATA" if mechanism == "LOGIN" else "AUTH"
+    script = [Rule(step, nth=2 if mechanism == "LOGIN" else 1).reply("535 5.7.8 zoe gave 'bad word', no")]
+    given = {"password": "bad word"} if mechanism in ("PLAIN", "LOGIN") else {"token": lambda: "bad word"}
+    with (
+        ScriptedSMTPServer(script, credentials={"zoe": "x"}, mechanisms=[mechanism]) as server,
+        pytest.raises(AuthenticationFailed, match=r"535 5\.7\.8 zoe gave '…', no") as failed,
+    ):
+        send(server, is_async=is_async, username="zoe", **given)
+    assert "bad word" not in f"{failed.value!r} {vars(failed.value)} {failed.value.receipt!r}"
+
+
+@faces
 @pytest.mark.parametrize(
     "said", ["", "***", "bnVsbA==", "W10=", "eyJzdGF0dXMiOjQwMX0=", base64.b64encode(b"[" * 4000).decode()]
 )

@@ -90,8 +90,11 @@ def _tls_text(error: ssl.SSLError, settings: Settings) -> str:
     """Return what went wrong in words; a certificate's fault is told by the verifier."""
     verify = getattr(error, "verify_message", None)
     if verify:
-        is_unsigned = getattr(error, "verify_code", None) in _NOBODY_WE_TRUST
-        advice = " (if the authority is your own, name its file: ?ca=FILE)" if is_unsigned else ""
+        advice = ""
+        if getattr(error, "verify_code", None) in _NOBODY_WE_TRUST:
+            advice = " (if the authority is your own, name its file: ?ca=FILE)"
+        elif getattr(error, "verify_code", None) in _ANOTHER_HOST:
+            advice = " (what counts are its subjectAltNames, not its common name)"
         return f"certificate verification failed: {verify}{advice}"
     why = error.reason or error_text(error)
     if why in _NO_TLS:
@@ -103,6 +106,7 @@ def _tls_text(error: ssl.SSLError, settings: Settings) -> str:
 
 # X509_V_ERR_…: self-signed, alone or in the chain; an issuer that is not known
 _NOBODY_WE_TRUST = (18, 19, 20, 21)
+_ANOTHER_HOST = (62, 64)  # for another name, for another address
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
 _BEHIND_ALERTS = (
     ("ALERT_PROTOCOL_VERSION", " (the server has no TLS 1.2 or later)"),

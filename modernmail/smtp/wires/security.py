@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
-    """Return a client context: TLS 1.2 or later, certificate and host name verified unless `verify=off`."""
+    """Return a client context: TLS 1.2 or later, certificate and host name (by subjectAltName) verified unless `verify=off`."""
     import ssl
 
     try:
@@ -25,6 +25,8 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
             f"ca: {settings.ca!r} cannot be used as a file of certificates: {error_text(error)}"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # RFC 9525 2: the common name is words for people, and an authority's limits on names do not bind it
+    context.hostname_checks_common_name = False
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
