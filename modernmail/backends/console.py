@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ..characters import printable
+from ..grammar.characters import printable
 from .backend import Backend, accepted
 
 TYPE_CHECKING = False

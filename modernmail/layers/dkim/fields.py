@@ -8,7 +8,7 @@ second Content-Type makes another mail of the same octets.
 from __future__ import annotations
 
 from ...errors import ConfigurationError
-from ...fields import stands_once
+from ...grammar.fields import stands_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
