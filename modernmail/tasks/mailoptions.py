@@ -14,7 +14,7 @@ from .task import DEFAULT_BACKEND, DEFAULT_QUEUE, check_settings
 _LONGEST_KEY = 255
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MailOptions:
     """The settings of one enqueue.
 

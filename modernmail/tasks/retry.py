@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 
 from modernmail.errors import InvalidTask
@@ -24,6 +24,7 @@ class Retry:
     """
 
     max_attempts: int = 3
+    _: KW_ONLY
     delay: float | timedelta = 1.0
     factor: float = 2.0
     max_delay: float | timedelta = 3600.0

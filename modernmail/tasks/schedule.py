@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from modernmail.errors import ConfigurationError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """The waits between attempts, in seconds, and how long attempts go on.
 

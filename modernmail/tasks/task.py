@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -42,6 +42,7 @@ class Task(Generic[P, T]):
     """
 
     func: Callable[..., Any]
+    _: KW_ONLY
     priority: int = 0
     queue_name: str = DEFAULT_QUEUE
     backend: str = DEFAULT_BACKEND

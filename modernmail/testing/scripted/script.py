@@ -20,7 +20,7 @@ TLS).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 from modernmail.errors import InvalidValue
 
@@ -66,6 +66,7 @@ class Rule:
     """
 
     on: str
+    _: KW_ONLY
     nth: int | tuple[int, ...] | None = None
     session: int | tuple[int, ...] | None = None
     contains: str = ""
