@@ -7,10 +7,8 @@ Rules of the file: it reads the octets a fixed number of times, and changes noth
 
 from __future__ import annotations
 
-import re
-
 LONGEST = 998  # octets of a line without its line end (RFC 5322 2.1.1)
-_BLIND = re.compile(rb"(?:\A[ \t]*|\r\n)((?:resent-)?bcc)[ \t]*:", re.IGNORECASE)
+_BLIND = rb"(?i)(?:\A[ \t]*|\r\n)((?:resent-)?bcc)[ \t]*:"
 
 
 def fault_of(octets: bytes) -> str:
@@ -35,7 +33,9 @@ def fault_of(octets: bytes) -> str:
     head, blank, _ = octets.partition(b"\r\n\r\n")
     if not blank:
         return "has no blank line behind its header"
-    if blind := _BLIND.search(head):
+    import re
+
+    if blind := re.search(_BLIND, head):
         return f"has the field {blind[1].decode('ascii')}, which everybody would read"
     return ""
 
