@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ from rich.text import Text
 from modernmail.tasks.recipients import STATUSES
 from modernmail.tasks.sqlite.mail import MailStore
 
+from .health import facts, health, span, told
 from .stored import about_a_queue, change_each, with_store
 from .terminal import STYLES, json_text, out, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from modernmail.tasks import Ticket
     from modernmail.tasks.sqlite.pause import Pause
@@ -38,11 +40,12 @@ def outbox() -> None:
 @with_store(MailStore)
 def list_mail(store: MailStore, status: str | None, limit: int | None, as_json: bool) -> None:
     """List the mails in order of arrival, and say which mailers are paused."""
+    console = out()
     for number, ticket in enumerate(store.tickets(status), 1):
         if as_json:
             click.echo(json_text(ticket.to_dict()))
         else:
-            out().print(_line(ticket))
+            console.print(_line(ticket))
         if number == limit:
             break
     if not as_json:
@@ -89,8 +92,12 @@ def show(store: MailStore, mail_id: str, content: bool, as_json: bool) -> None:
 @with_store(MailStore)
 def retry(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> None:
     """Try deferred recipients again now; a paused mailer goes on."""
-    _each(store, store.retry, mail_ids, "deferred" if everything else None, "queued")
-    for pause in store.pauses.all() if everything else ():  # also those whose mail was never tried
+    if not everything:
+        _each(store.retry, mail_ids, "queued")
+        return
+    for mail_id in store.retry_all():
+        click.echo(f"{mail_id} queued")
+    for pause in store.pauses.all():  # also those whose mail was never tried
         if store.pauses.end(pause.lane):
             click.echo(f"mailer {printable(_mailer_of(pause))} goes on")
 
@@ -100,7 +107,7 @@ def retry(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> None
 @with_store(MailStore)
 def discard(store: MailStore, mail_ids: tuple[str, ...]) -> None:
     """Give mails up: whoever was not reached yet never will be."""
-    _each(store, store.discard, mail_ids, None, "discarded")
+    _each(store.discard, mail_ids, "discarded")
 
 
 @outbox.command(short_help="Send mails again: some may get them twice.")
@@ -110,21 +117,31 @@ def discard(store: MailStore, mail_ids: tuple[str, ...]) -> None:
 def resend(store: MailStore, mail_ids: tuple[str, ...], everything: bool) -> None:
     """Send mails again to those whose outcome is unknown or expired, or who were refused here: some may get them
     twice."""
-    _each(store, store.resend, mail_ids, "unknown" if everything else None, "queued again")
+    if everything:
+        # What a worker has in its hands is left to it.
+        found = [
+            ticket.id for ticket in store.tickets("unknown") if ticket.phase not in ("leased", "content")
+        ]
+        change_each(found, store.resend, "queued again", is_all=True)
+    else:
+        _each(store.resend, mail_ids, "queued again")
 
 
 @outbox.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_store(MailStore)
 def stats(store: MailStore, as_json: bool) -> None:
-    """Count recipients by status, and say which mailers are paused."""
-    counts = store.counts()
+    """Count recipients by status, say what is due and since when, and which mailers are paused."""
+    counts, backlog = store.counts(), store.backlog()
     if as_json:
         pauses = [
-            {"mailer": _mailer_of(pause), "reason": pause.reason, "times": pause.times, "until": pause.until}
+            {
+                "mailer": _mailer_of(pause), "reason": pause.reason, "times": pause.times, "since": pause.since,
+                "until": pause.until,
+            }
             for pause in store.pauses.all()
-        ]
-        click.echo(json_text({"recipients": counts, "paused": pauses}))
+        ]  # fmt: skip
+        click.echo(json_text({"recipients": counts, "backlog": facts(backlog), "paused": pauses}))
         return
     console = out()
     for status in STATUSES:
@@ -132,7 +149,12 @@ def stats(store: MailStore, as_json: bool) -> None:
             console.print(Text.assemble((f"{counts[status]:>10} ", "bold"), (status, _STYLES[status])))
     if not counts:
         console.print(Text("the outbox is empty", "dim"))
+    for line in told(backlog):
+        console.print(line)
     _tell_pauses(store)
+
+
+outbox.add_command(health)
 
 
 def _tell_pauses(store: MailStore, mailer: str | None = None) -> None:
@@ -142,7 +164,8 @@ def _tell_pauses(store: MailStore, mailer: str | None = None) -> None:
             until = datetime.fromtimestamp(pause.until, UTC).astimezone()
             text = (
                 f"mailer {printable(_mailer_of(pause))} is paused: {printable(pause.reason)}\n"
-                f"  it is tried again at {until:%H:%M:%S}, or now: modernmail outbox retry --all"
+                f"  for {span(time.time() - pause.since)} (times tried: {pause.times}); "
+                f"it is tried again at {until:%H:%M:%S}, or now: modernmail outbox retry --all"
             )
             out().print(Text(text, "yellow"))
 
@@ -151,20 +174,10 @@ def _mailer_of(pause: Pause) -> str:
     return pause.lane.removeprefix("mail:")
 
 
-def _each(
-    store: MailStore,
-    change: Callable[[str], Ticket],
-    mail_ids: tuple[str, ...],
-    status: str | None,
-    word: str,
-) -> None:
-    ids = list(mail_ids)
-    if status is not None:
-        # What a worker has in its hands is left to it.
-        ids = [ticket.id for ticket in store.tickets(status) if ticket.phase not in ("leased", "content")]
-    if not ids and status is None:
+def _each(change: Callable[[str], Ticket], mail_ids: Sequence[str], word: str) -> None:
+    if not mail_ids:
         raise click.UsageError("say which: one or more ids, as `modernmail outbox list` shows them")
-    change_each(ids, change, word, is_all=status is not None)
+    change_each(mail_ids, change, word, is_all=False)
 
 
 def _why(ticket: Ticket, name: str) -> str:

@@ -19,7 +19,7 @@ from modernmail.tasks.sqlite.backend import SQLiteBackend
 from .worker import find_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     Command = Callable[..., Any]
 
@@ -70,17 +70,22 @@ def with_store(store: Callable[[SQLiteBackend], Any]) -> Callable[[Command], Com
     return decorate
 
 
-def change_each(ids: Iterable[str], change: Callable[[str], object], word: str, *, is_all: bool) -> None:
-    """Change mails or tasks one by one, and say so; one of `--all` that cannot be changed any more is left as it is."""
+def change_each(ids: Sequence[str], change: Callable[[str], object], word: str, *, is_all: bool) -> None:
+    """Change mails or tasks one by one, and say so. One that cannot be changed keeps no other from it; if it was named, and not
+    one of `--all`, that makes the command fail in the end."""
+    failed = 0
     for one in ids:
         try:
             change(one)
         except QueueUnavailable:
             raise
         except QueueError as error:
-            if not is_all:
+            if len(ids) == 1 and not is_all:
                 raise
             # A worker, or somebody else, was quicker since they were listed: the others are still to be done.
             click.echo(f"{one} left as it is: {error}", err=True)
+            failed += 1
         else:
             click.echo(f"{one} {word}")
+    if failed and not is_all:
+        raise QueueError(f"{failed} of {len(ids)} were left as they are")

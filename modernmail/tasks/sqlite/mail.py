@@ -16,6 +16,8 @@ from modernmail.tasks.moment import moment_at
 from modernmail.tasks.recipients import phase_of, settled, status_of
 from modernmail.tasks.ticket import Ticket
 
+from .backlog import backlog_of
+from .boot import boot_id
 from .identifier import to_number, to_text
 from .job import SELECTED, Job
 from .pause import Pauses
@@ -26,14 +28,15 @@ if TYPE_CHECKING:
     from modernmail.tasks.recipients import State
 
     from .backend import SQLiteBackend
+    from .backlog import Backlog
 
 _PAGE = 500
-# In which phases a mail may be that has a recipient of a status: without the others, a page is found at once.
-_PHASES = {
-    "queued": "IN ('waiting', 'queued')",
-    "deferred": "IN ('waiting', 'queued')",
-    "sending": "IN ('leased', 'content')",
-    "accepted": "IS NOT NULL",
+# Which mails may have a recipient of a status, unless it is one of `_MIXED`: the others are not even read.
+_WHERE = {
+    "queued": "phase IN ('waiting', 'queued')",
+    "deferred": "phase IN ('waiting', 'queued') AND outcome IS NOT NULL",
+    "sending": "phase IN ('leased', 'content')",
+    "accepted": "TRUE",
 }
 _LIST = f"SELECT {SELECTED} FROM modernmail_job WHERE lane >= 'mail:' AND lane < 'mail;' AND id > ?"  # noqa: S608
 # Mails whose recipients all have one status, as nearly all are: SQLite counts a hundred thousand before Python had ten thousand.
@@ -42,8 +45,15 @@ _MIXED = f"NOT {_IS_ALIKE}"
 _ALIKE = f"""SELECT CASE phase WHEN 'accepted' THEN 'accepted' ELSE 'queued' END AS status, sum(coalesce(
     CASE WHEN json_valid(payload) THEN json_array_length(payload, '$.envelope.recipients') END, 1))
     FROM modernmail_job WHERE lane >= 'mail:' AND lane < 'mail;' AND {_IS_ALIKE} GROUP BY status"""  # noqa: S608
-_CHANGE = """UPDATE modernmail_job SET phase = ?, outcome = ?, run_after = NULL, holder = NULL,
+_CHANGE = """UPDATE modernmail_job SET phase = ?, outcome = ?, run_after = ?, holder = NULL,
     finished_at = ?, attempts = ?, expires = ? WHERE id = ? AND lease IS NULL"""
+_DEFERRED = """SELECT id FROM modernmail_job
+    WHERE phase = 'waiting' AND outcome IS NOT NULL AND lane >= 'mail:' AND lane < 'mail;'"""
+_RETRY = """UPDATE modernmail_job SET phase = 'queued', run_after = ?
+    WHERE id IN (SELECT value FROM json_each(?)) AND phase = 'waiting' RETURNING id"""
+_STEP = (
+    1000  # mails that are queued again in one transaction: some milliseconds, in which nobody else can write
+)
 
 
 class MailStore:
@@ -63,8 +73,7 @@ class MailStore:
 
     def tickets(self, status: str | None = None) -> Iterator[Ticket]:
         """Yield the mails in order of arrival; with a status, those with a recipient of that status."""
-        phases = "IS NOT NULL" if status is None else _PHASES.get(status, "<> 'accepted'")
-        for ticket in self._found(f"phase {phases}"):
+        for ticket in self._found("TRUE" if status is None else _WHERE.get(status, _MIXED)):
             if status is None or status in ticket.recipients.values():
                 yield ticket
 
@@ -97,6 +106,21 @@ class MailStore:
             return "queued", state
 
         return self._change(ticket_id, now)
+
+    def retry_all(self) -> Iterator[str]:
+        """Try all mail now that waits for another attempt, whether or not its mailer is paused; yield the ids."""
+        found = sorted(row[0] for row in self.backend.database.rows(_DEFERRED))  # type: ignore[type-var]
+        for at in range(0, len(found), _STEP):
+            ids = json.dumps(found[at : at + _STEP])
+            with self.backend.database.write(
+                durable=False
+            ) as connection:  # lost with the power, it waits as it did
+                queued = connection.execute(_RETRY, (time.time(), ids)).fetchall()
+            yield from (to_text(number) for number in sorted(row[0] for row in queued))
+
+    def backlog(self) -> Backlog:
+        """Return what is to be done now and later, and for how long it could have been done."""
+        return backlog_of(self.backend.database, time.time(), time.monotonic(), boot_id())
 
     def resend(self, ticket_id: str) -> Ticket:
         """Send a mail again to those whose outcome is unknown or expired, or who were refused here: some may get it
@@ -147,12 +171,13 @@ class MailStore:
         job = self._job(ticket_id)
         recipients, state = _read(job)
         phase, state = decide(job, recipients, state)
-        ended = None if phase in ("waiting", "queued") else time.time()
+        now = time.time()
+        due, ended = (now, None) if phase in ("waiting", "queued") else (None, now)
         attempts, expires = (0, None) if is_new else (job.attempts, job.expires)
         outcome = {**job.known, "recipients": state}
         if is_new:
-            outcome["since"] = time.time()
-        parameters = (phase, json.dumps(outcome), ended, attempts, expires, job.id)
+            outcome["since"] = now
+        parameters = (phase, json.dumps(outcome), due, ended, attempts, expires, job.id)
         with self.backend.database.write() as connection:
             same = "SELECT 1 FROM modernmail_job WHERE id = ? AND phase = ? AND outcome IS ?"
             is_same = connection.execute(same, (job.id, job.phase, job.outcome)).fetchone() is not None

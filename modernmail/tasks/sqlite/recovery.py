@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from .database import Database
 
 _DUE = "SELECT 1 FROM modernmail_job WHERE phase = 'waiting' AND run_after <= ? LIMIT 1"
-_WAKE = """UPDATE modernmail_job SET phase = 'queued', run_after = NULL WHERE id IN (
+# `run_after` stays, and says since when it could have been run.
+_WAKE = """UPDATE modernmail_job SET phase = 'queued' WHERE id IN (
     SELECT id FROM modernmail_job WHERE phase = 'waiting' AND run_after <= ? ORDER BY run_after LIMIT 1000)"""
-_DEAD = "SELECT token, boot, jobs FROM modernmail_lease WHERE boot <> ? OR until <= ?"
+DEAD = "(modernmail_lease.boot <> ? OR modernmail_lease.until <= ?)"  # this boot, and the seconds in it
+_DEAD = f"SELECT token, boot, jobs FROM modernmail_lease WHERE {DEAD}"  # noqa: S608 - our own text
 _TO_UNKNOWN = """UPDATE modernmail_job SET phase = 'unknown', holder = lease, lease = NULL, finished_at = ?
     WHERE id IN (SELECT value FROM json_each(?)) AND lease = ? AND lane <> 'task' AND (phase = 'content' OR ?)
     RETURNING id"""
