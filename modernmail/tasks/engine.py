@@ -171,7 +171,7 @@ class EngineBackend(TaskBackend):
     def recorded(self, slip_id: str, connection: Any = None) -> Slip | None:
         """Return the slip of the record with this id, None when there is none."""
         text = self.look_up(slip_id, connection)
-        return None if text is None else Slip.from_text(text)
+        return None if text is None else Slip.of_record(slip_id, text)
 
     def perform(self, text: str) -> None:
         """Run what the engine delivered: called by its worker. Returns when the slip may be acknowledged.

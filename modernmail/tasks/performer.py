@@ -65,7 +65,7 @@ class Performer:
 
     def _perform(self, slip: Slip) -> None:
         text = self._backend.look_up(slip.id)
-        record = None if text is None else Slip.from_text(text)
+        record = None if text is None else Slip.of_record(slip.id, text)
         if record is not None:
             if record.is_finished:
                 logger.info("%s delivered %s again, which has ended: dropped", self._backend, slip.id)

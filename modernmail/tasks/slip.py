@@ -77,6 +77,14 @@ class Slip:
             raise PayloadRejected("the engine delivered a job that is none of modernmail's")
         return slip
 
+    @classmethod
+    def of_record(cls, slip_id: str, text: str) -> Slip:
+        """Return the slip in the text of a record; `PayloadRejected` for one of another job as well, though it is signed."""
+        slip = cls.from_text(text)
+        if slip.id != slip_id:
+            raise PayloadRejected(f"the record of the job {slip_id} was replaced by that of {slip.id!r}")
+        return slip
+
     def result(self, alias: str) -> TaskResult[Any]:
         """Return the task's result as far as the slip knows; `InvalidTask` when its function is gone."""
         task = find_task(self.name).using(priority=self.priority, queue_name=self.queue, backend=alias)

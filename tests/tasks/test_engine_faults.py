@@ -14,7 +14,7 @@ import pytest
 
 import modernmail
 from modernmail import Message, tasks
-from modernmail.errors import ConfigurationError, QueueUnavailable
+from modernmail.errors import ConfigurationError, PayloadRejected, QueueUnavailable
 from modernmail.layers.layer import Layer
 from modernmail.registry import mailers
 from modernmail.tasks import Schedule
@@ -302,3 +302,21 @@ def test_an_engine_that_fails_in_the_middle_says_what_it_took(shelf: Shelf) -> N
         tasks.enqueue_many([mail(), mail(), mail()])
     (ticket,) = failed.value.enqueued
     assert [Slip.from_text(job).id for job in shelf.jobs] == [ticket.id]
+
+
+def test_a_record_of_another_job_is_none(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can write the store of records, but has no key, cannot pass one job's result, ticket or end off as another's."""
+    monkeypatch.setenv("MODERNMAIL_QUEUE_KEY", "a secret key of enough bytes")
+    done, other = chores.add.enqueue(1), chores.add.enqueue(2)
+    first, second = mail().enqueue(), mail().enqueue()
+    jobs, shelf.jobs = shelf.jobs, []
+    shelf.perform(jobs[0])
+    shelf.perform(jobs[2])
+    shelf.records |= {other.id: shelf.records[done.id], second.id: shelf.records[first.id]}
+    for look in (other.refresh, second.refresh):
+        with pytest.raises(PayloadRejected, match="was replaced by that of"):
+            look()
+    for job in (jobs[1], jobs[3]):
+        with pytest.raises(PayloadRejected, match="was replaced by that of"):
+            shelf.perform(job)  # the engine keeps it as failed
+    assert len(outbox()) == 1
