@@ -334,6 +334,7 @@ FAULTS: list[tuple[int, bytes | dict[str, Any], type[DeliveryError], bool, str]]
     (503, {"error": "busy"}, ConnectFailed, True, "busy"),
     (200, b"<html>hello</html>", AuthenticationFailed, False, "no access_token"),
     (200, b"[]", AuthenticationFailed, False, "no access_token"),
+    (200, b"[" * 60_000, AuthenticationFailed, False, "no access_token"),
     (200, {}, AuthenticationFailed, False, "no access_token"),
     (200, {"access_token": ""}, AuthenticationFailed, False, "no access_token"),
     (200, {"access_token": 5}, AuthenticationFailed, False, "no access_token"),

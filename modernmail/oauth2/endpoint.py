@@ -98,7 +98,7 @@ def _unreached(where: str, error: OSError | HTTPException) -> ConnectFailed | Se
 def _judged(where: str, status: int, octets: bytes, secrets: Iterable[str]) -> dict[str, Any]:
     try:
         answer = json.loads(octets)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         answer = {}

@@ -64,7 +64,7 @@ class Slip:
             body = outer["slip"]
             version, *fields = json.loads(body)
             signature = outer["signature"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise PayloadRejected("the engine delivered a job that is none of modernmail's") from error
         verify(queue_key(), signature, body)
         if version != VERSION:

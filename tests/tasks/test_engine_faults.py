@@ -320,3 +320,10 @@ def test_a_record_of_another_job_is_none(shelf: Shelf, monkeypatch: pytest.Monke
         with pytest.raises(PayloadRejected, match="was replaced by that of"):
             shelf.perform(job)  # the engine keeps it as failed
     assert len(outbox()) == 1
+
+
+def test_a_job_that_is_nested_too_deeply_is_refused(shelf: Shelf) -> None:
+    """What others put on the engine is none of ours, however it fails to be read."""
+    for text in ("[" * 200_000, '{"slip": "%s", "signature": null}' % ("[" * 200_000)):
+        with pytest.raises(PayloadRejected, match="none of modernmail's"):
+            shelf.perform(text)

@@ -137,6 +137,7 @@ def test_a_signed_mail_stays_with_its_mailer(backend: SQLiteBackend, monkeypatch
     "outcome",
     [
         "{",
+        "[" * 200_000,
         "[1]",
         "{}",
         '{"recipients":5}',

@@ -103,7 +103,7 @@ class Job:
         """What has come of it so far; nothing, when what is stored of that cannot be read."""
         try:
             found = json.loads(self.outcome or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -31,7 +31,7 @@ def result_of(job: Job, alias: str, key: str | None) -> TaskResult[Any]:
     try:
         payload = json.loads(job.payload)
         version = payload["v"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PayloadRejected(f"job {to_text(job.id)}: the payload cannot be read: {error!r}") from error
     if version != VERSION:
         raise PayloadRejected(
