@@ -32,9 +32,8 @@ class Lanes:
         self._proved: set[str] = set()  # whose mailers have had a connection
         self._pace: dict[str, float] = {}  # seconds for a mail, lately
         self._paused: dict[str, Pause] = {}
-        self._connected: set[tuple[str, str]] = (
-            set()
-        )  # lane and claim of each hand that has a connection there
+        self._connected: set[tuple[str, str]] = set()  # lane and claim of each hand that has a connection
+        self._last: dict[str, float] = {}  # when a hand was last done that had one
 
     @property
     def is_busy(self) -> bool:
@@ -85,11 +84,16 @@ class Lanes:
 
     def ended(self, lane: str, claim: str) -> None:
         """Take it down that a hand is done with a claim."""
-        self._connected.discard((lane, claim))
+        if (lane, claim) in self._connected:
+            self._last[lane] = time.monotonic()
+            self._connected.discard((lane, claim))
 
-    def has_another_connection(self, lane: str, claim: str) -> bool:
-        """True while a hand that works on another claim has a connection: the server cannot be down."""
-        return any(other == lane and its != claim for other, its in tuple(self._connected))
+    def has_another_connection(self, lane: str, claim: str, since: float) -> bool:
+        """True when a hand that works on another claim has a connection, or had one since then (`time.monotonic`): the server
+        cannot be down."""
+        if any(other == lane and its != claim for other, its in tuple(self._connected)):
+            return True
+        return self._last.get(lane, -inf) > since
 
     def took(self, lane: str, seconds: float, mails: int) -> None:
         """Take down how long some mails took."""

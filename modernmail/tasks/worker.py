@@ -177,7 +177,7 @@ class Worker:
         try:
             delivery.run(jobs)
         except Paused as paused:
-            if paused.is_brief and self._lanes.has_another_connection(lane, claim):
+            if paused.is_brief and self._lanes.has_another_connection(lane, claim, began):
                 return  # the server is there: it has had enough of our connections, say
             # Before its mail is given back: another hand would take that at once.
             wait = self._lanes.pause(

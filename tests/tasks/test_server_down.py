@@ -121,28 +121,27 @@ def test_a_mail_that_breaks_its_connection_holds_no_other_back(backend: SQLiteBa
 
 
 class OneAtATime(Backend):
-    """A server that lets one in at a time, who stays until two others have found nobody."""
+    """A server that lets nobody in beside the first, who stays until two others have found nobody; then it takes all."""
 
     def __init__(self) -> None:
-        self.is_taken = threading.Lock()
+        self.first = threading.Lock()
         self.others = threading.Semaphore(0)
         self.sent = 0
 
     async def send(self, parcel: Parcel, io: IO) -> Receipt:
         """Send when nobody else does."""
-        if not self.is_taken.acquire(blocking=False):
+        assert io.commit_point is not None
+        if self.first.acquire(blocking=False):
+            await io.commit_point(parcel)
+            assert self.others.acquire(timeout=10)
+            assert self.others.acquire(timeout=10), "the second is held back though the server is there"
+        elif not self.sent:
             self.others.release()
             raise ConnectFailed("too many connections", is_transient=True)
-        try:
-            assert io.commit_point is not None
+        else:
             await io.commit_point(parcel)
-            if not self.sent:
-                assert self.others.acquire(timeout=10)
-                assert self.others.acquire(timeout=10), "the second is held back though the server is there"
-            self.sent += 1
-            return accepted(parcel, "sent")
-        finally:
-            self.is_taken.release()
+        self.sent += 1
+        return accepted(parcel, "sent")
 
 
 def test_a_server_that_has_enough_connections_is_not_down(backend: SQLiteBackend) -> None:
