@@ -10,6 +10,7 @@ import re
 import shlex
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,27 @@ def test_the_results_name_row_recipient_status_reply_and_message_id(
     assert (second["row"], second["status"], second["reply"]) == ("2", "rejected", "550 5.1.1 no such user")
     assert "row 2  refused@example.com  rejected  550 5.1.1 no such user" in merge.err
     assert not Path("people.results.csv").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_the_results_are_for_their_owner_alone(
+    merge: Merge, server: ScriptedSMTPServer, folder: Path
+) -> None:
+    """They name everybody who was written to. In a folder of many nobody can have them written through a link; what is there
+    keeps its permissions."""
+    before = os.umask(0o022)
+    try:
+        (folder / "victim").write_text("precious")
+        (folder / f".out.csv.{os.getpid()}").symlink_to(folder / "victim")
+        assert merge("--url", server.url(), "--results", "out.csv") == 0
+        assert stat.S_IMODE(Path("out.csv").stat().st_mode) == 0o600
+        assert (folder / "victim").read_text() == "precious"
+        Path("out.csv").chmod(0o640)
+        merge("--url", server.url(), "--results", "out.csv")
+        assert stat.S_IMODE(Path("out.csv").stat().st_mode) == 0o640
+    finally:
+        os.umask(before)
+    assert [path.name for path in folder.glob(".out*")] == [f".out.csv.{os.getpid()}"]
 
 
 def test_a_column_subject_is_the_subject(merge: Merge, server: ScriptedSMTPServer, folder: Path) -> None:

@@ -11,6 +11,7 @@ from modernmail.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import IO
 
     from .state import State
 
@@ -22,14 +23,24 @@ def check_results(path: Path) -> None:
     """Raise `ConfigurationError` when no results could be written there: better known before the first mail."""
     beside = _beside(path)
     try:
-        beside.touch()
+        with _made(beside, path):
+            pass
         beside.unlink()
     except OSError as error:
         raise ConfigurationError(f"--results {str(path)!r}: cannot be written: {error.strerror}") from error
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+
+
+def _made(beside: Path, path: Path) -> IO[str]:
+    """Open a new file, which nobody else can have put there: with the permissions of the one it will replace, or, as it
+    holds addresses, for its owner alone."""
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    if path.exists():
+        os.chmod(beside, path.stat().st_mode & 0o777)  # noqa: PTH101  # named with its file
+    return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
 
 
 def write_results(path: Path, state: State) -> None:
@@ -40,7 +51,7 @@ def write_results(path: Path, state: State) -> None:
     """
     beside = _beside(path)
     try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        with _made(beside, path) as file:
             out = csv.writer(file)
             out.writerow(COLUMNS)
             for row in state.rows():
