@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .markup import Tag
 
 MOST_REFERENCES = 1_000
+DEEPEST = 3  # documents within documents; each level costs as much as all that is in it
 LONGEST_SEARCHED = (
     2_000_000  # characters of a body: no reader follows a link past them, and a page must not wait
 )
@@ -98,12 +99,18 @@ def find_codes(mail: ReadMail) -> list[str]:
 def find_remote(html: str) -> list[Reference]:
     """Return what `html` would load or be sent to from other machines without a click; in order, each once.
 
+    Documents within its attributes are read too, down to `DEEPEST`: a browser loads nothing for an image within an image.
+
     >>> find_remote('<img src="https://example.com/x.png"><p style="background: url(//example.com/y)">')[1]
     Reference(how='p style', url='//example.com/y')
     """
+    return _remote(html, 0)
+
+
+def _remote(html: str, depth: int) -> list[Reference]:
     found: dict[Reference, None] = {}
     for tag in read_tags(html):
-        for reference in _references(tag):
+        for reference in _references(tag, depth):
             if _REMOTE.match(reference.url):
                 found.setdefault(Reference(reference.how, reference.url.strip()))
         if len(found) >= MOST_REFERENCES:
@@ -127,7 +134,8 @@ def words_of_html(html: str) -> str:
     return " ".join(decode_entities(" ".join(pieces)).split())
 
 
-def _references(tag: Tag) -> Iterator[Reference]:
+def _references(tag: Tag, depth: int) -> Iterator[Reference]:
+    is_shallow = depth < DEEPEST
     for name, value in tag.attributes.items():
         how = f"{tag.name} {name}"
         local = name.rpartition(":")[2]
@@ -137,7 +145,8 @@ def _references(tag: Tag) -> Iterator[Reference]:
             for candidate in value.split(","):
                 yield Reference(how, candidate.strip().partition(" ")[0])
         elif local == "srcdoc":
-            yield from find_remote(value)
+            if is_shallow:
+                yield from _remote(value, depth + 1)
         elif name == "content" and tag.name == "meta" and (refresh := _REFRESH.search(value)):
             yield Reference("meta refresh", refresh[1])
         elif name.startswith("on"):
@@ -146,8 +155,8 @@ def _references(tag: Tag) -> Iterator[Reference]:
         elif "(" in value or "@" in value:
             for url in find_css_urls(value):
                 yield Reference(how, url)
-        if value.startswith("data:image/svg"):
-            yield from find_remote(unquote(value))
+        if is_shallow and value.startswith("data:image/svg"):
+            yield from _remote(unquote(value), depth + 1)
     if tag.name == "style":
         for url in find_css_urls(tag.text):
             yield Reference("style sheet", url)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from html import escape
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
 import pytest
 
-from modernmail.reading import read
+from modernmail.reading import read, references
 from modernmail.reading.markup import read_tags
 from modernmail.reading.references import find_codes, find_links, find_remote, words_of_html
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modernmail.reading.markup import Tag
 
 
 @pytest.mark.parametrize(
@@ -117,6 +126,33 @@ def test_remote_references(html: str, found: list[str]) -> None:
 def test_references_are_bounded() -> None:
     """A mail with a hundred thousand images lists the first thousand."""
     assert len(find_remote("".join(f"<img src=//x.example/{n}>" for n in range(5_000)))) == 1_000
+
+
+@pytest.mark.parametrize("kind", ["srcdoc", "svg"])
+def test_documents_within_documents_are_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of them, each in an attribute of the one before, are no more work than a few: none is an error."""
+
+    def nested(levels: int) -> str:
+        html = "<img src=//x.example/1>"
+        for _ in range(levels):
+            if kind == "srcdoc":
+                html = f'<iframe srcdoc="{escape(html)}"></iframe>'
+            else:
+                html = f"<image href='data:image/svg+xml,{quote(html, safe=' =/:;,')}'/>"
+        return html
+
+    read: list[int] = []
+
+    def counted(html: str) -> Iterator[Tag]:
+        read.append(len(html))
+        return read_tags(html)
+
+    monkeypatch.setattr(references, "read_tags", counted)
+    assert len(find_remote(nested(3))) == 1
+    read.clear()
+    deep = nested(500)
+    assert find_remote(deep) == []
+    assert sum(read) <= 4 * len(deep)
 
 
 def test_plain_text() -> None:
