@@ -130,11 +130,13 @@ class Mailer(Importing):
             receipt = await flow.receive()
             await flow.receive()
         except BaseException as error:
-            receipts = await io.to_the_end(flow.close(), error)
+            receipts, told = await io.to_the_end(flow.close(), error)
             found = receipt or (receipts[0] if receipts else None)
             if found is not None:
-                error.receipt = found  # type: ignore[attr-defined]
+                told.receipt = found  # type: ignore[union-attr]
                 log_receipt(found, self.backend.hosts)
+            if told is not error:
+                raise told from error
             raise
         assert receipt is not None
         is_complete = receipt.is_complete

@@ -17,10 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
-    from typing import Self
+    from typing import Self, TypeVar
 
     from .flow.flow import Flow
     from .receipt import Receipt
+
+    E = TypeVar("E", bound=BaseException | None)
 
 _KEPT = 100  # receipts of mails that did not go through entirely, kept for the tally
 
@@ -86,13 +88,15 @@ class _Sending:
         try:
             receipt = await self._flow.receive()
         except BaseException as error:
-            await self._stop(error)
+            told = await self._stop(error)
             left = self._flow.not_attempted()
-            if isinstance(error, MailError) and left is not None:
-                error.add_note(f"{left} messages were not attempted")
-                error.not_attempted = left  # type: ignore[attr-defined]
-            if self.unsent and getattr(error, "receipt", None) is None:
-                error.receipt = self.unsent[0]  # type: ignore[attr-defined]
+            if isinstance(told, MailError) and left is not None:
+                told.add_note(f"{left} messages were not attempted")
+                told.not_attempted = left  # type: ignore[attr-defined]
+            if self.unsent and getattr(told, "receipt", None) is None:
+                told.receipt = self.unsent[0]  # type: ignore[union-attr]
+            if told is not error:
+                raise told from error
             raise
         if receipt is None:
             self._is_over = True
@@ -108,19 +112,22 @@ class _Sending:
             pass
         return self.tally
 
-    async def _stop(self, error: BaseException | None = None) -> None:
+    async def _stop(self, error: E) -> E | asyncio.CancelledError:
+        """Stop, and return what the caller raises then: `error`, or a cancellation that came meanwhile."""
         if self._is_over:
-            return
+            return error
         self._is_begun = True
         try:
             self._is_over = True
-            self.unsent = tuple(await self._flow.to_the_end(error))
+            unsent, told = await self._flow.to_the_end(error)
+            self.unsent = tuple(unsent)
         except BaseException:
             self._is_over = False  # interrupted: whoever closes it again, or drops it, ends what is left
             raise
         for receipt in self.unsent:
             if not self.tally.add(receipt) or self._logs_all:
                 log_receipt(receipt, self._flow.hosts)
+        return told
 
     def __del__(self) -> None:
         if not self._is_begun:
@@ -162,10 +169,10 @@ class Sending(_Sending):
 
     def close(self) -> None:
         """Stop here."""
-        run_blocking(self._stop())
+        run_blocking(self._stop(None))
 
     def _drop(self) -> None:
-        run_blocking(self._stop())
+        run_blocking(self._stop(None))
 
     def __enter__(self) -> Self:
         return self
@@ -213,7 +220,7 @@ class AsyncSending(_Sending):
 
     async def close(self) -> None:
         """Stop here."""
-        await self._stop()
+        await self.__aexit__(None, None, None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -221,7 +228,9 @@ class AsyncSending(_Sending):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stop(error)
+        told = await self._stop(error)
+        if told is not None and told is not error:
+            raise told
 
 
 _closing: set[asyncio.Task[list[Receipt]]] = set()  # a loop keeps no task alive by itself

@@ -86,6 +86,30 @@ def test_a_reply_that_comes_as_the_task_is_cancelled_is_no_other_mails() -> None
     assert sending.tally.rejected == 0
 
 
+def test_a_limit_of_time_that_ends_while_a_stream_is_left() -> None:
+    """What is on its way ends first, then the limit is raised; nothing that is awaited after it is cancelled."""
+
+    async def leave(sending: AsyncSending) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None) as limit, sending:
+            await anext(sending)
+            await asyncio.to_thread(server.wait_for_step, "BODY", session=2)
+            limit.reschedule(loop.time() + 0.05)
+            loop.call_later(0.1, server.release, "content")
+
+    async def run() -> AsyncSending:
+        async with Mailer(server.url(pool=2)) as mailer:
+            sending = mailer.asend_many([message(str(number), Random(1)) for number in range(2)])
+            with pytest.raises(TimeoutError):
+                await leave(sending)
+            await asyncio.sleep(0)
+            return sending
+
+    with ScriptedSMTPServer([Rule("BODY", session=2).hold("content").proceed()]) as server:
+        sending = asyncio.run(run())
+    assert [receipt.is_complete for receipt in sending.unsent] == [True]
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
 @pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "BODY"])
 @pytest.mark.parametrize("capabilities", [["PIPELINING"], []], ids=["pipelined", "stepwise"])

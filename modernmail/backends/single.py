@@ -38,8 +38,10 @@ async def send_single(backend: Backend, parcel: Parcel, io: IO) -> Receipt:
         receipt = await receipts.next()
         await receipts.next()
     except BaseException as error:
-        left = await io.to_the_end(receipts.close(), error)
-        error.receipt = receipt or (left[0] if left else None)  # type: ignore[attr-defined]
+        left, told = await io.to_the_end(receipts.close(), error)
+        told.receipt = receipt or (left[0] if left else None)  # type: ignore[union-attr]
+        if told is not error:
+            raise told from error
         raise
     assert receipt is not None
     return receipt

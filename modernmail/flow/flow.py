@@ -21,7 +21,9 @@ from .passage import HELD, Passage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
+    from typing import TypeVar
 
     from ..backends.backend import Backend, Receipts
     from ..layers.layer import Layer
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from ..parcel import Parcel
     from ..runtime import IO
     from .feed import AsyncFeed, Feed
+
+    E = TypeVar("E", bound=BaseException | None)
 
 _PROMPT = 0.001  # seconds: a producer that took less for the last message may be asked before the content is written
 # Receipts of mails that never reached the backend; then the burst ends, so that somebody takes them.
@@ -236,8 +240,8 @@ class Flow:
         await self._feed.close()
         return receipts
 
-    async def to_the_end(self, error: BaseException | None) -> list[Receipt]:
-        """Close, whoever wants to cancel that meanwhile; `error` is what ends the caller, if anything does."""
+    async def to_the_end(self, error: E) -> tuple[list[Receipt], E | asyncio.CancelledError]:
+        """Close, whoever cancels that meanwhile; return the receipts, and what to raise: `error`, or that cancellation."""
         return await self._io.to_the_end(self.close(), error)
 
     def not_attempted(self) -> int | None:

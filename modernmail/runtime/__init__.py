@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .seam import Lock as Lock
     from .seam import Signal as Signal
 
+    E = TypeVar("E", bound=BaseException | None)
     T = TypeVar("T")
 
 
@@ -115,9 +116,9 @@ class BlockingIO:
     async def at_exit(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do nothing: what is open closes itself when it is let go."""
 
-    async def to_the_end(self, coroutine: Coroutine[Any, Any, T], error: BaseException | None) -> T:
-        """Return what it returns."""
-        return await coroutine
+    async def to_the_end(self, coroutine: Coroutine[Any, Any, T], error: E) -> tuple[T, E]:
+        """Return what it returns, and the error."""
+        return await coroutine, error
 
 
 class TellingIO:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..insight.subscribers import Teller
     from .seam import CommitPoint, Lock, Signal
 
+    E = TypeVar("E", bound=BaseException | None)
     T = TypeVar("T")
 
 
@@ -88,27 +89,26 @@ class AsyncioIO:
             guards[function] = guard = _guard(function, guards)
             await anext(guard)
 
-    async def to_the_end(self, coroutine: Coroutine[Any, Any, T], error: BaseException | None) -> T:
-        """Return what it returns; a cancellation that comes meanwhile is delivered at the caller's next await.
+    async def to_the_end(
+        self, coroutine: Coroutine[Any, Any, T], error: E
+    ) -> tuple[T, E | asyncio.CancelledError]:
+        """Return what it returns, and what to raise: `error`, or a cancellation that came meanwhile.
 
-        Not where `error`, which the caller raises, is one itself: one that was left behind would hit who has caught that.
+        One cancellation is enough: another that was left behind would hit who has caught the first.
         """
         import asyncio
 
         if asyncio._get_running_loop() is None:
-            return await coroutine  # a program of trio's, which `running_loop` has refused
+            return await coroutine, error  # a program of trio's, which `running_loop` has refused
         task = asyncio.ensure_future(coroutine)
-        cancellation: asyncio.CancelledError | None = None
+        told: E | asyncio.CancelledError = error
         while not task.done():
             try:
                 await asyncio.wait((task,))
-            except asyncio.CancelledError as another:
-                cancellation = another
-        current = asyncio.current_task()
-        if cancellation is not None and not isinstance(error, asyncio.CancelledError) and current is not None:
-            current.uncancel()
-            current.cancel(*cancellation.args)  # a scope of anyio knows its own by what it says
-        return task.result()
+            except asyncio.CancelledError as cancellation:
+                if not isinstance(told, asyncio.CancelledError):
+                    told = cancellation
+        return task.result(), told
 
 
 class _LoopSignal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Coroutine
     from types import TracebackType
     from typing import Any, Protocol, TypeVar
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..insight.subscribers import Teller
     from ..parcel import Parcel
 
+    E = TypeVar("E", bound=BaseException | None)
     T = TypeVar("T")
     CommitPoint = Callable[[Parcel], Awaitable[None]]
 
@@ -84,9 +86,11 @@ if TYPE_CHECKING:
             """Call this when the event loop that runs now is shut down."""
             ...
 
-        async def to_the_end(self, coroutine: Coroutine[Any, Any, T], error: BaseException | None) -> T:
-            """Return what it returns: it runs to its end, whoever wants to cancel it meanwhile.
+        async def to_the_end(
+            self, coroutine: Coroutine[Any, Any, T], error: E
+        ) -> tuple[T, E | asyncio.CancelledError]:
+            """Return what it returns, which runs to its end whoever cancels it meanwhile, and what the caller raises then.
 
-            `error` is what ends the caller, who raises it again; None when nothing does.
+            That is `error`, what ends the caller, or a cancellation that came meanwhile.
             """
             ...
