@@ -17,6 +17,7 @@ from modernmail.errors import AuthenticationFailed, ConfigurationError, QueueUna
 from .ahead import Ahead
 from .ledger import Ledger
 from .mailjob import LANE
+from .patience import Stopped
 from .settlement import Settlement
 from .stream import NotOurs, Stream
 from .unreached import Unreached
@@ -49,7 +50,8 @@ class Delivery:
 
     `mailer` gives the mailer by name; `contents` the stored contents, `signing_key` what they were signed with; `store`
     keeps marks until they are stored;
-    `is_stopping` says that no further mail is to be begun; `told` is called with the phase that each mail came to,
+    `is_stopping` says that no further mail is to be begun, `wait` waits for so many seconds and says that it is time to stop;
+    `told` is called with the phase that each mail came to,
     `connected` when the first of them has come to its commit point.
     """
 
@@ -63,6 +65,7 @@ class Delivery:
         signing_key: str | None,
         store: Callable[..., None],
         is_stopping: Callable[[], bool],
+        wait: Callable[[float], bool],
         told: Told,
         connected: Callable[[], None],
     ) -> None:
@@ -71,8 +74,14 @@ class Delivery:
         self._ledger = Ledger(lease, store)
         self._settlement = Settlement(self._ledger, schedule, told)
         self._is_stopping = is_stopping
+        self._wait = wait
         self._connected = connected
         self._stream: Stream | None = None  # the last one
+
+    @property
+    def settled(self) -> int:
+        """How many of them have come to something."""
+        return self._ledger.settled
 
     @property
     def was_answered(self) -> bool:
@@ -95,6 +104,8 @@ class Delivery:
             raise Paused(
                 f"{error} (a worker has MODERNMAIL_URL, and what --import MODULE configures)"
             ) from error
+        except Stopped:
+            return
         except (QueueUnavailable, Paused):
             raise
         except BaseException as error:
@@ -119,6 +130,7 @@ class Delivery:
                 self._ledger,
                 self._settlement,
                 is_stopping=self._is_stopping,
+                wait=self._wait,
                 connected=self._connected,
             )
             try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .sqlite.pause import Pause, Pauses
 
 STINT = 0.5  # seconds of work that a hand takes at a time
+LONG_STINT = 5.0  # seconds after which it gives the rest back: each takes longer than it seemed, as where a rate is kept
 
 
 class Lanes:
@@ -97,7 +98,7 @@ class Lanes:
 
     def took(self, lane: str, seconds: float, mails: int) -> None:
         """Take down how long some mails took."""
-        self._pace[lane] = max(1e-6, seconds / mails)
+        self._pace[lane] = max(1e-6, seconds / max(1, mails))
 
     def pause(self, lane: str, reason: str, claimed_at: float, *, is_brief: bool = False) -> float:
         """Close a lane whose mailer could not send what was claimed then, and return for how many seconds."""

@@ -76,6 +76,11 @@ class Ledger:
         """Store what waits for the next commit point, now."""
         self._flush()
 
+    @property
+    def settled(self) -> int:
+        """Of how many mails all is known, or which are in other hands."""
+        return len(self._settled)
+
     def is_committed(self, job: Job) -> bool:
         """True for a mail that has reached a commit point: it may have been sent."""
         return job.id in self._committed

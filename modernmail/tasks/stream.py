@@ -21,10 +21,11 @@ from modernmail.errors import (
 from modernmail.flow.feed import Feed
 from modernmail.flow.flow import flow_of
 from modernmail.insight.log import log_receipt, logs_all
-from modernmail.runtime import BlockingIO, run_blocking
+from modernmail.runtime import run_blocking
 
 from .ledger import SLOW
 from .mailjob import state_of
+from .patience import Patience
 from .recipients import pending
 from .unreached import unreached
 
@@ -51,7 +52,8 @@ class NotOurs(QueueError):
 class Stream:
     """The sending of the mails that are `ahead`, no two of which have one Message-ID, until `is_stopping` says so.
 
-    `connected` is called when the first of them has come to its commit point.
+    Where a layer says wait, `wait` does, and is true when it is time to stop; `connected` is called when the first of them has
+    come to its commit point.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Stream:
         settlement: Settlement,
         *,
         is_stopping: Callable[[], bool],
+        wait: Callable[[float], bool],
         connected: Callable[[], None],
     ) -> None:
         self._ahead = ahead
         self._ledger = ledger
         self._settlement = settlement
         self._is_stopping = is_stopping
+        self._wait = wait
         self._connected: Callable[[], None] | None = connected
         # With the recipients, in the order of their positions.
         self._begun: list[tuple[Job, tuple[str, ...]]] = []
@@ -79,9 +83,9 @@ class Stream:
 
     def run(self, mailer: Mailer) -> None:
         """Send until all are settled. Raises `NotOurs` when one of them was taken over, `Unreached` after the first for which
-        there was no connection, and what the mailer raises."""
+        there was no connection, `Stopped` when it is time to stop while they wait, and what the mailer raises."""
         logs_everything = logs_all()
-        io = BlockingIO(self._commit, self._meanwhile)
+        io = Patience(self._commit, self._meanwhile, self._wait)
         flow = flow_of(mailer, mailer._effective(), Feed(self._parcels()), io)
         try:
             while (receipt := run_blocking(flow.receive())) is not None:

@@ -23,7 +23,7 @@ from modernmail.registry import mailers
 from .backend import new_worker_id
 from .delivery import Delivery, Paused
 from .door import SORRY, Door
-from .lanes import Lanes
+from .lanes import LONG_STINT, Lanes
 from .loopthread import LoopThread
 from .mailjob import LANE as MAIL
 from .pulse import Pulse
@@ -161,7 +161,7 @@ class Worker:
             self._run(job)
 
     def _send(self, jobs: list[Job]) -> None:
-        lane, claim = jobs[0].lane, jobs[0].lease or ""
+        lane, claim, began = jobs[0].lane, jobs[0].lease or "", time.monotonic()
         delivery = Delivery(
             self.lease,
             self.backend.schedule,
@@ -169,11 +169,13 @@ class Worker:
             contents=self.backend.jobs,
             signing_key=self._signing_key,
             store=self._store,
-            is_stopping=self._stopping.is_set,
+            is_stopping=lambda: (
+                self._stopping.is_set() or (time.monotonic() - began > LONG_STINT and delivery.settled > 0)
+            ),
+            wait=self._stopping.wait,
             told=self._tell_mail,
             connected=lambda: self._open(lane, claim),
         )
-        began = time.monotonic()
         try:
             delivery.run(jobs)
         except Paused as paused:
@@ -193,7 +195,7 @@ class Worker:
         finally:
             self._lanes.ended(lane, claim)
             delivery.close(jobs)
-        self._lanes.took(lane, time.monotonic() - began, len(jobs))
+        self._lanes.took(lane, time.monotonic() - began, delivery.settled)
         if not delivery.was_answered:
             return  # every mail had expired, say: nobody knows yet whether its mailer can log in
         self._lanes.prove(lane)
