@@ -22,10 +22,11 @@ def new_id(milliseconds: int | None = None) -> str:
     (22, True)
     """
     moment = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
-    return _digits(moment, _TIME_DIGITS) + _digits(secrets.randbits(_RANDOM_BITS), _RANDOM_DIGITS)
+    return digits_of(moment, _TIME_DIGITS) + digits_of(secrets.randbits(_RANDOM_BITS), _RANDOM_DIGITS)
 
 
-def _digits(number: int, count: int) -> str:
+def digits_of(number: int, count: int) -> str:
+    """Return the last `count` digits of `number` to the base 62."""
     digits = []
     for _ in range(count):
         number, digit = divmod(number, 62)

@@ -27,15 +27,14 @@ from modernmail.mailer import Mailer
 from modernmail.message import Message
 
 from .backend import captured
+from .mail import digits_of
 from .parameter import Parameter, parameters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from .mail import CapturedMail
-
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +149,7 @@ def _preview(name: str, function: Callable[..., Any]) -> Preview:
 
 def _id(name: str, values: Mapping[str, Any]) -> str:
     digest = int.from_bytes(hashlib.sha256(repr((name, sorted(values.items()))).encode()).digest(), "big")
-    digits: Iterable[str] = (_DIGITS[digest // 62**place % 62] for place in range(22))
-    return "".join(digits)
+    return digits_of(digest, 22)
 
 
 def path_first() -> None:

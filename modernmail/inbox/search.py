@@ -1,9 +1,8 @@
 """The search language: words and `field:value` terms in, conditions of SQL out.
 
-Terms are joined by *and*; a leading `-` (before a field also `!`, as Mailpit has it) negates one; quotes keep
-blanks. `from: to: cc: subject: tag:
-message-id: id: has:attachment is:read is:unread before: after: larger: smaller:`, and words for everything. Rules of the file:
-values go into parameters, never into the SQL; what is not understood is an error that says what is.
+Terms are joined by *and*; a leading `-` (before a field also `!`, as Mailpit has it) negates one; quotes keep blanks. A word
+without a field is looked for everywhere. Rules of the file: values go into parameters, never into the SQL; what is not
+understood is an error that says what is.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def test_any_mail(run: str, content: bytes) -> None:
     assert shown.views
     for value in (shown.comparison, shown.session, shown.structure, shown.links, shown.codes, shown.remote):
         assert isinstance(value, list)
-    words = (shown.source, shown.raw, shown.subject, preview(read(content), scheme="dark").html)
+    words = (shown.source, shown.raw, shown.subject, preview(read(content), scheme="dark"))
     assert all(text.encode("utf-8") or not text for text in words)
     assert [finding.check for finding in lint(content) if not finding.message] == []
     for shape in (mail_json, message_shape):

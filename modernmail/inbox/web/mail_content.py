@@ -53,8 +53,8 @@ class MailContent:
         is_remote = request.query_params.get("remote") == "1"
         scheme = request.query_params.get("scheme", "")
         request.scope["csp"].policy = policy(f"/blocked/{mail.id}/{token}", remote=is_remote)
-        made = await asyncio.to_thread(lambda: preview(read(mail.content), scheme=scheme))
-        return HTMLResponse(made.html, headers={"Referrer-Policy": "no-referrer"})
+        html = await asyncio.to_thread(lambda: preview(read(mail.content), scheme=scheme))
+        return HTMLResponse(html, headers={"Referrer-Policy": "no-referrer"})
 
     async def raw(self, request: Request) -> Response:
         """The mail as it came, as text."""

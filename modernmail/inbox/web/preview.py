@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from modernmail.csp import CSP, Policy
@@ -32,24 +32,10 @@ _DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 _DARK = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
 
 
-class Preview(NamedTuple):
-    """What the frame gets: `html`, and the `problems` that a person should know."""
-
-    html: str
-    problems: tuple[str, ...]
-
-
-def preview(mail: ReadMail, *, scheme: str = "") -> Preview:
+def preview(mail: ReadMail, *, scheme: str = "") -> str:
     """Return the HTML of `mail` for the frame; `scheme` (`dark`, `light`) acts as the reader's choice."""
-    html = mail.html or ""
-    problems = []
-    if len(html) > LONGEST_HTML:
-        problems.append(f"The HTML is cut: {LONGEST_HTML:,} of {len(html):,} characters are shown.")
-        html = html[:LONGEST_HTML]
-    html, schemes = inert(html)
-    html, left_out = _with_inline_images(html, mail)
-    if left_out:
-        problems.append(f"{left_out} inline images are left out: together they are over 32 MB.")
+    html, schemes = inert((mail.html or "")[:LONGEST_HTML])
+    html = _with_inline_images(html, mail)
     if scheme in {"dark", "light"}:
         html = _DARK.sub(
             lambda match: "(min-width:0)" if match[1].lower() == scheme else "(max-width:0)", html
@@ -60,7 +46,7 @@ def preview(mail: ReadMail, *, scheme: str = "") -> Preview:
         head += f"<style>:root{{color-scheme:{escape(schemes)}}}</style>"
     doctype = _DOCTYPE.match(html)
     start = doctype.end() if doctype else 0
-    return Preview(f"{html[:start]}{head}{html[start:]}", tuple(problems))
+    return f"{html[:start]}{head}{html[start:]}"
 
 
 def inert(html: str) -> tuple[str, str]:
@@ -96,13 +82,13 @@ def inert(html: str) -> tuple[str, str]:
     return _LEFT_OVER.sub(r"<\1x-\2", "".join(pieces)), schemes
 
 
-def _with_inline_images(html: str, mail: ReadMail) -> tuple[str, int]:
+def _with_inline_images(html: str, mail: ReadMail) -> str:
     parts = {part.content_id: part for part in mail.files if part.content_id}
     made: dict[str, str] = {}
-    left, left_out = LARGEST_INLINE, 0
+    left = LARGEST_INLINE
 
     def image(match: re.Match[str]) -> str:
-        nonlocal left, left_out
+        nonlocal left
         name = unquote(decode_entities(match[1]))
         part = parts.get(name)
         if part is None or not part.media_type.startswith(("image/", "font/")):
@@ -111,12 +97,9 @@ def _with_inline_images(html: str, mail: ReadMail) -> tuple[str, int]:
             data = base64.b64encode(part.content).decode("ascii")
             made[name] = f"data:{escape(part.media_type)};base64,{data}"
         left -= len(made[name])
-        if left < 0:
-            left_out += 1
-            return match[0]
-        return made[name]
+        return match[0] if left < 0 else made[name]
 
-    return (_CID.sub(image, html) if parts else html), left_out
+    return _CID.sub(image, html) if parts else html
 
 
 def policy(report_uri: str, *, remote: bool = False) -> Policy:
