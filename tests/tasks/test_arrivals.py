@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 import chores
+from working import work
 
 from modernmail import Message, tasks
 from modernmail.tasks.sqlite import SQLiteBackend, identifier, schema
 from modernmail.tasks.sqlite.job import NewJob
 from modernmail.tasks.sqlite.lease import Lease
 from modernmail.tasks.sqlite.mail import MailStore
-from modernmail.tasks.worker import Worker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,11 +30,6 @@ def claimed(backend: SQLiteBackend, at_most: int = 1) -> list[int]:
     """Return the ids of the jobs that a worker gets now."""
     lease = Lease(backend.database, "w", 30)
     return [job.id for job in lease.claim(lambda lane: at_most)]
-
-
-def work(backend: SQLiteBackend, concurrency: int = 4) -> None:
-    """Run a worker until nothing is left."""
-    Worker(backend, concurrency=concurrency, until_empty=True).run()
 
 
 def written(backend: SQLiteBackend) -> list[int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import chores
 import pytest
+from working import work
 
 import modernmail
 from modernmail import Message
@@ -27,7 +28,6 @@ from modernmail.tasks.sqlite.mail import MailStore
 from modernmail.tasks.sqlite.pause import LONGEST, SHORTEST, Pauses
 from modernmail.tasks.sqlite.recovery import recover
 from modernmail.tasks.trouble import Trouble
-from modernmail.tasks.worker import Worker
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -66,11 +66,6 @@ def mail(**more: Any) -> Message:
     return Message("Hello", "Text", to=["you@example.com"], **more)
 
 
-def work(backend: SQLiteBackend) -> None:
-    """Run a worker until nothing is left to do now."""
-    Worker(backend, until_empty=True, concurrency=1).run()
-
-
 def outbox() -> list[Any]:
     """What the memory mailer has delivered."""
     return mailers["default"].backend.outbox  # type: ignore[attr-defined, no-any-return]
@@ -107,7 +102,7 @@ def test_what_waits_is_moved_by_no_more_than_the_jump(backend: SQLiteBackend, wa
     with ScriptedSMTPServer(rules) as server:
         modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
         ticket = mail().enqueue()
-        work(backend)
+        work(backend, concurrency=1)
         for ahead, attempts in (
             (0.0, 1),
             (-DAY, 1),
@@ -118,7 +113,7 @@ def test_what_waits_is_moved_by_no_more_than_the_jump(backend: SQLiteBackend, wa
             (4 * HOUR, 3),
         ):
             wall.ahead = ahead
-            work(backend)
+            work(backend, concurrency=1)
             ticket.refresh()
             assert ticket.attempts == attempts, ahead
         assert ticket.status == "accepted"
@@ -132,11 +127,11 @@ def test_run_after_and_expires_are_times_of_day(backend: SQLiteBackend, wall: Wa
         "UPDATE modernmail_job SET phase = 'waiting', run_after = 0 WHERE expires IS NOT NULL"
     )
     wall.ahead = 2 * HOUR
-    work(backend)
+    work(backend, concurrency=1)
     assert [backend.get_ticket(ticket.id).status for ticket in (later, never)] == ["accepted", "expired"]
     wall.ahead = 0.0
     MailStore(backend).resend(never.id)
-    work(backend)
+    work(backend, concurrency=1)
     assert backend.get_ticket(never.id).status == "accepted"
     assert len(outbox()) == 2
 
@@ -177,7 +172,7 @@ def test_a_clock_out_of_all_calendars_uses_up_no_numbers(
     wall.ahead = 0.0
     chores.note.enqueue(4)
     mail().enqueue()
-    work(backend)
+    work(backend, concurrency=1)
     assert chores.done == [1, 2, 3, 4]
     assert len(outbox()) == 2
     assert backend.database.rows("SELECT max(id) < 1 << 62 FROM modernmail_job") == [(1,)]
@@ -192,7 +187,7 @@ def test_nothing_is_forgotten_by_a_clock_that_was_just_set(
     passed = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: since_boot() + passed)
     ticket = mail().enqueue(idempotency_key="once")
-    work(backend)
+    work(backend, concurrency=1)
     pulse = Pulse(backend, Lease(backend.database, "w", 30), lambda line: None, Trouble("w"))
 
     def is_kept() -> bool:
@@ -266,7 +261,7 @@ def test_a_clock_that_goes_on_while_the_machine_sleeps(
     assert not lease.commit_point(early.id, early.lease or "")
     assert recover(backend.database) == (1, [late.id])
     assert not lease.renew()
-    work(backend)
+    work(backend, concurrency=1)
     assert [backend.get_ticket(ticket.id).status for ticket in tickets] == ["accepted", "unknown"]
     state = '{"recipients":{"you@example.com":{"status":"accepted","reply":null,"reason":"heard","phase":"content","at":0}}}'
     assert not lease.finish([Mark(late.id, late.lease or "", "accepted", state)])

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from working import work
 
 import modernmail
 from modernmail import Message, tasks
@@ -84,13 +85,6 @@ def use(server: ScriptedSMTPServer, **options: Any) -> None:
 def mail(*to: str, subject: str = "Hello", **more: Any) -> Message:
     """Return a message to these people, or to one."""
     return Message(subject, "Text", to=list(to) or ["you@example.com"], **more)
-
-
-def work(backend: SQLiteBackend, **options: Any) -> Worker:
-    """Run a worker until nothing is left to do now."""
-    worker = Worker(backend, until_empty=True, **options)
-    worker.run()
-    return worker
 
 
 def work_until(backend: SQLiteBackend, ticket: Ticket) -> Ticket:

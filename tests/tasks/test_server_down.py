@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from working import work
 
 import modernmail
 from modernmail import Mailer, Message, tasks
@@ -14,7 +15,6 @@ from modernmail.errors import ConnectFailed
 from modernmail.registry import mailers
 from modernmail.tasks.sqlite.mail import MailStore
 from modernmail.tasks.sqlite.pause import BRIEF
-from modernmail.tasks.worker import Worker
 from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
@@ -42,13 +42,6 @@ def mail() -> Message:
 def use(url: str) -> None:
     """Send by this server from now on."""
     modernmail.configure({"default": {"url": url, "from_email": "shop@example.com"}})
-
-
-def work(backend: SQLiteBackend, **options: Any) -> Worker:
-    """Run a worker until nothing is left to do now."""
-    worker = Worker(backend, until_empty=True, **options)
-    worker.run()
-    return worker
 
 
 def lapse(backend: SQLiteBackend) -> None:

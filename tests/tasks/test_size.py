@@ -12,7 +12,6 @@ from modernmail import Message, tasks
 from modernmail.tasks.pulse import Pulse
 from modernmail.tasks.sqlite.lease import Lease
 from modernmail.tasks.trouble import Trouble
-from modernmail.tasks.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,11 +36,6 @@ def counted_steps(backend: SQLiteBackend) -> Iterator[list[int]]:
         yield steps
     finally:
         connection.set_progress_handler(None, 0)
-
-
-def work(backend: SQLiteBackend) -> None:
-    """Run a worker until nothing is left to do now."""
-    Worker(backend, until_empty=True, concurrency=1).run()
 
 
 def ended(backend: SQLiteBackend, number: int) -> None:

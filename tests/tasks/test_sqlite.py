@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import chores
 import pytest
 from forked import forks, in_a_child
+from working import work
 
 from modernmail import tasks
 from modernmail.errors import (
@@ -46,13 +47,6 @@ def backend(tmp_path: Path) -> SQLiteBackend:
     backend = tasks.task_backends["default"]
     assert isinstance(backend, SQLiteBackend)
     return backend
-
-
-def work(backend: SQLiteBackend, **options: Any) -> Worker:
-    """Run a worker until nothing is left to do now."""
-    worker = Worker(backend, until_empty=True, **options)
-    worker.run()
-    return worker
 
 
 def test_tasks_run_in_a_worker_and_results_come_back(backend: SQLiteBackend) -> None:

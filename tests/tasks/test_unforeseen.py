@@ -16,6 +16,7 @@ import chores
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from working import work
 
 import modernmail
 from modernmail import Message, tasks
@@ -42,13 +43,6 @@ KEY = "a key of thirty-two characters!!"
 def mail(to: str = "you@example.com", **more: Any) -> Message:
     """Return a message to somebody."""
     return Message("Hello", "Text", to=[to], **more)
-
-
-def work(backend: SQLiteBackend, **options: Any) -> Worker:
-    """Run a worker until nothing is left to do now."""
-    worker = Worker(backend, until_empty=True, **options)
-    worker.run()
-    return worker
 
 
 def change(backend: SQLiteBackend, ticket: Ticket, **columns: object) -> None:

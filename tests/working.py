@@ -1,0 +1,17 @@
+"""A worker that runs until nothing is left to do now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from modernmail.tasks.worker import Worker
+
+if TYPE_CHECKING:
+    from modernmail.tasks.sqlite import SQLiteBackend
+
+
+def work(backend: SQLiteBackend, **options: Any) -> Worker:
+    """Run it, and return it."""
+    worker = Worker(backend, until_empty=True, **options)
+    worker.run()
+    return worker
