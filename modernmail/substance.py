@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .errors import InvalidAttachment
 from .grammar.characters import text_of
+from .grammar.wireform import LONGEST_LINE
 from .media_type import OCTETS, MediaType
 from .source import KEPT, FileSource, Spool, spool_or_bytes
 
@@ -96,6 +97,6 @@ def _not_seven_bit(content: bytes) -> str | None:
     lines = content.split(b"\r\n")
     if any(b"\n" in line or b"\r" in line for line in lines):
         return "it holds a line end that is not CRLF"
-    if any(len(line) > 998 for line in lines):
-        return "it holds a line of more than 998 octets"
+    if any(len(line) > LONGEST_LINE for line in lines):
+        return f"it holds a line of more than {LONGEST_LINE} octets"
     return None

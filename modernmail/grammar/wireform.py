@@ -7,7 +7,7 @@ Rules of the file: it reads the octets a fixed number of times, and changes noth
 
 from __future__ import annotations
 
-LONGEST = 998  # octets of a line without its line end (RFC 5322 2.1.1)
+LONGEST_LINE = 998  # octets, without the line end (RFC 5322 2.1.1)
 _BLIND = rb"(?i)(?:\A[ \t]*|\r\n)((?:resent-)?bcc)[ \t]*:"
 
 
@@ -28,8 +28,8 @@ def fault_of(octets: bytes) -> str:
         return "does not end with a line end"
     if b"\0" in octets:
         return "holds a NUL"
-    if has_long_line(octets, LONGEST + 1):
-        return f"has a line of more than {LONGEST} octets"
+    if has_long_line(octets, LONGEST_LINE + 1):
+        return f"has a line of more than {LONGEST_LINE} octets"
     head, blank, _ = octets.partition(b"\r\n\r\n")
     if not blank:
         return "has no blank line behind its header"
@@ -40,7 +40,7 @@ def fault_of(octets: bytes) -> str:
     return ""
 
 
-def has_long_line(octets: bytes, longest: int = LONGEST) -> bool:
+def has_long_line(octets: bytes, longest: int = LONGEST_LINE) -> bool:
     """Return whether more than `longest` octets stand before an LF; looks at one octet in each `longest`, or few more."""
     at, end = 0, len(octets)
     while end - at > longest:

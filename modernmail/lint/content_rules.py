@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from modernmail.grammar.wireform import LONGEST_LINE
+
 from .finding import Finding
 from .subject import LONGEST_CHECKED, listed
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from .subject import Subject
 
 GMAIL_CLIPS_AT = 102 * 1024  # octets of HTML; Gmail shows "[Message clipped]" after that
-LONGEST_LINE = 998  # octets, RFC 5322 2.1.1
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 

@@ -9,10 +9,11 @@ have at most 998 characters, a continued line begins with a blank and holds more
 from __future__ import annotations
 
 from ..grammar import fields
+from ..grammar.wireform import LONGEST_LINE
 from ..media_type import LONGEST_NAME, OCTETS, is_token
 from ..reading.parameters import parse_parameters
 from ..reading.words import decode_words
-from .folding import HARD, unstructured
+from .folding import unstructured
 from .mailboxes import listed, mailbox, phrase
 from .mailboxlist import MailboxList
 from .parameters import with_parameters
@@ -57,7 +58,7 @@ def as_it_stood(name: str, raw: bytes) -> str | None:
     if not raw.isascii():
         return None
     value = raw.decode("ascii").rstrip("\r\n")
-    if value.isprintable() and len(name) + len(value) < HARD:
+    if value.isprintable() and len(name) + len(value) < LONGEST_LINE:
         return f"{name}:{value}\r\n"
     return _with_its_folds(name, value) or _with_its_folds(name, " " + value.strip(" \t\r\n"))
 
@@ -75,7 +76,7 @@ def _with_its_folds(name: str, value: str) -> str | None:
     """Return the field with its own folds, None when these are not as they must be."""
     lines = value.replace("\r\n", "\n").split("\n")
     for at, line in enumerate(lines):
-        longest = HARD if at else HARD - len(name) - 1
+        longest = LONGEST_LINE if at else LONGEST_LINE - len(name) - 1
         if len(line) > longest or (at and (line[:1] not in (" ", "\t") or not line.strip(" \t"))):
             return None
         if not line.isprintable() and not line.replace("\t", " ").isprintable():

@@ -12,6 +12,7 @@ all: what looks like an encoded-word is encoded again, so that it arrives litera
 from __future__ import annotations
 
 from ..errors import InvalidHeader
+from ..grammar.wireform import LONGEST_LINE
 from .words import encoded_words
 
 TYPE_CHECKING = False
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 WIDTH = 78  # RFC 5322 2.1.1, without the line end
 CODED_WIDTH = 76  # RFC 2047 2: of a line that holds an encoded-word
-HARD = 998  # RFC 5322 2.1.1, without the line end
 _LONG_WORD = 900  # a word beyond this could not stand behind every field name within 998
 _MIN_WORD = 24  # less room than this on a line is not worth beginning an encoded-word in
 
@@ -135,9 +135,9 @@ def items(name: str, values: Iterable[str], separator: str = "") -> str:
     for value in values:
         if not value.isascii():
             raise InvalidHeader(name, value, "must be ASCII: this field is structured")
-        if len(value) > HARD - len(name) - 3:
+        if len(value) > LONGEST_LINE - len(name) - 3:
             raise InvalidHeader(
-                name, value, f"has {len(value)} characters; a line cannot hold more than {HARD}"
+                name, value, f"has {len(value)} characters; a line cannot hold more than {LONGEST_LINE}"
             )
     out = [f"{name}:"]
     column = len(out[0])

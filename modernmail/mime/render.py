@@ -13,7 +13,7 @@ from os import urandom
 
 from ..content import Content, Octets, content_of_one
 from ..errors import InvalidHeader
-from .folding import HARD
+from ..grammar.wireform import LONGEST_LINE
 from .structure import Leaf, Multipart
 from .transfer import Blocks, Body
 
@@ -139,7 +139,7 @@ def document(fields: list[str], starts: list[str], body: Entity, *, is_utf8: boo
         is_utf8  # characters are not octets then
         or block.count("\n") != count
         or block.count("\r") != count
-        or len(block) > HARD
+        or len(block) > LONGEST_LINE
         or len(fields) != count
         or not all(map(_begins, fields, starts))
         or not all(map(_ends, fields, _LINE_ENDS))
@@ -167,8 +167,8 @@ def _check_folded(fields: str, starts: list[str]) -> None:
     found = [line.partition(":")[0] for line in lines if line[:1] not in _NO_NAME]
     if found != names or lines[-1] or fields.count("\n") != ends or fields.count("\r") != ends:
         raise InvalidHeader("headers", found, f"would not be the fields that were meant: {', '.join(names)}")
-    if max(map(len, lines if fields.isascii() else [line.encode() for line in lines])) > HARD:
-        raise InvalidHeader("headers", fields, f"hold a line of more than {HARD} octets")
+    if max(map(len, lines if fields.isascii() else [line.encode() for line in lines])) > LONGEST_LINE:
+        raise InvalidHeader("headers", fields, f"hold a line of more than {LONGEST_LINE} octets")
 
 
 _NOTHING = Entity(

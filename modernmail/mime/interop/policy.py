@@ -15,6 +15,7 @@ from ...errors import InvalidAddress, InvalidHeader
 from ...grammar import fields
 from ...grammar.characters import refusal, text_of
 from ...grammar.mailbox import split_list
+from ...grammar.wireform import LONGEST_LINE
 from ...headers import Headers
 from ..carried import (
     BLIND,
@@ -27,7 +28,6 @@ from ..carried import (
     without_controls,
 )
 from ..field import field as extra_field
-from ..folding import HARD
 from ..mailboxlist import MailboxList
 
 TYPE_CHECKING = False
@@ -97,7 +97,7 @@ class WirePolicy(EmailPolicy):
         if not is_field_name(name):
             return ""
         if type(value) is str:
-            if not (value.isascii() and value.isprintable() and len(name) + len(value) <= HARD - 2):
+            if not (value.isascii() and value.isprintable() and len(name) + len(value) <= LONGEST_LINE - 2):
                 raw = value.encode("utf-8", "surrogateescape")
                 field = carried_field(name, b" " + raw, utf8=is_utf8(raw))
             elif name.lower() in BLIND:
