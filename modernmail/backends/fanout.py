@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from .backend import hurry
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +99,16 @@ class FanOut:
                 room.set_result(None)
         self._room.clear()
 
+    def hurry(self) -> None:
+        """Let `close` wait for nothing: whoever closes was cancelled."""
+        self._is_cancelled = True
+        for stream in self._streams:
+            hurry(stream)
+        if self._is_closing:
+            for task in self._tasks or ():
+                if not task.get_loop().is_closed():
+                    task.cancel()
+
     async def close(self) -> list[Receipt]:
         """Let the mails that are on their way end, cancel those that take too long, and return every receipt not taken."""
         self._is_closing = True
@@ -109,9 +121,10 @@ class FanOut:
         try:
             if tasks and not self._is_cancelled:
                 await asyncio.wait(tasks, timeout=self._patience)
-        finally:
-            receipts = await self._ended(tasks)
-        return receipts
+        except asyncio.CancelledError:
+            self._left += await self._ended(tasks)  # for whoever closes it again
+            raise
+        return await self._ended(tasks)
 
     async def _ended(self, tasks: list[asyncio.Task[None]]) -> list[Receipt]:
         """Cancel what still runs and return every receipt not taken."""

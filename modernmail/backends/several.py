@@ -11,6 +11,7 @@ from collections import deque
 from time import monotonic, time
 
 from ..errors import AuthenticationFailed, ConnectFailed, SecurityFailed
+from .backend import hurry
 from .journey import Journey, curable_recipients, why
 from .members import choose
 
@@ -193,13 +194,19 @@ class SeveralReceipts:
         """Nothing more can be done for this mail: its receipt is ready."""
         self._done.append(journey.receipt(self._members, receipt))
 
+    def hurry(self) -> None:
+        """Let `close` wait for no mail that is on its way to a member."""
+        if self._stream is not None:
+            hurry(self._stream)
+
     async def close(self) -> list[Receipt]:
         """Stop; return the receipts of what was pulled and has none yet."""
         self._is_ended = True
         self._at = None
         if self._stream is not None:
-            stream, self._stream = self._stream, None
-            for receipt in await stream.close():
+            found = await self._stream.close()
+            self._stream = None
+            for receipt in found:
                 journey = self._going.pop(receipt.position)
                 self._settle(journey, receipt)
         reason = "not sent: the sending was closed before"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from time import monotonic
 
-from ..backends.backend import unknown
+from ..backends.backend import hurry, unknown
 from ..errors import InvalidValue, MailError
 from ..insight.subscribers import teller_of
 from ..receipt import Receipt
@@ -242,7 +242,11 @@ class Flow:
 
     async def to_the_end(self, error: E) -> tuple[list[Receipt], E | asyncio.CancelledError]:
         """Close, whoever cancels that meanwhile; return the receipts, and what to raise: `error`, or that cancellation."""
-        return await self._io.to_the_end(self.close(), error)
+        return await self._io.to_the_end(self.close(), error, self._hurry)
+
+    def _hurry(self) -> None:
+        if self._receipts is not None:
+            hurry(self._receipts)
 
     def not_attempted(self) -> int | None:
         """Return how many messages were not taken from the input, None when that cannot be known."""

@@ -116,7 +116,9 @@ class BlockingIO:
     async def at_exit(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do nothing: what is open closes itself when it is let go."""
 
-    async def to_the_end(self, coroutine: Coroutine[Any, Any, T], error: E) -> tuple[T, E]:
+    async def to_the_end(
+        self, coroutine: Coroutine[Any, Any, T], error: E, hurry: Callable[[], None] | None = None
+    ) -> tuple[T, E]:
         """Return what it returns, and the error."""
         return await coroutine, error
 

@@ -90,9 +90,9 @@ class AsyncioIO:
             await anext(guard)
 
     async def to_the_end(
-        self, coroutine: Coroutine[Any, Any, T], error: E
+        self, coroutine: Coroutine[Any, Any, T], error: E, hurry: Callable[[], None] | None = None
     ) -> tuple[T, E | asyncio.CancelledError]:
-        """Return what it returns, and what to raise: `error`, or a cancellation that came meanwhile.
+        """Return what it returns, and what to raise: `error`, or a cancellation that came meanwhile; then it is hurried.
 
         One cancellation is enough: another that was left behind would hit who has caught the first.
         """
@@ -103,6 +103,9 @@ class AsyncioIO:
         task = asyncio.ensure_future(coroutine)
         told: E | asyncio.CancelledError = error
         while not task.done():
+            if hurry is not None and isinstance(told, asyncio.CancelledError):
+                hurry()
+                hurry = None
             try:
                 await asyncio.wait((task,))
             except asyncio.CancelledError as cancellation:

@@ -87,10 +87,10 @@ if TYPE_CHECKING:
             ...
 
         async def to_the_end(
-            self, coroutine: Coroutine[Any, Any, T], error: E
+            self, coroutine: Coroutine[Any, Any, T], error: E, hurry: Callable[[], None] | None = None
         ) -> tuple[T, E | asyncio.CancelledError]:
             """Return what it returns, which runs to its end whoever cancels it meanwhile, and what the caller raises then.
 
-            That is `error`, what ends the caller, or a cancellation that came meanwhile.
+            That is `error`, what ends the caller, or a cancellation that came meanwhile; `hurry` is called when it is one.
             """
             ...
