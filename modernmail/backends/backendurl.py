@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..smtp.settings import TokenProvider
 
 
+MALFORMED = "a backend URL is malformed: write / and ? in a user name or password as %2F and %3F"
+
+
 class BackendURL:
     """The parts of a backend's URL: `scheme`, `username`, `password`, `host`, `port`, `path`, `options`.
 
@@ -49,9 +52,7 @@ class BackendURL:
             and "@" not in parts.netloc
             and ("@" in parts.path or "@" in parts.query.partition("=")[0])
         ):
-            raise ConfigurationError(
-                "a backend URL is malformed: write / and ? in a user name or password as %2F and %3F"
-            )
+            raise ConfigurationError(MALFORMED)
         if parts.fragment:
             raise ConfigurationError(
                 "a backend URL has no fragment: write # in a user name or password as %23"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import ConfigurationError, InvalidAddress
 from ..grammar.domain import domain_ascii
 from ..smtp.settings import Settings
+from .backendurl import MALFORMED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ _LMTP_OPTIONS = tuple(option for option in OPTIONS if option not in ("chunking",
 def settings_from(url: BackendURL) -> Settings:
     """Return the settings that a URL spells. Raises `ConfigurationError`, naming the option."""
     is_lmtp = url.scheme == "lmtp"
+    if url.username is None and url.port is not None and any(map(_may_be_login, url.options.items())):
+        # Before anything shows a name or a value: smtp://user:12?secret=x@host has these in its password.
+        raise ConfigurationError(MALFORMED)
     url.refuse_options(_LMTP_OPTIONS if is_lmtp else OPTIONS)
     is_socket = is_lmtp and not url.host and url.path not in ("", "/")
     if not url.host and not is_socket:
@@ -81,6 +85,12 @@ def settings_from(url: BackendURL) -> Settings:
     )
 
 
+def _may_be_login(option: tuple[str, str]) -> bool:
+    """Return whether an `@` stands in an option, where that can only be the name of a file."""
+    name, value = option
+    return "@" in value and not (name == "ca" and _is_file(value))
+
+
 def _host(text: str) -> str:
     if ":" in text:
         return text  # an IPv6 literal
@@ -123,11 +133,15 @@ def _switch(name: str, text: str) -> bool:
 
 
 def _file(text: str) -> str:
-    from pathlib import Path
-
-    if not Path(text).is_file():
+    if not _is_file(text):
         raise ConfigurationError(f"ca={text!r}: there is no such file of certificates")
     return text
+
+
+def _is_file(text: str) -> bool:
+    from pathlib import Path
+
+    return Path(text).is_file()
 
 
 def _keywords(text: str) -> tuple[str, ...]:
