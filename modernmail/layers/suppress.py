@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..address import Address
-from ..errors import ConfigurationError, Withheld
+from ..errors import ConfigurationError, InvalidAddress, Withheld
+from ..grammar.characters import read_quoted
+from ..grammar.mailbox import split_addr_spec
 from .layer import Layer, Stop
 
 TYPE_CHECKING = False
@@ -27,12 +31,28 @@ if TYPE_CHECKING:
 
 
 def suppression_key(address: Address | str) -> str:
-    """Return how an address stands in a store: local part and A-label domain in small letters.
+    """Return how an address stands in a store: local part and A-label domain in small letters, without quotes that say nothing.
 
-    >>> suppression_key("Zoë <Zoe@BÜCHER.example>")
-    'zoe@xn--bcher-kva.example'
+    >>> suppression_key("Zoë <Zoe@BÜCHER.example>"), suppression_key('"zo\\\\e"@example.com')
+    ('zoe@xn--bcher-kva.example', 'zoe@example.com')
     """
-    return Address.of(address).ascii_addr_spec.lower()
+    return _key_of(Address.of(address))
+
+
+def _key_of(address: Address) -> str:
+    key = address.ascii_addr_spec.lower()
+    return key if key[:1] != '"' else _unquoted(key)
+
+
+def _unquoted(key: str) -> str:
+    """Return an addr-spec with a quoted local part in one of the forms that mean the same mailbox (RFC 5321 4.1.2)."""
+    said, end = read_quoted(key, 0)
+    if not said.startswith('"'):
+        with suppress(InvalidAddress):
+            split_addr_spec(f"{said}{key[end:]}")
+            return f"{said}{key[end:]}"
+    said = said.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{said}"{key[end:]}'
 
 
 class MemorySuppressions:
@@ -106,9 +126,9 @@ class Suppress(Layer):
         """Return the parcel without the recipients that are suppressed."""
         addresses = parcel.envelope.addresses
         if len(addresses) == 1:
-            keys: tuple[str, ...] = (addresses[0].ascii_addr_spec.lower(),)
+            keys: tuple[str, ...] = (_key_of(addresses[0]),)
         else:
-            keys = tuple([address.ascii_addr_spec.lower() for address in addresses])
+            keys = tuple(map(_key_of, addresses))
         store = self.store
         found = store.find(keys) if store is not None and store.is_local else await self._found(keys, io)
         if not found:

@@ -61,6 +61,31 @@ def test_suppressed_addresses_get_nothing(kind: str, is_async: bool, tmp_path: P
     mailer.close()
 
 
+@pytest.mark.parametrize(
+    ("suppressed", "same", "others"),
+    [
+        (
+            "ann@example.com",
+            ['"ann"@example.com', r'"a\nn"@EXAMPLE.com', '"Ann"@example.com'],
+            ['"ann "@example.com'],
+        ),
+        (
+            r'"a\ b"@example.com',
+            ['"a b"@example.com', '"A b"@example.com'],
+            ["ab@example.com", '"a\\\\ b"@example.com'],
+        ),
+        (r'"\"x\""@example.com', [r'"\"X\""@example.com'], ["x@example.com", '"x"@example.com']),
+        ('"a@b"@example.com', [r'"a\@b"@example.com'], ["a@example.com", "b@example.com"]),
+    ],
+)
+def test_quotes_that_say_nothing_get_nobody_mailed(
+    suppressed: str, same: list[str], others: list[str]
+) -> None:
+    """Of one mailbox there is one key, however its local part is quoted (RFC 5321 4.1.2); of two there are two."""
+    mailer = Mailer("memory:", layers=[Suppress([suppressed])])
+    assert mailer.send(message(suppressed, *same, *others)).accepted == tuple(others)
+
+
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 def test_stores_are_collections(kind: str, tmp_path: Path) -> None:
     """Addresses are added, found, counted, listed and discarded."""
