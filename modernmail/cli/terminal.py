@@ -89,9 +89,18 @@ def complain_of_output(error: OSError, what: str = "what there is to say") -> No
 
 
 def json_text(value: Any, *, indent: int | None = None, separators: tuple[str, str] | None = None) -> str:
-    """Return `value` as JSON that standard output can take, whatever its encoding."""
+    """Return `value` as JSON that standard output can take, whatever its encoding, and that steers no terminal."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(value, ensure_ascii=not is_utf8, indent=indent, separators=separators)
+    text = json.dumps(value, ensure_ascii=not is_utf8, indent=indent, separators=separators)
+    if text.isprintable():
+        return text
+    return "".join([char if char.isprintable() or char == "\n" else _json_escape(char) for char in text])
+
+
+def _json_escape(char: str) -> str:
+    """Return a character within a string of JSON as an escape; `json` leaves DEL and the controls beyond ASCII bare."""
+    octets = char.encode("utf-16-be", "surrogatepass")
+    return "".join([f"\\u{octets[at : at + 2].hex()}" for at in range(0, len(octets), 2)])
 
 
 def warn(message: str) -> None:

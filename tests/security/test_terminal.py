@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+
+import pytest
 
 from modernmail import Mailer, Message
 from modernmail.backends.console import ConsoleBackend
+from modernmail.cli.terminal import json_text
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
 
@@ -34,3 +38,14 @@ def test_mail_on_the_console() -> None:
     assert all(line.isprintable() for line in text.split("\n"))
     assert "c\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\u202e\nd\n" in text
     assert STEERING in shown(io.StringIO())
+
+
+def test_json_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `json` itself leaves bare is escaped, and read back as it was."""
+    monkeypatch.setattr("modernmail.cli.terminal.sys.stdout", io.TextIOWrapper(io.BytesIO(), "utf-8"))
+    value = {"reason": f"é{STEERING}\x7f\U000e0041\n日本"}
+    for indent in (None, 2):
+        text = json_text(value, indent=indent)
+        assert all(line.isprintable() for line in text.split("\n"))
+        assert json.loads(text) == value
+        assert "é" in text
