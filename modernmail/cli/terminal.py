@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -52,6 +53,18 @@ def err() -> Console:
 def printable(value: object) -> str:
     """Return what a value says, safe to print."""
     return escaped(str(value))
+
+
+class PlainFormatter(logging.Formatter):
+    """Writes a record as text that steers no terminal: its message as one line, those of a traceback each as one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the names are those of logging
+        """Return the line."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Return the traceback."""
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 def complain(message: str, *, receipt: Receipt | None = None) -> None:

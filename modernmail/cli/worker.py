@@ -20,7 +20,7 @@ from modernmail.tasks.registry import VARIABLE
 from modernmail.tasks.sqlite.backend import SQLiteBackend
 from modernmail.tasks.worker import Worker
 
-from .terminal import STYLES, complain_of_output, json_text, out
+from .terminal import STYLES, PlainFormatter, complain_of_output, json_text, out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,7 +62,9 @@ def worker(
     what is done; elsewhere each mail is one line of JSON.
     """
     # What goes wrong is told on standard error; results are on standard output.
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     backend = find_queue(tasks_url, modules)
     if not backend.database.path.exists():
         # A relative path, and another folder than that of the program, most often.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-
-import pytest
+import logging
+from typing import TYPE_CHECKING
 
 from modernmail import Mailer, Message
 from modernmail.backends.console import ConsoleBackend
-from modernmail.cli.terminal import json_text
+from modernmail.cli.terminal import PlainFormatter, json_text
+
+if TYPE_CHECKING:
+    import pytest
 
 STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
 
@@ -49,3 +52,21 @@ def test_json_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(line.isprintable() for line in text.split("\n"))
         assert json.loads(text) == value
         assert "é" in text
+
+
+def test_records_of_the_worker() -> None:
+    """What stands in a queue comes into its log as text, one line for a message and for each of a traceback."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(PlainFormatter("%(levelname)s %(message)s"))
+    logger = logging.getLogger("of a test")
+    logger.addHandler(handler)
+    try:
+        raise ValueError(f"a\n{STEERING}")
+    except ValueError:
+        logger.exception("task %s cannot be run", f"b\n{STEERING}")
+    logger.removeHandler(handler)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == r"ERROR task b\n\x1b]0;owned\x07\x1b[2J\x9b31m\u202e cannot be run"
+    assert lines[1] == "Traceback (most recent call last):"
+    assert all(line.isprintable() for line in lines)
