@@ -157,6 +157,17 @@ def stats(store: MailStore, as_json: bool) -> None:
 outbox.add_command(health)
 
 
+@outbox.command(short_help="After a restore: take what may have been sent since for unknown.")
+@with_store(MailStore)
+def park(store: MailStore) -> None:
+    """After a backup was restored: take all mail for unknown that may have been sent since it was made.
+
+    Nothing of it is sent until you say so, by `resend`. Run it before any worker.
+    """
+    for mail_id in store.park():
+        click.echo(f"{mail_id} unknown")
+
+
 def _tell_pauses(store: MailStore, mailer: str | None = None) -> None:
     """Say which mailers are paused, why, and what lets them go on; of one mailer, if it is."""
     for pause in store.pauses.all():

@@ -206,3 +206,50 @@ def test_one_mail_that_cannot_be_changed_keeps_no_other_from_it(backend: SQLiteB
     assert [tasks.get_ticket(ticket.id).status for ticket in (first, sent, last)] == [
         "discarded", "accepted", "discarded",
     ]  # fmt: skip
+
+
+def test_a_mail_that_was_put_off_and_then_left_by_a_dead_worker_is_resent(backend: SQLiteBackend) -> None:
+    """It is unknown, whatever was heard of its recipients before: `resend` had refused it as if it were not."""
+    (ticket,) = defer(backend, 1)
+    store = MailStore(backend)
+    store.retry(ticket.id)
+    lease = Lease(backend.database, "w", 30)
+    (job,) = lease.claim(lambda lane: 1)
+    assert lease.commit_point(job.id, job.lease or "")
+    backend.database.execute("UPDATE modernmail_lease SET until = 0")
+    recover(backend.database)
+    ticket.refresh()
+    assert ticket.status == "unknown"
+    assert store.resend(ticket.id).status == "queued"
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    Worker(backend, until_empty=True).run()
+    ticket.refresh()
+    assert ticket.status == "accepted"
+
+
+def test_after_a_restore_nothing_is_sent_that_may_have_been(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`park` leaves what ended and what was not due yet, refuses while a worker holds mail, and `resend` takes it back."""
+    monkeypatch.setattr(mail_module, "_STEP", 2)
+    mails(1)
+    Worker(backend, until_empty=True).run()
+    (deferred,) = defer(backend, 1)
+    queued = mails(4)
+    (later,) = mails(1, run_after=HOUR)
+    lease = Lease(backend.database, "w", 30)
+    lease.claim(lambda lane: 1)
+    done = run("park")
+    assert isinstance(done.exception, QueueError)
+    assert "stop all workers first" in str(done.exception)
+    backend.database.execute("UPDATE modernmail_lease SET until = 0")
+    backend.database.execute("UPDATE modernmail_job SET run_after = 1 WHERE id = ?", (int(deferred.id, 16),))
+    done = run("park")
+    assert done.output.splitlines() == [f"{ticket.id} unknown" for ticket in (deferred, *queued)]
+    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+    Worker(backend, until_empty=True).run()
+    assert MailStore(backend).counts() == {"accepted": 1, "unknown": 5, "queued": 1}
+    assert tasks.get_ticket(later.id).next_attempt_at is not None
+    assert run("resend", "--all").output.count("queued again") == 5
+    Worker(backend, until_empty=True).run()
+    assert MailStore(backend).counts() == {"accepted": 6, "queued": 1}

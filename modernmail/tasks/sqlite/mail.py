@@ -21,6 +21,7 @@ from .boot import boot_id
 from .identifier import to_number, to_text
 from .job import SELECTED, Job
 from .pause import Pauses
+from .recovery import is_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,9 +52,11 @@ _DEFERRED = """SELECT id FROM modernmail_job
     WHERE phase = 'waiting' AND outcome IS NOT NULL AND lane >= 'mail:' AND lane < 'mail;'"""
 _RETRY = """UPDATE modernmail_job SET phase = 'queued', run_after = ?
     WHERE id IN (SELECT value FROM json_each(?)) AND phase = 'waiting' RETURNING id"""
-_STEP = (
-    1000  # mails that are queued again in one transaction: some milliseconds, in which nobody else can write
-)
+_MAY_BE_SENT = """SELECT id FROM modernmail_job WHERE lane >= 'mail:' AND lane < 'mail;'
+    AND (phase IN ('queued', 'leased', 'content') OR phase = 'waiting' AND run_after <= ?)"""
+_PARK = """UPDATE modernmail_job SET phase = 'unknown', lease = NULL, holder = NULL, finished_at = ?
+    WHERE id IN (SELECT value FROM json_each(?)) AND phase IN ('queued', 'waiting', 'leased', 'content') RETURNING id"""
+_STEP = 1000  # mails that one transaction changes: some milliseconds, in which nobody else can write
 
 
 class MailStore:
@@ -109,14 +112,29 @@ class MailStore:
 
     def retry_all(self) -> Iterator[str]:
         """Try all mail now that waits for another attempt, whether or not its mailer is paused; yield the ids."""
-        found = sorted(row[0] for row in self.backend.database.rows(_DEFERRED))  # type: ignore[type-var]
+        # Lost with the power, it waits as it did.
+        yield from self._in_steps(_DEFERRED, (), _RETRY, durable=False)
+
+    def park(self) -> Iterator[str]:
+        """Take all mail for unknown that may have been sent since this file was copied; yield the ids.
+
+        A backup knows nothing of what was sent after it was made. What has a time of its own that is yet to come waits on.
+        Raises `QueueError` while a worker holds mail.
+        """
+        if is_held(self.backend.database):
+            raise QueueError("a worker holds jobs of this queue: stop all workers first")
+        yield from self._in_steps(_MAY_BE_SENT, (time.time(),), _PARK, durable=True)
+
+    def _in_steps(
+        self, which: str, parameters: tuple[object, ...], change: str, *, durable: bool
+    ) -> Iterator[str]:
+        database = self.backend.database
+        found = sorted(row[0] for row in database.rows(which, parameters))  # type: ignore[type-var]
         for at in range(0, len(found), _STEP):
             ids = json.dumps(found[at : at + _STEP])
-            with self.backend.database.write(
-                durable=False
-            ) as connection:  # lost with the power, it waits as it did
-                queued = connection.execute(_RETRY, (time.time(), ids)).fetchall()
-            yield from (to_text(number) for number in sorted(row[0] for row in queued))
+            with database.write(durable=durable) as connection:
+                changed = connection.execute(change, (time.time(), ids)).fetchall()
+            yield from (to_text(number) for number in sorted(row[0] for row in changed))
 
     def backlog(self) -> Backlog:
         """Return what is to be done now and later, and for how long it could have been done."""
@@ -133,8 +151,8 @@ class MailStore:
         def anew(job: Job, recipients: list[str], state: State) -> tuple[str, State]:
             for name in recipients:
                 status = status_of(name, state, job.phase)
-                if status in ("unknown", "expired") and name not in state:
-                    state[name] = {"status": status}
+                if status in ("unknown", "expired"):  # as the mail is, whatever was heard of him before
+                    state[name] = {**state.get(name, {}), "status": status}
             again = {name for name in recipients if name in state and _may_be_resent(state[name])}
             after = {name: known for name, known in state.items() if name not in again}
             if not again:

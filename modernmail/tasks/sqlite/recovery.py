@@ -16,6 +16,7 @@ _WAKE = """UPDATE modernmail_job SET phase = 'queued' WHERE id IN (
     SELECT id FROM modernmail_job WHERE phase = 'waiting' AND run_after <= ? ORDER BY run_after LIMIT 1000)"""
 DEAD = "(modernmail_lease.boot <> ? OR modernmail_lease.until <= ?)"  # this boot, and the seconds in it
 _DEAD = f"SELECT token, boot, jobs FROM modernmail_lease WHERE {DEAD}"  # noqa: S608 - our own text
+_ALIVE = f"SELECT 1 FROM modernmail_lease WHERE NOT {DEAD} LIMIT 1"  # noqa: S608
 _TO_UNKNOWN = """UPDATE modernmail_job SET phase = 'unknown', holder = lease, lease = NULL, finished_at = ?
     WHERE id IN (SELECT value FROM json_each(?)) AND lease = ? AND lane <> 'task' AND (phase = 'content' OR ?)
     RETURNING id"""
@@ -35,6 +36,11 @@ def next_due(database: Database) -> float | None:
     """Return the time of the next waiting job, in seconds since 1970."""
     rows = database.rows("SELECT min(run_after) FROM modernmail_job WHERE phase = 'waiting'")
     return rows[0][0]  # type: ignore[return-value]
+
+
+def is_held(database: Database) -> bool:
+    """True while a worker that is alive holds jobs."""
+    return bool(database.rows(_ALIVE, (boot_id(), time.monotonic())))
 
 
 def recover(database: Database) -> tuple[int, list[int]]:
