@@ -8,9 +8,9 @@ with the whole value and one reason; time is linear in the input.
 from __future__ import annotations
 
 from .errors import InvalidAddress
-from .grammar.characters import quoted, refusal, text_of
+from .grammar.characters import BLANKS, quoted, refusal, text_of
 from .grammar.domain import domain_ascii
-from .grammar.mailbox import BLANKS, needs_quotes, split_addr_spec, split_name
+from .grammar.mailbox import needs_quotes, split_addr_spec, split_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .address import Address
 from .errors import InvalidAddress, InvalidHeader
 from .grammar import fields
-from .grammar.characters import describe, refusal, text_of
+from .grammar.characters import BLANKS, describe, refusal, text_of
 from .grammar.dates import date_fault, date_time
 from .grammar.identifiers import (
     list_id_fault,
@@ -18,7 +18,7 @@ from .grammar.identifiers import (
     one_click_fault,
     uris_fault,
 )
-from .grammar.mailbox import BLANKS, split_list
+from .grammar.mailbox import split_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+BLANKS: Final = " \t"
+
 _CONTROLS: Final = bytes(code for code in range(0x20) if code != 0x09) + b"\x7f"
 _LINE_BREAKS: Final = ("\x85", "\u2028", "\u2029")  # a line ends here for every reader that knows Unicode
 

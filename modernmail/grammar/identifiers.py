@@ -6,12 +6,13 @@ line is refused. Each function returns what is wrong with a whole value, "" when
 
 from __future__ import annotations
 
+from .characters import BLANKS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
 _LONGEST: Final = 970  # what fits a line of 998 octets beside the longest name of such a field
-_BLANKS: Final = " \t"
 ONE_CLICK: Final = "List-Unsubscribe=One-Click"
 _SCHEME: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."  # RFC 3986 3.1
 
@@ -144,7 +145,7 @@ def _uri_fault(uri: str) -> str:
     scheme, colon, _ = uri.partition(":")
     if not colon or not scheme[:1].isalpha() or scheme.encode("ascii").translate(None, _SCHEME):
         return "a URI starts with its scheme, as in https: or mailto:"
-    if len(uri.split()) > 1 or uri[-1:] in _BLANKS:
+    if len(uri.split()) > 1 or uri[-1:] in BLANKS:
         return "white space stands in a URI"
     return "'<' stands in a URI" if "<" in uri else ""
 
@@ -156,7 +157,7 @@ def _past_comments(text: str, position: int) -> int:
             if end < 0:
                 return position
             position = end
-        elif text[position] not in _BLANKS:
+        elif text[position] not in BLANKS:
             return position
         position += 1
     return position

@@ -7,13 +7,11 @@ its input once from left to right; what does not fit is an `InvalidAddress` that
 from __future__ import annotations
 
 from ..errors import InvalidAddress
-from .characters import describe, read_quoted, refusal
+from .characters import BLANKS, describe, read_quoted, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
-
-BLANKS: Final = " \t"
 
 _ATEXT: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
 _DOT_ATEXT: Final = _ATEXT + b"."

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .delivery import Delivery
 
 
+FAREWELL = 0.5  # seconds that QUIT may take
+
+
 class Patience:
     """Seconds for each reply in turn, the last for all that follow.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Kind = Literal["timeout", "closed", "protocol"]
 
+BLOCK = 16384  # octets that are read at once: those of the largest record of TLS
 MOST = 65536  # octets that one reply may have, and that are kept of the replies of one exchange
 _SHORT = 128  # octets that are kept of a reply when the others have used that up
 _KNOWN_MOST = 256

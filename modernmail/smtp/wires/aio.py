@@ -13,8 +13,8 @@ import os
 from math import inf
 from time import monotonic
 
-from ..patience import Patience
-from ..replies import ReplyReader, WireFault, closing
+from ..patience import FAREWELL, Patience
+from ..replies import BLOCK, ReplyReader, WireFault, closing
 from .failures import error_text
 from .security import session_facts
 
@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     from ..outgoing import Outgoing
     from ..settings import Settings
 
-_BLOCK = 16384
-_FAREWELL = 0.5  # seconds that QUIT may take
 _HIGH_WATER = 262144  # octets that wait in the transport before a streamed content pauses
 _TURN = 1048576  # octets after which other tasks have a turn, though the server takes all
-_ORDINARY = Patience(_FAREWELL)
+_ORDINARY = Patience(FAREWELL)
 _running_loop = asyncio._get_running_loop  # None without one: what is collected may be so anywhere
 
 
@@ -67,7 +65,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
         self._resumed: asyncio.Future[None] | None = None
         # An ordinary protocol is given a new 256 KiB object for each read: mapping it costs more than all the rest.
         # A view: asyncio's TLS slices what it reads into, and a slice of a bytearray would be a copy.
-        self._buffer = memoryview(bytearray(_BLOCK))
+        self._buffer = memoryview(bytearray(BLOCK))
         transport.set_write_buffer_limits(_HIGH_WATER)
         transport.set_protocol(self)
 
@@ -169,7 +167,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
             self.abandon()
             return
         try:
-            left = min(_FAREWELL, until - monotonic())
+            left = min(FAREWELL, until - monotonic())
             if polite and left > 0 and self.is_usable():
                 await self.exchange(b"QUIT\r\n", 1, Patience(left))
         except WireFault:

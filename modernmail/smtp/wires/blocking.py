@@ -16,7 +16,8 @@ from math import inf
 from time import monotonic
 from weakref import finalize
 
-from ..replies import ReplyReader, WireFault, closing
+from ..patience import FAREWELL
+from ..replies import BLOCK, ReplyReader, WireFault, closing
 from .failures import error_text
 from .readiness import READ, WRITE, readiness
 from .security import session_facts
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
     from ..patience import Patience
     from ..settings import Settings
 
-_BLOCK = 16384  # octets: those of the largest record of TLS
 _IDLE_BLOCKS = 4  # of what TLS sends for itself while nothing is asked: more is a flood
 _LAST_WORDS = 0.1  # seconds for what the server said before it closed
-_FAREWELL = 0.5  # seconds that QUIT may take
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -117,7 +116,7 @@ class BlockingWire:
             if not self.is_tls:
                 return False
             try:
-                self._reader.feed(self._recv(_BLOCK), self.replies)
+                self._reader.feed(self._recv(BLOCK), self.replies)
             except ssl.SSLWantReadError:
                 continue
             except (OSError, WireFault):
@@ -178,7 +177,7 @@ class BlockingWire:
     def _read_some(self) -> None:
         """Read once, without waiting: a whole record of TLS, so that a poll tells of what is left. A 421 ends the session."""
         try:
-            data = self._recv(_BLOCK)
+            data = self._recv(BLOCK)
         except _NOT_NOW:
             return
         if not data:
@@ -194,7 +193,7 @@ class BlockingWire:
         try:
             while (left := until - monotonic()) > 0:
                 self._sock.settimeout(left)
-                data = self._sock.recv(_BLOCK)
+                data = self._sock.recv(BLOCK)
                 if not data:
                     return
                 self._reader.feed(data, self.replies)
@@ -237,12 +236,12 @@ class BlockingWire:
     async def close(self, *, polite: bool, until: float = inf) -> None:
         """Close; a QUIT that fails changes nothing. A wire of another process is only let go, without QUIT."""
         sock = self._sock
-        left = min(_FAREWELL, until - monotonic())
+        left = min(FAREWELL, until - monotonic())
         try:
             if polite and left > 0 and not self.is_broken and self._pid == os.getpid():
                 sock.settimeout(left)
                 sock.sendall(b"QUIT\r\n")
-                sock.recv(_BLOCK)
+                sock.recv(BLOCK)
         except OSError:
             pass
         finally:

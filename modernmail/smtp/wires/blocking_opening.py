@@ -16,7 +16,7 @@ from time import monotonic
 from ...errors import SecurityFailed
 from ..opening import open_session
 from ..patience import late
-from ..replies import ReplyReader, WireFault
+from ..replies import BLOCK, ReplyReader, WireFault
 from .blocking import BlockingWire
 from .failures import opening_failure
 from .others import Others
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from ...reply import Reply
     from ..settings import Settings
-
-_BLOCK = 16384
 
 
 class _Client(smtplib.SMTP):
@@ -97,7 +95,7 @@ class _Client(smtplib.SMTP):
             if sock is None or left <= 0:
                 raise TimeoutError("timed out")
             sock.settimeout(left)
-            data = sock.recv(_BLOCK)
+            data = sock.recv(BLOCK)
             if not data:
                 raise WireFault("closed", "the server closed the connection")
             self.reader.feed(data, self.pending)
