@@ -112,3 +112,13 @@ def _said(local: str) -> str:
 def second(octets: bytes) -> PyMail:
     """Return the mail as a parser in another language, of other authors, reads it."""
     return fast_mail_parser.parse_email(octets)
+
+
+def body(octets: bytes) -> bytes:
+    """Return what stands behind the header."""
+    return octets.partition(b"\r\n\r\n")[2]
+
+
+def alike(text: str) -> str:
+    """Return a text with its newlines made alike and one final newline taken off."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")

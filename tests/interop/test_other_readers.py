@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from corpus import attachment_bytes
+from mail import alike
 from services.dovecot import PASSWORDS
 from services.programs import missing, require
 
@@ -117,11 +118,6 @@ def named(part: Attachment) -> tuple[str, ...]:
     """Return what is said of an attachment."""
     digest = hashlib.sha1(part.content, usedforsecurity=False).hexdigest()
     return part.kind.essence, part.filename or "", part.disposition, part.content_id or "", digest
-
-
-def alike(text: str) -> str:
-    """Return a text with its newlines made alike and one final newline taken off."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
 
 
 def compare(

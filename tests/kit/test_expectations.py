@@ -11,7 +11,6 @@ from urllib.request import urlopen
 
 import pytest
 
-import modernmail
 from modernmail import Mailer, Message, send_mail
 from modernmail.tasks.registry import task_backends
 from modernmail.testing import InboxServer, Outbox, PreviewMailer, SMTPServer, normalised
@@ -20,14 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytest_plugins = ["pytester"]
-
-
-@pytest.fixture(autouse=True)
-def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No mailer is configured."""
-    monkeypatch.delenv("MODERNMAIL_URL", raising=False)
-    monkeypatch.delenv("MODERNMAIL_FROM", raising=False)
-    modernmail.configure({})
+pytestmark = pytest.mark.usefixtures("unconfigured")
 
 
 def send(subject: str, to: str = "zoe@example.com", **fields: Any) -> None:

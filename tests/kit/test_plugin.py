@@ -27,14 +27,6 @@ pytest_plugins = ["pytester"]
 FAR = "smtp://zoe:s3cret@mail.example.com"
 
 
-@pytest.fixture
-def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No mailer is configured."""
-    monkeypatch.delenv("MODERNMAIL_URL", raising=False)
-    monkeypatch.delenv("MODERNMAIL_FROM", raising=False)
-    modernmail.configure({})
-
-
 # -- the fixture
 
 

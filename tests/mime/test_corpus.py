@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from corpus import attachment_bytes, body_text, cases
-from mail import second, standard, standard_mailboxes, wire
+from mail import alike, second, standard, standard_mailboxes, wire
 
 from modernmail.address import Address
 from modernmail.attachment import Attachment
@@ -137,11 +137,6 @@ def test_a_doubtful_header_changes_no_structure(row: dict[str, Any]) -> None:
     ):
         assert found.pop(row["name"]) == row["value"]
         assert len(found) == 8
-
-
-def alike(text: str) -> str:
-    """Return a text with its newlines made alike and one final newline taken off."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
 
 
 @pytest.mark.parametrize("encoding", ["auto", "base64", "quoted-printable"])

@@ -12,7 +12,7 @@ import pytest
 from budget import in_both_runs
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mail import assert_safe, standard
+from mail import assert_safe, body, standard
 
 from modernmail import Address, Envelope, Mailer, Message
 from modernmail.errors import InvalidMessage
@@ -67,11 +67,6 @@ iVBORw0KGgo=
 --y--
 --x--
 """.replace(b"\n", b"\r\n")
-
-
-def body(octets: bytes) -> bytes:
-    """Return what stands behind the header."""
-    return octets.partition(b"\r\n\r\n")[2]
 
 
 # -- what is carried verbatim

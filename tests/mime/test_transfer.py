@@ -13,7 +13,7 @@ import pytest
 from budget import in_both_runs
 from hypothesis import example, given
 from hypothesis import strategies as st
-from mail import second, standard, wire
+from mail import alike, body, second, standard, wire
 from samples import mail
 
 if TYPE_CHECKING:
@@ -27,19 +27,9 @@ BODIES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
 ).map("".join)  # fmt: skip
 
 
-def alike(text: str) -> str:
-    """Return a text with line feeds, and one at its end."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n") + "\n"
-
-
 def encoding(octets: bytes) -> str:
     """Return the Content-Transfer-Encoding of a mail."""
     return str(standard(octets)["Content-Transfer-Encoding"])
-
-
-def body(octets: bytes) -> bytes:
-    """Return what stands behind the header."""
-    return octets.partition(b"\r\n\r\n")[2]
 
 
 @in_both_runs

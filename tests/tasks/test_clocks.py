@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import chores
 import pytest
-from working import work
+from working import outbox, work
 
 import modernmail
 from modernmail import Message
 from modernmail.layers import RedisLimits, SQLiteLimits
 from modernmail.layers.limits.bucket import Limit
-from modernmail.registry import mailers
 from modernmail.tasks.lanes import Lanes
 from modernmail.tasks.pulse import UNSURE, Pulse
 from modernmail.tasks.sqlite.boot import boot_id
@@ -64,11 +63,6 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 def mail(**more: Any) -> Message:
     """Return a message to somebody."""
     return Message("Hello", "Text", to=["you@example.com"], **more)
-
-
-def outbox() -> list[Any]:
-    """What the memory mailer has delivered."""
-    return mailers["default"].backend.outbox  # type: ignore[attr-defined, no-any-return]
 
 
 @pytest.mark.parametrize("jump", [2 * HOUR, -2 * HOUR, -DAY, 1.0, -1.0])

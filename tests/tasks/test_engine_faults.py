@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import chores
 import pytest
+from working import outbox
 
 import modernmail
 from modernmail import Message, tasks
@@ -96,11 +97,6 @@ def shelf() -> Iterator[Shelf]:
 def mail() -> Message:
     """Return a message to two people."""
     return Message("Hello", "Text", to=["a@example.com", "b@example.com"])
-
-
-def outbox() -> list[Any]:
-    """What the memory mailer has delivered."""
-    return mailers["default"].backend.outbox  # type: ignore[attr-defined, no-any-return]
 
 
 @pytest.mark.parametrize("at", [2, 3, 4])

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from working import work
+from working import outbox, work
 
 import modernmail
 from modernmail import Message, tasks
@@ -95,11 +95,6 @@ def work_until(backend: SQLiteBackend, ticket: Ticket) -> Ticket:
         work(backend)
         ticket.refresh()
     return ticket
-
-
-def outbox() -> list[Any]:
-    """What the memory mailer has delivered."""
-    return mailers["default"].backend.outbox  # type: ignore[attr-defined, no-any-return]
 
 
 def test_a_queued_mail_is_sent_by_a_worker(backend: SQLiteBackend) -> None:

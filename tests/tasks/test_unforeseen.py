@@ -16,13 +16,12 @@ import chores
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from working import work
+from working import outbox, work
 
 import modernmail
 from modernmail import Message, tasks
 from modernmail.errors import ConfigurationError, InvalidTask, InvalidValue, MailError, QueueUnavailable
 from modernmail.layers.layer import Layer
-from modernmail.registry import mailers
 from modernmail.tasks.pulse import Pulse
 from modernmail.tasks.sqlite.lease import Lease
 from modernmail.tasks.sqlite.mail import MailStore
@@ -50,11 +49,6 @@ def change(backend: SQLiteBackend, ticket: Ticket, **columns: object) -> None:
     for name, value in columns.items():
         sql = f"UPDATE modernmail_job SET {name} = ? WHERE id = ?"
         backend.database.execute(sql, (value, int(ticket.id, 16)))
-
-
-def outbox() -> list[Any]:
-    """What the memory mailer has delivered."""
-    return mailers["default"].backend.outbox  # type: ignore[attr-defined, no-any-return]
 
 
 @pytest.mark.parametrize("task", [chores.interrupt, chores.cancel, chores.cancel_later, chores.leave_later])
