@@ -328,6 +328,21 @@ PLACES: dict[str, Callable[[Callable[[int], str]], Shape]] = {
         for name in ("References", "List-Help", "List-Id", "Date", "Resent-To", "Message-ID")
     },
 }
+
+
+def _offered(line: bytes) -> Shape:
+    """Read a reply to EHLO of n such lines."""
+
+    def shape(n: int) -> Callable[[], object]:
+        from modernmail.reply import Reply
+        from modernmail.smtp.extensions import Extensions
+
+        lines = [b"mail.example.com", *(line % at if b"%" in line else line for at in range(n))]
+        return lambda: Extensions.of(Reply(250, lines))
+
+    return shape
+
+
 SHAPES: dict[str, Shape] = {}
 for _kind, _text in ADDRESSES.items():
     SHAPES[f"address: {_kind}"] = _address(_text)
@@ -385,6 +400,10 @@ SHAPES |= {
     "embedded parts": lambda n: lambda: _embedded(n).as_bytes(),
     "a large attachment": _message("attachments", lambda n: [("a", bytes(500 * n))]),
     "a large text": _body(lambda n: "x" * (500 * n), "auto"),
+    "extensions": _offered(b"X%d y"),
+    "mechanisms": _offered(b"AUTH X%d"),
+    "mechanisms as they were written once": _offered(b"AUTH=X%d"),
+    "the same mechanism": _offered(b"AUTH PLAIN"),
     "a large text of accents": _body(lambda n: "é" * (100 * n), "quoted-printable"),
 }
 

@@ -70,6 +70,7 @@ class Extensions(Frozen):
         {'AUTH': 'LOGIN PLAIN', 'SIZE': '1000'}
         """
         offered: dict[str, str] = {}
+        mechanisms: dict[str, None] = {}  # of all lines that name some
         lines = [line.decode("ascii", "replace") for line in reply.lines]
         for line in lines[1:]:
             # RFC 5321 4.1.1.1: one blank between them; some servers write a tab, or more behind
@@ -82,8 +83,10 @@ class Extensions(Frozen):
                 words = [*keyword[5:].split(), *words]
                 keyword = "AUTH"
             if keyword == "AUTH":
-                words = list(dict.fromkeys([*offered.get(keyword, "").split(), *words]))
+                mechanisms.update(dict.fromkeys(words))
             offered[keyword] = " ".join(words)
+        if mechanisms:
+            offered["AUTH"] = " ".join(mechanisms)
         return cls(offered, lines[0] if lines else "")
 
     def without(self, ignored: tuple[str, ...]) -> Extensions:
