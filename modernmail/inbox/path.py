@@ -38,6 +38,8 @@ def parse_path(keyword: str, argument: str | None) -> tuple[str, tuple[str, ...]
         raise syntax
     if any(character < " " or character == "\x7f" for character in argument):
         raise InvalidPath("501 5.5.4 Control characters are not part of an address")
+    if _has_surrogate(rest):
+        raise InvalidPath("501 5.5.4 A parameter is not valid UTF-8")
     return path, tuple(rest.split())
 
 
@@ -66,7 +68,12 @@ def parameter_names(options: tuple[str, ...], known: frozenset[str]) -> frozense
 
 def check_ascii(path: str, *, utf8: bool) -> None:
     """Raise `InvalidPath` for a path that needs SMTPUTF8 and comes without it, or is no text at all."""
-    if any("\ud800" <= character <= "\udfff" for character in path):
+    if _has_surrogate(path):
         raise InvalidPath("501 5.1.3 The address is not valid UTF-8")
     if not utf8 and not path.isascii():
         raise InvalidPath("553 5.6.7 This address needs SMTPUTF8")  # RFC 6531 3.5
+
+
+def _has_surrogate(text: str) -> bool:
+    """Return whether text came of octets that are not UTF-8: no store and no JSON can take it."""
+    return any("\ud800" <= character <= "\udfff" for character in text)

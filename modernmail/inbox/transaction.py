@@ -153,7 +153,7 @@ class TransactionCommands(SMTP):
             recipients=tuple(transaction.recipients),
             content=content,
             peer=str(session.peer[0]) if session.peer else None,
-            helo=session.host_name,
+            helo=_readable(session.host_name),
             tls=str(cipher[1]) if cipher else None,
             user=self._user,
             options=transaction.options,
@@ -165,3 +165,8 @@ class TransactionCommands(SMTP):
             log.error("a mail of %d octets was not kept: %s", mail.size, error)
             return "452 4.3.1 Not enough room to keep this mail, nothing of it was kept"
         return f"250 2.0.0 Ok: queued as {mail.id}"
+
+
+def _readable(name: str | None) -> str | None:
+    """Return a name with U+FFFD for octets that are no UTF-8, which aiosmtpd gives as lone surrogates."""
+    return name and name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

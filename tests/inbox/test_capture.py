@@ -189,6 +189,7 @@ def test_paths_are_kept_letter_for_letter(command: bytes, path: str, options: tu
         (b"MAIL FROM:<a@example.com> SIZE=99999999999", "552 5.3.4"),
         ("MAIL FROM:<zoë@example.com>".encode(), "553 5.6.7"),
         (b"MAIL FROM:<\xff@example.com> SMTPUTF8", "501 5.1.3"),
+        (b"MAIL FROM:<a@example.com> BODY=\xff", "501 5.5.4"),
         (b"RCPT TO:<b@example.com>", "503 5.5.1"),
         (b"DATA", "503 5.5.1"),
     ],
@@ -542,6 +543,17 @@ def test_helo_and_unknown_commands() -> None:
         assert talk.say(b"HELO old.example\r\nRCPT TO:<b@example.com>\r\n", 2)[1].startswith("503")
         assert talk.say(b"HELLO\r\n")[0].startswith("500")
         assert talk.say(b"MAIL FROM:<a@example.com>\r\n")[0][:3] == "250"
+
+
+@pytest.mark.parametrize("greeting", [b"EHLO", b"HELO"])
+def test_a_greeting_that_is_no_text(greeting: bytes) -> None:
+    """A host that names itself in octets of its own is let in, and its mail can be kept and shown as JSON."""
+    with MemoryStore() as store, talking(store) as talk:
+        talk.say(greeting + b" b\xfccher.example\r\n")
+        talk.say(b"MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n", 3)
+        assert talk.say(b"Subject: x\r\n\r\n.\r\n")[0][:3] == "250"
+        (mail,) = store
+        assert mail.helo == "b\ufffdcher.example"
 
 
 def test_the_address_of_a_server() -> None:
