@@ -62,7 +62,9 @@ class Ledger:
         self, job: Job, phase: str, state: State, run_after: float | None = None, *, is_heard: bool = True
     ) -> None:
         """Take down what has become of a mail: heard from a server, or decided here, which is stored at once."""
-        outcome = dumps({**job.known, "recipients": state} if job.outcome else {"recipients": state})
+        known = job.known if job.outcome else {}
+        known.pop("lost", None)  # this one lived
+        outcome = dumps({**known, "recipients": state})
         self._marks.append(Mark(job.id, job.lease or "", phase, outcome, run_after))
         self._settled.add(job.id)
         if phase == "accepted":

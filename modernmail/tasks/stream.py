@@ -27,6 +27,7 @@ from .ledger import SLOW
 from .mailjob import state_of
 from .patience import Patience
 from .recipients import pending
+from .taskjob import LOST
 from .unreached import unreached
 
 if TYPE_CHECKING:
@@ -131,6 +132,11 @@ class Stream:
         """Return the parcel of a mail that can go now; None when it has come to an end without."""
         if job.expires is not None and job.expires <= time.time():
             self._settlement.end(job, "expired", "its time was over before it could be sent")
+            return None
+        if job.lost >= LOST:
+            reason = f"{job.lost} workers died with it, one after the other: it is not tried again"
+            logger.error("mail %x: %s", job.id, reason)
+            self._settlement.end(job, "rejected", reason)
             return None
         try:
             parcel = self._ahead.parcel(job)

@@ -162,6 +162,7 @@ class Worker:
 
     def _send(self, jobs: list[Job]) -> None:
         lane, claim, began = jobs[0].lane, jobs[0].lease or "", time.monotonic()
+        jobs = self._without_doubtful(jobs)
         delivery = Delivery(
             self.lease,
             self.backend.schedule,
@@ -202,6 +203,13 @@ class Worker:
         if self._lanes.resume(lane):
             logger.warning("mailer %r can send again", lane[5:])
             self._report({"phase": "resumed", "mailer": lane[5:]})
+
+    def _without_doubtful(self, jobs: list[Job]) -> list[Job]:
+        """Give back what comes from the first mail on that a worker died with: it goes alone, and takes no other along."""
+        at = next((at for at, job in enumerate(jobs) if at and job.lost), len(jobs))
+        if at < len(jobs):
+            self.lease.release(jobs[at:])
+        return jobs[:at]
 
     def _open(self, lane: str, claim: str) -> None:
         """A mailer has logged in: the other hands may come."""

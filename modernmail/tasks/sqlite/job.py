@@ -107,6 +107,12 @@ class Job:
             return {}
         return found if isinstance(found, dict) else {}
 
+    @property
+    def lost(self) -> int:
+        """How many workers have died with this mail in their hands since it last came to something."""
+        found = 0 if self.outcome is None else self.known.get("lost", 0)
+        return found if isinstance(found, int) else 0
+
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Job:
         """Return the job in a row of `SELECTED`."""

@@ -41,6 +41,7 @@ _CLAIM = f"""UPDATE modernmail_job
     WHERE id IN (SELECT id FROM modernmail_job WHERE phase = 'queued' AND fresh IS NULL AND lane = ? AND queue = ?
                  ORDER BY priority DESC, id LIMIT ?)
     RETURNING {", ".join(COLUMNS)}"""  # noqa: S608 - names of columns
+_LOST = "SELECT 1 FROM modernmail_job WHERE id = ? AND json_valid(outcome) AND json_extract(outcome, '$.lost') > 0"
 _READY = "SELECT 1 FROM modernmail_job WHERE phase = 'queued' AND fresh IS NULL LIMIT 1"
 _BEGIN = "INSERT INTO modernmail_lease (token, worker, boot, until, jobs) VALUES (?, ?, ?, ?, ?)"
 _RENEW = "UPDATE modernmail_lease SET until = ? WHERE worker = ? AND boot = ? AND until > ?"
@@ -108,7 +109,7 @@ class Lease:
         """Return jobs that are now this worker's, of one lane and queue: those of the highest priority first.
 
         `closed()` says which lanes to leave alone, then `at_most(lane)` how many to take of one: both are asked within
-        the transaction. `queues` are those to look in, all when None.
+        the transaction. `queues` are those to look in, all when None. A mail that a worker died with is taken alone.
         """
         self.database.place.check()  # a worker with nothing to do would wait for ever
         if have_come(self.database):
@@ -121,8 +122,11 @@ class Lease:
             if head is None:
                 return []
             token, now = secrets.token_hex(8).ljust(_ROOM, "-"), time.time()
-            lane, queue = head
-            rows = connection.execute(_CLAIM, (token, now, now, lane, queue, at_most(lane))).fetchall()
+            lane, queue, first = head
+            most = at_most(lane)
+            if most > 1 and connection.execute(_LOST, (first,)).fetchone() is not None:
+                most = 1
+            rows = connection.execute(_CLAIM, (token, now, now, lane, queue, most)).fetchall()
             if rows:
                 held = json.dumps([row[0] for row in rows])
                 deadline = self._deadline(time.monotonic())
@@ -179,15 +183,15 @@ def _values(mark: Mark) -> tuple[object, ...]:
 
 def _best_head(
     connection: sqlite3.Connection, queues: Sequence[str] | None, skipped: set[str]
-) -> tuple[str, str] | None:
-    """Return the lane and queue whose first job comes first by priority, then by age: a seek for each."""
+) -> tuple[str, str, int] | None:
+    """Return the lane and queue whose first job comes first by priority, then by age, and that job's id: a seek for each."""
     best: tuple[int, int] | None = None
-    found: tuple[str, str] | None = None
+    found: tuple[str, str, int] | None = None
     place = ("", "")
     # Plain question marks: for `?1` the first releases of Python 3.12 warn, as if it were a name.
     while (row := connection.execute(_NEXT_HEAD, (*place, place[0])).fetchone()) is not None:
         place = (row[0], row[1])
         order = (-row[2], row[3])
         if row[0] not in skipped and (queues is None or row[1] in queues) and (best is None or order < best):
-            best, found = order, place
+            best, found = order, (*place, row[3])
     return found

@@ -195,6 +195,7 @@ class MailStore:
         outcome = {**job.known, "recipients": state}
         if is_new:
             outcome["since"] = now
+            outcome.pop("lost", None)
         parameters = (phase, json.dumps(outcome), due, ended, attempts, expires, job.id)
         with self.backend.database.write() as connection:
             same = "SELECT 1 FROM modernmail_job WHERE id = ? AND phase = ? AND outcome IS ?"
@@ -243,5 +244,5 @@ def _read(job: Job) -> tuple[list[str], State]:
 
 def _may_be_resent(known: dict[str, Any]) -> bool:
     if known["status"] == "rejected":
-        return known.get("reply") is None and known.get("phase") == "local"
+        return known.get("phase") == "local"
     return known["status"] in ("unknown", "expired")

@@ -20,7 +20,12 @@ _ALIVE = f"SELECT 1 FROM modernmail_lease WHERE NOT {DEAD} LIMIT 1"  # noqa: S60
 _TO_UNKNOWN = """UPDATE modernmail_job SET phase = 'unknown', holder = lease, lease = NULL, finished_at = ?
     WHERE id IN (SELECT value FROM json_each(?)) AND lease = ? AND lane <> 'task' AND (phase = 'content' OR ?)
     RETURNING id"""
-_TO_QUEUED = """UPDATE modernmail_job SET phase = 'queued', lease = NULL
+# A mail keeps count of the workers that died with it in their hands: one after the other, it may be what kills them.
+_TO_QUEUED = """UPDATE modernmail_job SET phase = 'queued', lease = NULL, outcome = CASE
+        WHEN lane = 'task' THEN outcome
+        WHEN outcome IS NULL THEN '{"recipients":{},"lost":1}'
+        WHEN json_valid(outcome) THEN json_set(outcome, '$.lost', coalesce(json_extract(outcome, '$.lost'), 0) + 1)
+        ELSE outcome END
     WHERE id IN (SELECT value FROM json_each(?)) AND lease = ?"""
 
 
