@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 STATUSES = ("waiting", "queued", "running", "done", "failed")
 _OF_PHASE = {"leased": "running"}
 _PAGE = 500
-_LIST = f"SELECT {SELECTED} FROM modernmail_job WHERE lane = 'task' AND id > ? ORDER BY id LIMIT {_PAGE}"  # noqa: S608
+_PHASE = {status: phase for phase, status in _OF_PHASE.items()}
+_LIST = f"""SELECT {SELECTED} FROM modernmail_job WHERE lane = 'task' AND id > ? AND (? IS NULL OR phase = ?)
+    ORDER BY id LIMIT {_PAGE}"""  # noqa: S608
 _AGAIN = """UPDATE modernmail_job SET phase = 'queued', finished_at = NULL, attempts = ?
     WHERE id = ? AND phase = 'failed'"""
 
@@ -39,11 +41,9 @@ class TaskStore:
     def tasks(self, status: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the tasks in order of arrival; with a status, those that have it."""
         last = 0
-        while rows := self.backend.database.rows(_LIST, (last,)):
-            for row in rows:
-                shown = _shown(Job.from_row(row))
-                if status is None or shown["status"] == status:
-                    yield shown
+        phase = _PHASE.get(status, status) if status else None
+        while rows := self.backend.database.rows(_LIST, (last, phase, phase)):
+            yield from (_shown(Job.from_row(row)) for row in rows)
             last = rows[-1][0]  # type: ignore[assignment]
 
     def retry(self, task_id: str) -> None:
