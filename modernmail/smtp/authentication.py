@@ -12,7 +12,7 @@ from __future__ import annotations
 from ..errors import AuthenticationFailed, DeliveryError, SecurityFailed
 from .advice import explained, login_advice
 from .credentials import PASSWORDS, TOKENS
-from .sasl import spoken
+from .sasl import Hidden, spoken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ async def authenticate(opener: Opener, settings: Settings, extensions: Extension
         # The token may have been revoked, or expired between two looks; the same one again would count as an attack.
         forget = getattr(settings.token, "refused", None)
         if forget is not None:
-            forget(token)
+            forget(token.text)
         another = await _token(opener, settings)
-        if another != token:
+        if another.text != token.text:
             token = another
             reply, challenge = await spoken(opener, settings, mechanism, token)
     try:
@@ -59,9 +59,9 @@ async def authenticate(opener: Opener, settings: Settings, extensions: Extension
         raise
     except Exception as error:
         # Whatever it is made of: it has closed, so that the refusal is the last that was said.
-        raise _refused(settings, extensions, mechanism, reply, explained(challenge, token), left) from error
+        raise _refused(settings, extensions, mechanism, reply, _explained(challenge, token), left) from error
     if not reply.is_positive:
-        raise _refused(settings, extensions, mechanism, reply, explained(challenge, token), left)
+        raise _refused(settings, extensions, mechanism, reply, _explained(challenge, token), left)
 
 
 def usable(offered: tuple[str, ...], *, is_token: bool, wanted: str | None = None) -> list[str]:
@@ -117,18 +117,26 @@ def _refused(
     )
 
 
-async def _token(opener: Opener, settings: Settings) -> str:
+def _explained(challenge: Reply | None, token: Hidden | None) -> str:
+    return explained(challenge, None if token is None else token.text)
+
+
+async def _token(opener: Opener, settings: Settings) -> Hidden:
     """Return the provider's token, which must be one: a control character would end its field."""
     try:
-        token = await opener.token()
+        token = Hidden(await opener.token())
     except DeliveryError:
         raise
     except Exception as error:  # whatever it is made of: what it could not do is no fault of the mail server
         why = f"the token provider for {settings.username!r} failed: {type(error).__name__}"
         raise AuthenticationFailed(why, is_transient=True) from error
-    # RFC 6750 2.1: b64token
-    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
+    if not _is_token(token.text):
         raise AuthenticationFailed(
             f"the token provider for {settings.username!r} gave no token: a str of printable ASCII is expected"
         )
     return token
+
+
+def _is_token(text: object) -> bool:
+    # RFC 6750 2.1: b64token
+    return isinstance(text, str) and text != "" and text.isascii() and text.isprintable()

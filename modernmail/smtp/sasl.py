@@ -2,11 +2,13 @@
 
 `authenticate` calls `spoken` for each mechanism that it tries.
 
-Rules of the file: no command is longer than any other may be; what a secret stands in is never kept.
+Rules of the file: no command is longer than any other may be; what a secret stands in is never kept, nor are the frames of
+an error here: programs that report errors show their variables.
 """
 
 from __future__ import annotations
 
+import sys
 from binascii import a2b_base64, b2a_base64
 
 from ..errors import AuthenticationFailed
@@ -21,10 +23,43 @@ if TYPE_CHECKING:
 _LONGEST = 512  # octets of a command, its line end included (RFC 5321 4.5.3.1.4)
 
 
+class Hidden:
+    """A secret as a variable: what shows it shows `…`."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+
 async def spoken(
-    opener: Opener, settings: Settings, mechanism: str, token: str | None
+    opener: Opener, settings: Settings, mechanism: str, token: Hidden | None
 ) -> tuple[Reply, Reply | None]:
     """Carry out one AUTH exchange; return its last reply, and the challenge that came before it although all was said."""
+    before = sys.exception()  # what the caller handles keeps its frames
+    try:
+        return await _spoken(opener, settings, mechanism, None if token is None else token.text)
+    except BaseException as error:
+        _forget_frames(error, before)
+        raise
+
+
+def _forget_frames(error: BaseException, before: BaseException | None) -> None:
+    """Let an error and those that it came from, down to the one before, forget where they were raised."""
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is not None and one is not before and one.__traceback__ is not None:
+            one.__traceback__ = None
+            left += (one.__cause__, one.__context__)
+
+
+async def _spoken(
+    opener: Opener, settings: Settings, mechanism: str, token: str | None
+) -> tuple[Reply, Reply | None]:
     user, password = settings.username or "", settings.password or ""
     if mechanism == "PLAIN":
         first = f"\0{user}\0{password}"
