@@ -74,24 +74,30 @@ class Mailer(Importing):
         on_unknown: str = "park",
     ) -> None:
         around: list[Layer] = []
-        if token is not None and not callable(token):
-            if not hasattr(token, "keys"):
-                raise ConfigurationError(
-                    "token: must be a function that gives a token, or a mapping, not the token itself"
-                )
-            from .oauth2.settings import provider_from
+        login: dict[str, Any] = {}
+        try:
+            if token is not None and not callable(token):
+                if not hasattr(token, "keys"):
+                    raise ConfigurationError(
+                        "token: must be a function that gives a token, or a mapping, not the token itself"
+                    )
+                from .oauth2.settings import provider_from
 
-            token = provider_from(token)
-        if isinstance(backend, str):
-            if "(" in backend:
-                from .layers.url import layers_from_url
+                token = provider_from(token)
+            if isinstance(backend, str):
+                if "(" in backend:
+                    from .layers.url import layers_from_url
 
-                around, backend = layers_from_url(backend)
-            login = {"username": username, "password": password, "token": token}
-            backend = backend_from_url(backend, login)
-        elif not isinstance(backend, Backend):
+                    around, backend = layers_from_url(backend)
+                login = {"username": username, "password": password, "token": token}
+                backend = backend_from_url(backend, login)
+        except ConfigurationError as error:
+            # Programs that report errors show the variables of their frames: none of these is to hold a secret.
+            backend, password, token, login, error.__traceback__ = "", None, None, {}, None
+            raise
+        if not isinstance(backend, Backend):
             raise ConfigurationError(f"backend must be a URL or a Backend, not {type(backend).__name__}")
-        elif username is not None or password is not None or token is not None:
+        if not login and (username is not None or password is not None or token is not None):
             raise ConfigurationError("username, password and token go with a URL; a Backend has its own")
         self.backend: Backend = backend
         self.from_email = None if from_email is None else Address.of(from_email, "from_email")

@@ -47,12 +47,16 @@ class Mailers:
     def _default(self) -> Mailer:
         """Return the default mailer when none was configured by a call."""
         environment = _environment()
-        url = environment.get("MODERNMAIL_URL")
-        if url:
-            key = (url, environment.get("MODERNMAIL_FROM"))
+        key = (environment.get("MODERNMAIL_URL", ""), environment.get("MODERNMAIL_FROM"))
+        if key[0]:
             known = self._by_environment
             if known is None or known[0] != key:
-                known = self._by_environment = (key, _mailer(url, "MODERNMAIL_URL"))
+                try:
+                    mailer = _mailer(key[0], "MODERNMAIL_URL")
+                except ConfigurationError:
+                    environment, key = {}, ("", None)  # for who shows the variables of an error's frames
+                    raise
+                known = self._by_environment = (key, mailer)
             return known[1]
         if self._unconfigured is not None:
             return self._unconfigured
@@ -137,7 +141,9 @@ def _mailer(setting: Setting, origin: str) -> Mailer:
     except InvalidValue as error:
         raise error.within(f"{origin}: {error.argument}") from None
     except ConfigurationError as error:
-        raise ConfigurationError(f"{origin}: {error}") from None
+        told = ConfigurationError(f"{origin}: {error}")
+    setting, url, values = "", "", {}  # programs that report errors show the variables of their frames
+    raise told
 
 
 def _from_environment() -> Address | None:

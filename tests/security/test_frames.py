@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import traceback
 from base64 import b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import modernmail
 from modernmail import Mailer
-from modernmail.errors import DeliveryError
+from modernmail.errors import ConfigurationError, DeliveryError
 from modernmail.testing import Rule, ScriptedSMTPServer
 
-from .sender import FACES, PASSWORD, SECRETS, USER, send
+from .sender import FACES, PASSWORD, SECRETS, USER, letter, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def variables(error: BaseException) -> Iterator[str]:
         if one is None or one in seen:
             continue
         seen.append(one)
-        left += (one.__cause__, one.__context__)
+        left += (one.__cause__, None if one.__suppress_context__ else one.__context__)
         trace = one.__traceback__
         while trace is not None:
             if "/tests/" not in trace.tb_frame.f_code.co_filename:
@@ -68,6 +69,38 @@ def test_no_variable_of_a_frame_holds_a_secret(mechanism: str, fault: str, face:
     shown = list(variables(error))
     assert len(shown) > 5
     assert [line for line in shown if any(secret in line for secret in (*SECRETS, *BEARERS))] == []
+
+
+URLS = (
+    "smtp://zoe:s3cret@mail.example.com?colour=red",
+    "smtp://zoe:s3cret@mail.example.com:99999",
+    "smtp://zoe:s3cret@",
+    "retry(smtp://zoe:s3cret@mail.example.com)?colour=red",
+    "failover(smtp://zoe:s3cret@mail.example.com smtp://)",
+)
+
+
+@pytest.mark.parametrize("url", URLS)
+@pytest.mark.parametrize("way", ["Mailer", "configure", "mapping", "environment"])
+def test_no_variable_of_a_frame_holds_a_url(way: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in the URL of a server is told without the password that is in it, wherever the URL came from."""
+    if way == "environment":
+        monkeypatch.setenv("MODERNMAIL_URL", url)
+    settings: dict[str, Any] = {"configure": {"default": url}, "mapping": {"default": {"url": url}}}
+    modernmail.configure(settings.get(way, {}))
+    with pytest.raises(ConfigurationError) as caught:
+        Mailer(url) if way == "Mailer" else letter().send()
+    modernmail.configure({})
+    assert "s3cret" not in "\n".join(variables(caught.value))
+
+
+def test_no_variable_of_a_frame_holds_what_a_login_is_made_of() -> None:
+    """Nor do a password and the secrets of a token provider stand in one, when they were given beside the URL."""
+    preset = {"preset": "gmail", "client_id": "x", "client_secret": "s3cret", "colour": "red"}
+    for login in ({"password": "s3cret"}, {"username": "zoe", "password": "s3cret\0"}, {"token": preset}):
+        with pytest.raises(ConfigurationError) as caught:
+            Mailer("smtp://mail.example.com", **login)
+        assert "s3cret" not in "\n".join(variables(caught.value))
 
 
 def test_an_error_that_is_being_handled_keeps_its_frames() -> None:
