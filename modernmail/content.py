@@ -9,7 +9,7 @@ streamed piece is read anew on each pass and its size is known beforehand.
 from __future__ import annotations
 
 from .errors import InvalidMessage
-from .frozen import Frozen, thawed
+from .frozen import IS_FREE, Frozen, refrozen, thawed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,6 +184,8 @@ def content_of_one(data: bytes, *, is_8bit: bool, is_utf8: bool) -> Content:
     content.is_8bit = is_8bit
     content.is_utf8 = is_utf8
     content.is_streamed = False
+    if IS_FREE:
+        return refrozen(content, Content)
     content.__class__ = Content
     frozen: Content = content
     return frozen

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from .address import Address
 from .errors import InvalidMessage
-from .frozen import Frozen, thawed
+from .frozen import IS_FREE, Frozen, refrozen, thawed
 from .grammar.characters import text_of
 
 TYPE_CHECKING = False
@@ -232,6 +232,8 @@ def envelope_of(
     envelope.addresses = addresses
     envelope.dsn = dsn
     envelope.require_tls = require_tls
+    if IS_FREE:
+        return refrozen(envelope, Envelope)
     envelope.__class__ = Envelope
     frozen: Envelope = envelope
     return frozen

@@ -8,9 +8,13 @@ alone takes longer than composing a thousand mails.
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, TypeVar
+
+    T = TypeVar("T")
 
 
 class Frozen:
@@ -25,10 +29,15 @@ class Frozen:
         raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot be deleted")
 
 
+IS_FREE = hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled()
+"""Whether threads run without the GIL. To change the class of an object then stops every thread of the program, and a fork at
+that moment leaves a child that cannot do it any more: `refrozen` is for there."""
+
+
 def thawed(kind: type[Frozen]) -> Any:
     """Return a class of the same slots without the guard; `instance.__class__ = kind` then freezes an instance.
 
-    For the hot path alone: one plain assignment costs a tenth of `object.__setattr__`.
+    For the hot path alone: one plain assignment costs a tenth of `object.__setattr__`. Where `IS_FREE`, `refrozen` freezes.
 
     >>> class Point(Frozen):
     ...     __slots__ = ("x",)
@@ -42,3 +51,23 @@ def thawed(kind: type[Frozen]) -> Any:
     # Both of object's, since one slot in C serves both: with only one of them an assignment would be a call of Python code.
     unguarded = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
     return type(kind.__name__, (Frozen,), {"__slots__": kind.__slots__, **unguarded})
+
+
+def refrozen(instance: Any, kind: type[T]) -> T:
+    """Return a frozen value with the slots of an instance of its thawed class, by a copy.
+
+    >>> class Point(Frozen):
+    ...     __slots__ = ("x",)
+    >>> point = thawed(Point)()
+    >>> point.x = 1
+    >>> type(refrozen(point, Point)).__name__, refrozen(point, Point).x
+    ('Point', 1)
+    """
+    value = kind.__new__(kind)
+    slots: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]
+    for name in slots:
+        _put(value, name, getattr(instance, name))
+    return value
+
+
+_put = object.__setattr__

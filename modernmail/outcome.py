@@ -8,7 +8,7 @@ Rules of the file: an outcome is frozen; `accepted_by` is the quick way to the o
 from __future__ import annotations
 
 from .errors import InvalidMessage
-from .frozen import Frozen, thawed
+from .frozen import IS_FREE, Frozen, refrozen, thawed
 from .reply import Reply
 
 TYPE_CHECKING = False
@@ -113,6 +113,8 @@ def accepted_by(reply: Reply) -> Outcome:
     outcome.reply = reply
     outcome.reason = None
     outcome.phase = "done"
+    if IS_FREE:
+        return refrozen(outcome, Outcome)
     outcome.__class__ = Outcome
     frozen: Outcome = outcome
     return frozen

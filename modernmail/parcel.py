@@ -9,7 +9,7 @@ from __future__ import annotations
 from .content import Content
 from .envelope import Envelope
 from .errors import InvalidValue, PayloadRejected
-from .frozen import Frozen, thawed
+from .frozen import IS_FREE, Frozen, refrozen, thawed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ def parcel_of(envelope: Envelope, content: Content, message_id: str) -> Parcel:
     parcel.envelope = envelope
     parcel.content = content
     parcel.message_id = message_id
+    if IS_FREE:
+        return refrozen(parcel, Parcel)
     parcel.__class__ = Parcel
     frozen: Parcel = parcel
     return frozen

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from . import errors
 from .error_values import described, error_of
-from .frozen import Frozen, thawed
+from .frozen import IS_FREE, Frozen, refrozen, thawed
 from .outcome import STATUSES, Outcome
 
 TYPE_CHECKING = False
@@ -242,6 +242,8 @@ def receipt_for_all(
     receipt.conversation = ()
     receipt.seconds = seconds
     receipt._timings = timings
+    if IS_FREE:
+        return refrozen(receipt, Receipt)
     receipt.__class__ = Receipt
     frozen: Receipt = receipt
     return frozen

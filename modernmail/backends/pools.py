@@ -6,10 +6,10 @@ up nobody: what was open in it is let go when the pools are asked for the next t
 
 from __future__ import annotations
 
-import os
 from threading import Lock
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
+from ..forks import after_fork
 from ..runtime.aio import running_loop
 from .pool import Pool
 
@@ -34,7 +34,7 @@ class Pools:
         self._lock = Lock()
         self._blocking = Pool(settings, open_blocking)
         self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
-        _all.add(self)
+        after_fork(self, Pools._in_child)
 
     def of(self, io: IO) -> Pool:
         """Return the pool for this caller: its event loop's, or the one of all threads without one."""
@@ -50,15 +50,20 @@ class Pools:
 
     def _sweep(self) -> None:
         """Let go of what closed loops have left open."""
-        for loop, pool in list(self._of_loops.items()):
+        for loop, pool in self._known():
             if loop.is_closed():
                 pool.abandon()
-                del self._of_loops[loop]
+                self._of_loops.pop(loop, None)
 
-    def after_fork(self) -> None:
+    def _known(self) -> list[tuple[asyncio.AbstractEventLoop, Pool]]:
+        # By `keyrefs`, which copies in one step: a loop of another thread may go at any moment.
+        loops = [loop for reference in self._of_loops.keyrefs() if (loop := reference()) is not None]
+        return [(loop, pool) for loop in loops if (pool := self._of_loops.get(loop)) is not None]
+
+    def _in_child(self) -> None:
         """Begin anew in a child process; a lock that another thread of the parent held is held by nobody here."""
         self._lock = Lock()
-        for pool in (self._blocking, *self._of_loops.values()):
+        for pool in (self._blocking, *(pool for _, pool in self._known())):
             pool.after_fork()
 
     async def close(self, io: IO) -> None:
@@ -82,15 +87,3 @@ def _loop_runs() -> bool:
 
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
-
-
-_all: WeakSet[Pools] = WeakSet()
-
-
-def _after_fork() -> None:
-    for pools in _all:
-        pools.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -11,8 +11,8 @@ there is nothing to say.
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
-from weakref import WeakValueDictionary
+from _thread import _local
+from weakref import ref
 
 from ..errors import InvalidValue
 
@@ -33,9 +33,17 @@ class _Writing:
     """One record that is being written."""
 
 
-# The threads in which handlers have a record of ours. Weak, as a signal's exception may come at any line: what it leaves behind
-# goes with the call, and no thread is silent for ever.
-_writing: WeakValueDictionary[int, _Writing] = WeakValueDictionary()
+class _Here(_local):
+    """The record of ours that handlers have in this thread.
+
+    Weak, as a signal's exception may come at any line: what it leaves behind goes with the call, and no thread is silent for
+    ever. Nor is a thread of a forked child, which may have the number of one of its parent's.
+    """
+
+    record: ref[_Writing] | None = None
+
+
+_here = _Here()
 
 
 def logs_all() -> bool:
@@ -51,14 +59,16 @@ def log_receipt(receipt: Receipt, hosts: tuple[str, ...]) -> None:
     """Write the record of one send."""
     counts = {name: receipt.count(name) for name in ("accepted", "deferred", "rejected", "unknown")}
     level = _INFO if receipt.is_complete else _WARNING if counts["accepted"] else _ERROR
-    me = get_ident()
-    if me in _writing or not _modernmail().isEnabledFor(level):
+    here = _here
+    if (here.record is not None and here.record() is not None) or not _modernmail().isEnabledFor(level):
         return
-    writing = _writing[me] = _Writing()
+    writing = _Writing()
     try:
+        here.record = ref(writing)
         _write(level, receipt, counts, hosts)
     finally:
-        del _writing[me], writing
+        here.record = None
+        del writing
 
 
 def _write(level: int, receipt: Receipt, counts: dict[str, int], hosts: tuple[str, ...]) -> None:

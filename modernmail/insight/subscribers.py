@@ -7,7 +7,7 @@ a subscriber that sends mail does not hear of it. Nothing here is paid for when 
 
 from __future__ import annotations
 
-from _thread import allocate_lock, get_ident  # `threading` itself takes a millisecond to import
+from _thread import _local  # `threading` itself takes a millisecond to import
 from itertools import count
 
 from ..errors import ConfigurationError
@@ -22,20 +22,27 @@ if TYPE_CHECKING:
 
     Subscriber = Callable[[Event], object]
 
-_telling: set[int] = set()  # threads in which a subscriber runs
 _numbers = count(1)
-_lock = allocate_lock()  # who comes and who goes, one at a time
+
+
+class _Here(_local):
+    """What this thread does. A thread of a forked child, which may have the number of a parent's, begins with nothing."""
+
+    is_telling = False  # a subscriber runs
+
+
+_here = _Here()
 
 
 class Subscription:
     """A subscriber's place: `unsubscribe()` gives it up, and so does leaving its `with` block."""
 
-    __slots__ = ("_call", "_has_failed", "_owner")
+    __slots__ = ("_call", "_failures", "_owner")
 
     def __init__(self, call: Subscriber, owner: Subscribers) -> None:
         self._call = call
         self._owner = owner
-        self._has_failed = False
+        self._failures = count()
 
     def unsubscribe(self) -> None:
         """Tell it nothing any more; a second time changes nothing."""
@@ -46,8 +53,7 @@ class Subscription:
         try:
             self._call(event)
         except Exception:
-            if not self._has_failed:
-                self._has_failed = True
+            if not next(self._failures):  # one of several threads gets the 0
                 import logging
 
                 logging.getLogger("modernmail").exception(
@@ -74,7 +80,8 @@ class Subscribers:
     __slots__ = ("those",)
 
     def __init__(self) -> None:
-        self.those: tuple[Subscription, ...] = ()
+        # In the order of coming. A dict, since to add to it or to remove from it is one step for other threads.
+        self.those: dict[Subscription, None] = {}
 
     def add(self, call: Subscriber) -> Subscription:
         """Give a function a place here. Raises `ConfigurationError` for what cannot be called, or is `async`."""
@@ -87,14 +94,12 @@ class Subscribers:
                 "sending; let it hand the event to a queue or a task of yours"
             )
         subscription = Subscription(call, self)
-        with _lock:
-            self.those = (*self.those, subscription)
+        self.those[subscription] = None
         return subscription
 
     def remove(self, subscription: Subscription) -> None:
         """Take one away."""
-        with _lock:
-            self.those = tuple(one for one in self.those if one is not subscription)
+        self.those.pop(subscription, None)
 
 
 everybody = Subscribers()  # who listens to all mailers
@@ -111,17 +116,17 @@ class Teller:
 
     def __call__(self, event: Any) -> None:
         """Tell an event to all who listen now."""
-        me = get_ident()
-        if me in _telling:
+        here = _here
+        if here.is_telling:
             return
-        _telling.add(me)
         try:
-            for subscription in everybody.those:
+            here.is_telling = True
+            for subscription in list(everybody.those):
                 subscription.tell(event)
-            for subscription in self._own.those:
+            for subscription in list(self._own.those):
                 subscription.tell(event)
         finally:
-            _telling.discard(me)
+            here.is_telling = False
 
 
 def teller_of(own: Subscribers) -> Teller | None:

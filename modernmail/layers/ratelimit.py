@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Lock
 
 from ..errors import ConfigurationError, RateLimited
+from ..forks import after_fork
 from .layer import Layer, Stop, Wait
 from .limits.bucket import Limit, MemoryLimits
 from .options import rate, seconds
@@ -65,6 +66,11 @@ class RateLimit(Layer):
         taker = getattr(self.store, "taker", None)
         self._take: Callable[[int], float] | None = None if taker is None else taker(name, self.limit)
         self._counts_recipients = unit == "recipients"
+        self._begin()
+        after_fork(self, RateLimit._begin)
+
+    def _begin(self) -> None:
+        """Begin with nobody waiting: also in a forked child, where those who wait are the parent's."""
         self._lock = Lock()
         # Who waits, in the order of coming: the parcel, how long it has waited, and until when its place is kept.
         self._waiting: dict[int, tuple[Parcel, float, float]] = {}

@@ -12,6 +12,7 @@ import time
 from threading import Lock
 
 from ..errors import ConfigurationError, StoreUnavailable
+from ..forks import after_fork
 from ..private import private_file
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ class SQLiteFile:
         self._schema = schema
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
-        self._pid = 0
+        after_fork(self, SQLiteFile._part)
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return `work(connection)`, done in one write transaction. Raises `StoreUnavailable`."""
@@ -74,11 +75,8 @@ class SQLiteFile:
 
     def _opened(self) -> sqlite3.Connection:
         connection = self._connection
-        if connection is not None and self._pid == os.getpid():
-            return connection
         if connection is not None:
-            _abandoned.append(connection)
-            self._connection = None
+            return connection
         private_file(self.path)
         fresh = sqlite3.connect(self.path, timeout=_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
@@ -89,13 +87,20 @@ class SQLiteFile:
         except BaseException:
             fresh.close()
             raise
-        self._connection, self._pid = fresh, os.getpid()
+        self._connection = fresh
         return fresh
+
+    def _part(self) -> None:
+        """In a forked child: leave the parent's connection alone, and the lock that another of its threads may hold."""
+        if self._connection is not None:
+            _abandoned.append(self._connection)
+            self._connection = None
+        self._lock = Lock()
 
     def close(self) -> None:
         """Close the connection; the next use opens another."""
         with self._lock:
-            if self._connection is not None and self._pid == os.getpid():
+            if self._connection is not None:
                 self._connection.close()
             self._connection = None
 

@@ -16,6 +16,7 @@ from threading import Lock, Thread
 from time import monotonic
 
 from ..errors import ConfigurationError, ConnectFailed, DeliveryError
+from ..forks import after_fork
 from .given import checked_url, required, seconds
 
 TYPE_CHECKING = False
@@ -67,11 +68,15 @@ class OAuth2Provider:
         if self._ca is not None and not os.path.isfile(self._ca):  # noqa: PTH113  # no pathlib for one look
             raise ConfigurationError(f"ca={self._ca!r}: there is no such file of certificates")
         self._extra = dict(extra or {})
-        self._lock = Lock()
         self._token: str | None = None
         self._fresh_until = 0.0
+        self._begin()
+        after_fork(self, OAuth2Provider._begin)
+
+    def _begin(self) -> None:
+        """Begin without a request under way: also in a forked child, where it is the parent's, as who holds the lock may be."""
+        self._lock = Lock()
         self._flight: Flight | None = None
-        self._pid = os.getpid()
 
     def _form(self) -> dict[str, str]:
         """Return the fields of the request that the grant asks for."""
@@ -132,9 +137,9 @@ class OAuth2Provider:
             if self._token is not None and monotonic() < self._fresh_until:
                 return self._token
             flight = self._flight
-            if flight is not None and self._pid == os.getpid():
+            if flight is not None:
                 return flight
-            flight, self._pid = Future(), os.getpid()
+            flight = Future()
             flight.set_running_or_notify_cancel()  # from here on no waiter can cancel it for the others
             Thread(target=self._fetch, args=(flight,), daemon=True, name="modernmail OAuth2").start()
             self._flight = flight

@@ -11,13 +11,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import os
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING
 
 from modernmail.errors import QueueFull, QueueUnavailable
+from modernmail.forks import after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,9 +42,7 @@ class Crew:
         self.drain = drain
         self._order = itertools.count()
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            crew = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: _forget(crew))
+        after_fork(self, Crew._reset)
 
     def _reset(self) -> None:
         """Begin empty: also in a forked child, where the threads and the jobs are the parent's."""
@@ -83,7 +81,13 @@ class Crew:
             if self._idle:
                 self._work.notify()
             elif self._threads < self.workers:
-                self._hire()
+                try:
+                    self._hire()
+                except RuntimeError as error:
+                    # The interpreter starts no thread any more. Those there are take the job.
+                    if not self._threads:
+                        self._ready.clear()
+                        raise QueueUnavailable(f"{self.name}: the program ends: {error}") from error
 
     @property
     def is_full(self) -> bool:
@@ -115,8 +119,9 @@ class Crew:
     def _hire(self) -> None:
         if not self._threads:
             _keeper.watch(self)
-        self._threads += 1
-        threading.Thread(target=self._labour, name=f"{self.name}-{self._threads}", daemon=True).start()
+        number = self._threads + 1
+        threading.Thread(target=self._labour, name=f"{self.name}-{number}", daemon=True).start()
+        self._threads = number
 
     def _labour(self) -> None:
         me = threading.get_ident()
@@ -155,31 +160,47 @@ class Crew:
                     self._idle -= 1
 
 
-def _forget(crew: weakref.ref[Crew]) -> None:
-    if (this := crew()) is not None:
-        this._reset()
-
-
 class _Keeper:
     """Waits for the end of the main thread, then lets every crew drain.
 
-    Its thread is no daemon, so the interpreter waits for it; it starts with the first crew that has work.
+    Its thread is no daemon, so the interpreter waits for it; it starts with the first crew that has work, and anew for one
+    that another thread gives work to after all others have drained.
     """
 
     def __init__(self) -> None:
-        self._crews: weakref.WeakSet[Crew] = weakref.WeakSet()
-        self._pid = 0
+        self._begin()
+        after_fork(self, _Keeper._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._crews: dict[weakref.ref[Crew], None] = {}
+        self._is_there = False
 
     def watch(self, crew: Crew) -> None:
-        self._crews.add(crew)
-        if self._pid != os.getpid():
-            self._pid = os.getpid()
-            threading.Thread(target=self._keep, name="modernmail-keeper").start()
+        with self._lock:
+            self._crews[weakref.ref(crew, _without(self._crews))] = None
+            if not self._is_there:
+                threading.Thread(target=self._keep, name="modernmail-keeper").start()
+                self._is_there = True
 
     def _keep(self) -> None:
         threading.main_thread().join()
-        for crew in list(self._crews):
+        while (crew := self._next()) is not None:
             crew.close()
+
+    def _next(self) -> Crew | None:
+        """Return a crew that has not drained; without any, this keeper goes."""
+        with self._lock:
+            while self._crews:
+                reference, _ = self._crews.popitem()
+                if (crew := reference()) is not None:
+                    return crew
+            self._is_there = False
+            return None
+
+
+def _without(crews: dict[weakref.ref[Crew], None]) -> Callable[[weakref.ref[Crew]], None]:
+    return lambda gone: crews.pop(gone, None)
 
 
 _keeper = _Keeper()

@@ -6,11 +6,11 @@ One loop for all of them, so that connections which belong to a loop are reused 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from modernmail.forks import after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -24,15 +24,18 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._reset()
-        if hasattr(os, "register_at_fork"):
-            this = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: _forget(this))
+        after_fork(self, LoopThread._in_child)
 
     def _reset(self) -> None:
         """Begin without a loop: also in a forked child, where nobody turns the parent's."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+
+    def _in_child(self) -> None:
+        if self._loop is not None:
+            _parents.append(self._loop)  # left alone: its selector is shared with the parent
+        self._reset()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return the result of the coroutine, run on the loop; the calling thread waits."""
@@ -68,13 +71,6 @@ class LoopThread:
                 )
                 self._thread.start()
             return self._loop
-
-
-def _forget(loop: weakref.ref[LoopThread]) -> None:
-    if (this := loop()) is not None:
-        if this._loop is not None:
-            _parents.append(this._loop)  # left alone: its selector is shared with the parent
-        this._reset()
 
 
 _parents: list[asyncio.AbstractEventLoop] = []

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, cast
 
 from modernmail.errors import ConfigurationError, InvalidTaskBackend
+from modernmail.forks import after_fork
 
 from .backend import TaskBackend
 from .schemes import open_backend
@@ -30,9 +31,15 @@ class TaskBackends:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._begin()
+        after_fork(self, TaskBackends._begin)
         self._addresses: dict[str, str | TaskBackend] = {}
         self._open: dict[str, TaskBackend] = {}
+
+    def _begin(self) -> None:
+        self._lock = (
+            threading.RLock()
+        )  # in a forked child, too: another thread of the parent may hold the one before
 
     def __getitem__(self, name: str) -> TaskBackend:
         backend = self._open.get(name)

@@ -8,9 +8,11 @@ task in which the thing happened. What a receiver raises is logged and goes no f
 from __future__ import annotations
 
 import logging
+import threading
 from time import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from modernmail.forks import after_fork
 from modernmail.insight.subscribers import Subscribers, everybody, teller_of
 
 if TYPE_CHECKING:
@@ -37,26 +39,33 @@ class Signal:
     (True, ['result'])
     """
 
-    __slots__ = ("_receivers", "name")
+    __slots__ = ("__weakref__", "_lock", "_receivers", "name")
     argument = "task_result"
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._receivers: tuple[Callable[..., object], ...] = ()
+        self._begin()
+        after_fork(self, Signal._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()  # who connects and who disconnects, one at a time
 
     def connect(self, receiver: Receiver) -> Receiver:
         """Call `receiver` from now on, and return it: usable as a decorator. Connecting twice counts once."""
         if not callable(receiver):
             raise TypeError(f"receiver: {receiver!r}: must be callable")
-        if receiver not in self._receivers:
-            self._receivers = (*self._receivers, receiver)
+        with self._lock:
+            if receiver not in self._receivers:
+                self._receivers = (*self._receivers, receiver)
         return receiver
 
     def disconnect(self, receiver: Callable[..., object]) -> bool:
         """Stop calling `receiver`; False when it was not connected."""
-        before = self._receivers
-        self._receivers = tuple(known for known in before if known != receiver)
-        return len(self._receivers) < len(before)
+        with self._lock:
+            before = self._receivers
+            self._receivers = left = tuple(known for known in before if known != receiver)
+        return len(left) < len(before)
 
     @property
     def has_receivers(self) -> bool:

@@ -7,17 +7,16 @@ nothing waits longer for the write lock than `patience` seconds; no error of `sq
 
 from __future__ import annotations
 
-import os
 import random
 import sqlite3
 import threading
 import time
-import weakref
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from modernmail.errors import ConfigurationError, QueueUnavailable
+from modernmail.forks import after_fork
 from modernmail.private import private_file
 
 from .fault import in_words, is_busy
@@ -57,9 +56,7 @@ class Database:
         self._set_to = ""
         self._wal = WalSize(self.path)
         self.lock = threading.RLock()
-        if hasattr(os, "register_at_fork"):
-            this = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: _part(this))
+        after_fork(self, Database._part)
 
     def __str__(self) -> str:
         return f"the queue {self.path}"
@@ -178,6 +175,14 @@ class Database:
             if connection is not None:
                 connection.close()
 
+    def _part(self) -> None:
+        """In a forked child: leave the parent's connection alone, unclosed, since closing would drop the parent's locks."""
+        if self._connection is not None:
+            _parents.append(self._connection)
+            self._connection = None
+            self.place.forget()
+        self.lock = threading.RLock()
+
     def __del__(self) -> None:
         connection = getattr(self, "_connection", None)
         if connection is not None:
@@ -224,15 +229,3 @@ class Database:
 
 
 _parents: list[sqlite3.Connection] = []
-
-
-def _part(reference: weakref.ref[Database]) -> None:
-    """In a forked child: leave the parent's connection alone, unclosed, since closing would drop the parent's
-    locks."""
-    this = reference()
-    if this is not None:
-        if this._connection is not None:
-            _parents.append(this._connection)
-            this._connection = None
-            this.place.forget()
-        this.lock = threading.RLock()

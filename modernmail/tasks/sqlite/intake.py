@@ -11,14 +11,13 @@ waits, somebody leads.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections import deque
 from typing import TYPE_CHECKING
 
 from modernmail.errors import IdempotencyConflict, QueueUnavailable
+from modernmail.forks import after_fork
 
 from .identifier import new_id
 from .insertion import MOST, insert, insert_all
@@ -36,9 +35,7 @@ class Intake:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            this = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: _forget(this))
+        after_fork(self, Intake._begin)
 
     def _begin(self) -> None:
         """Begin with nobody here: also in a forked child, where those who wait are the parent's."""
@@ -184,8 +181,3 @@ class _Brought:
         gate, self.gate = self.gate, None
         if gate is not None:
             gate.release()
-
-
-def _forget(intake: weakref.ref[Intake]) -> None:
-    if (this := intake()) is not None:
-        this._begin()
