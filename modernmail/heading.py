@@ -175,7 +175,7 @@ class Heading:
 
         The link is personal: a message to several recipients is refused when it is sent. Raises `InvalidMessage`.
         """
-        from .unsubscribe.way import UnsubscribeWay
+        from .unsubscribe import UnsubscribeWay  # the package first: another thread may be importing it
 
         self._unsubscribe = UnsubscribeWay(url, mailto)
         if self._headers:

@@ -61,6 +61,7 @@ class Parts:
         body = checked_body(text, "text")
         self._touch("text")
         self._text = body
+        self._entity = None
 
     @property
     def html(self) -> str | None:
@@ -72,6 +73,7 @@ class Parts:
         body = checked_body(html, "html")
         self._touch("html")
         self._html = body
+        self._entity = None
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
@@ -175,10 +177,11 @@ class Parts:
             kind = found if found.main == "text" else kind
         self._touch("alternatives")
         self._alternatives.append((content, kind))
+        self._entity = None
         return self
 
     def _touch(self, argument: str) -> None:
-        """Drop the rendered tree, before a part changes."""
+        """Drop the rendered tree, before a part changes; and again after it, as another thread may send it just then."""
         if self._original is not None and self._original.reason is not None:
             raise InvalidMessage(
                 argument, self._original.reason,
@@ -198,6 +201,7 @@ class Parts:
                 )
         self._touch(argument)
         self._attachments.append(attachment)
+        self._entity = None
         if self._content_ids is not None:
             self._content_ids.add(cid)
 

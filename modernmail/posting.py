@@ -62,9 +62,9 @@ class Posting:
         Raises `InvalidTask` for what the task backend cannot do, `IdempotencyConflict` when other content has the
         key, and `QueueUnavailable`.
         """
-        from .tasks.outbox import enqueue
+        from .tasks import outbox  # the package first: another thread may be importing it
 
-        return enqueue(
+        return outbox.enqueue(
             self,  # type: ignore[arg-type]
             using=using,
             run_after=run_after,
@@ -91,9 +91,9 @@ class Posting:
         connection: Any = None,
     ) -> Ticket:
         """Queue the mail as `enqueue` does, without blocking the event loop."""
-        from .tasks.outbox import aenqueue
+        from .tasks import outbox  # as in `enqueue`
 
-        return await aenqueue(
+        return await outbox.aenqueue(
             self,  # type: ignore[arg-type]
             using=using,
             run_after=run_after,

@@ -22,46 +22,65 @@ if TYPE_CHECKING:
 _KEYS = ("url", "username", "password", "token", "from_email", "on_unknown", "layers", "max_size")
 
 
+class _Configured:
+    """What is set, and what was built of it: one configuration for whoever reads it once. Its repr shows no URL."""
+
+    __slots__ = ("built", "settings")
+
+    def __init__(self, settings: dict[str, Setting]) -> None:
+        self.settings = settings
+        self.built: dict[str, Mailer] = {}
+
+
 class Mailers:
     """The configured mailers; `mailers["default"]` is the one that `send_mail` uses."""
 
     def __init__(self) -> None:
-        self._settings: dict[str, Setting] = {}
-        self._built: dict[str, Mailer] = {}
-        self._by_environment: tuple[tuple[str, str | None], Mailer] | None = None
+        self._configured = _Configured({})
+        self._by_environment: dict[tuple[str, str | None], Mailer] = {}
         self._unconfigured: Mailer | None = None
 
     def __getitem__(self, name: str) -> Mailer:
         if not isinstance(name, str):
             raise ConfigurationError(f"the name of a mailer is a str, not {type(name).__name__}")
-        mailer = self._built.get(name)
+        configured = self._configured
+        mailer = configured.built.get(name)
         if mailer is not None:
             return mailer
-        if name in self._settings:
-            return self._built.setdefault(name, _mailer(self._settings[name], f"mailer {name!r}"))
+        if name in configured.settings:
+            return configured.built.setdefault(name, _mailer(configured.settings[name], f"mailer {name!r}"))
         if name == "default":
-            return self._default()
-        there_are = ", ".join(sorted(self._settings)) or "none"
+            return self._default(configured)
+        there_are = ", ".join(sorted(configured.settings)) or "none"
         raise ConfigurationError(f"no mailer is named {name!r}; configured: {there_are}")
 
-    def _default(self) -> Mailer:
+    def _default(self, configured: _Configured) -> Mailer:
         """Return the default mailer when none was configured by a call."""
         environment = _environment()
         key = (environment.get("MODERNMAIL_URL", ""), environment.get("MODERNMAIL_FROM"))
         if key[0]:
             known = self._by_environment
-            if known is None or known[0] != key:
+            mailer = known.get(key)
+            if mailer is None:
                 try:
                     mailer = _mailer(key[0], "MODERNMAIL_URL")
                 except ConfigurationError:
-                    environment, key = {}, ("", None)  # for who shows the variables of an error's frames
+                    environment, key, known = (
+                        {},
+                        ("", None),
+                        {},
+                    )  # for who shows the variables of an error's frames
                     raise
-                known = self._by_environment = (key, mailer)
-            return known[1]
-        if self._unconfigured is not None:
-            return self._unconfigured
-        if self._settings:
-            there_are = ", ".join(sorted(self._settings))
+                mailer = known.setdefault(key, mailer)
+                for other in list(known):
+                    if other != key:  # of an environment that was
+                        known.pop(other, None)
+            return mailer
+        unconfigured = self._unconfigured
+        if unconfigured is not None:
+            return unconfigured
+        if configured.settings:
+            there_are = ", ".join(sorted(configured.settings))
             raise ConfigurationError(
                 f"no mailer is named 'default'; configured: {there_are}; name one with using=, or configure a 'default'"
             )
@@ -71,13 +90,15 @@ class Mailers:
         )
 
     def __contains__(self, name: object) -> bool:
-        return name in self._settings or (name == "default" and bool(_environment().get("MODERNMAIL_URL")))
+        return name in self._configured.settings or (
+            name == "default" and bool(_environment().get("MODERNMAIL_URL"))
+        )
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._settings)
+        return iter(self._configured.settings)
 
     def __repr__(self) -> str:
-        return f"<Mailers: {', '.join(sorted(self._settings)) or 'none configured by a call'}>"
+        return f"<Mailers: {', '.join(sorted(self._configured.settings)) or 'none configured by a call'}>"
 
     def configure(self, settings: Mapping[str, Setting]) -> None:
         """Replace the configuration."""
@@ -97,8 +118,7 @@ class Mailers:
                 raise ConfigurationError(
                     f"mailer {name!r}: no such key as {unknown[0]!r}; there are {', '.join(_KEYS)}"
                 )
-        self._settings = dict(settings)
-        self._built = {}
+        self._configured = _Configured(dict(settings))
 
     def close(self) -> None:
         """Close the connections that sync sending has opened, of every mailer that was used.
@@ -114,8 +134,10 @@ class Mailers:
             await mailer.aclose()
 
     def _used(self) -> list[Mailer]:
-        known = self._by_environment
-        return [*self._built.values(), *((known[1],) if known is not None else ())]
+        return [
+            *list(self._configured.built.values()),
+            *list(self._by_environment.values()),
+        ]  # lists: each is one step
 
     @contextmanager
     def unconfigured(self, setting: Setting) -> Iterator[None]:

@@ -1,11 +1,13 @@
 """Many mails on their way: `Sending` and `AsyncSending`, what `send_many` and `asend_many` return; and their `Tally`.
 
 Rules of the file: nothing is sent before somebody takes receipts; leaving the `with` block stops the sending, and what
-was pulled and nobody took the receipt of is in `unsent`; a sending that is dropped half-way gives its connection back.
+was pulled and nobody took the receipt of is in `unsent`; a sending that is dropped half-way gives its connection back; it is
+driven by one at a time.
 """
 
 from __future__ import annotations
 
+from _thread import get_ident  # `threading` itself takes a millisecond to import
 from functools import partial
 
 from .errors import MailError
@@ -77,12 +79,32 @@ class _Sending:
         self._logs_all = logs_all()
         self._is_begun = False
         self._is_over = False
+        # Empty while somebody drives it: to take what is there is one step for all others.
+        self._turn = [0]
+        self._driver = 0  # the thread that drives it
         self.tally = Tally()
         self.unsent: tuple[Receipt, ...] = ()
 
     async def _next(self) -> Receipt | None:
         if self._is_over:
             return None
+        try:
+            self._turn.pop()
+        except IndexError:
+            raise self._shared() from None
+        try:
+            self._driver = get_ident()
+            return await self._receive()
+        finally:
+            self._driver = 0
+            self._turn.append(0)
+
+    def _shared(self) -> MailError:
+        return MailError(
+            "another thread or task is in the midst of this sending: share the mailer, and let each have a sending of its own"
+        )
+
+    async def _receive(self) -> Receipt | None:
         if not self._is_begun:
             self._begin()
         try:
@@ -151,7 +173,7 @@ class Sending(_Sending):
     """Mails on their way: iterate over the receipts, or call `finish()`; use it as a context manager to stop early.
 
     `tally` counts what has come so far; `unsent` holds, after an early stop, the receipts of what was taken from the
-    input and not sent, and of what was on its way still.
+    input and not sent, and of what was on its way still. One thread drives it at a time: another gets a `MailError`.
     """
 
     def __iter__(self) -> Self:
@@ -169,6 +191,8 @@ class Sending(_Sending):
 
     def close(self) -> None:
         """Stop here."""
+        if self._driver not in (0, get_ident()):
+            raise self._shared()
         run_blocking(self._stop(None))
 
     def _drop(self) -> None:
@@ -187,7 +211,7 @@ class AsyncSending(_Sending):
     """Mails on their way under asyncio: `async for` over the receipts, or `await sending.finish()`; `async with` to stop early.
 
     `tally` counts what has come so far; `unsent` holds, after an early stop, the receipts of what was taken from the
-    input and not sent, and of what was on its way still.
+    input and not sent, and of what was on its way still. One task drives it at a time: another gets a `MailError`.
     """
 
     _loop: asyncio.AbstractEventLoop | None = None
@@ -206,7 +230,10 @@ class AsyncSending(_Sending):
         if loop.is_closed():
             _close_at_once(self._flow)
         else:
-            loop.call_soon_threadsafe(_close_soon, loop, self._flow)
+            try:
+                loop.call_soon_threadsafe(_close_soon, loop, self._flow)
+            except RuntimeError:  # closed just now, by its own thread
+                _close_at_once(self._flow)
 
     async def __anext__(self) -> Receipt:
         receipt = await self._next()

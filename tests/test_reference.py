@@ -32,7 +32,7 @@ def shown() -> tuple[set[Any], set[Any]]:
     for page in [*PAGES.glob("*.rst"), *PAGES.glob("*.md")]:
         for kind, path, options in DIRECTIVE.findall(page.read_text()):
             found = resolve(path)
-            members = vars(found).values() if kind == "module" else [found]
+            members = [getattr(found, name) for name in dir(found)] if kind == "module" else [found]
             for thing in members:
                 if getattr(thing, "__module__", "").startswith("modernmail"):
                     things.add(id(thing))

@@ -26,4 +26,5 @@ intercept: Callable[[Owner], Backend] | None = None
 
 def effective(owner: Owner) -> Backend:
     """Return the backend that a mailer, or a layer, really uses."""
-    return owner.backend if intercept is None else intercept(owner)
+    step_in = intercept  # read once: it may be taken away meanwhile
+    return owner.backend if step_in is None else step_in(owner)

@@ -61,19 +61,20 @@ class Journey:
                 self.errors.append((members[self.tried[-1]].name, last.error))
         tried = [name for name, _ in self.errors]
         for member in members:
-            if member.error is not None and member.name not in tried and last is None:
-                self.errors.append((member.name, f"not asked, as it was down: {member.error}"))
+            # Read once: another thread may find the member up again.
+            if (error := member.error) is not None and member.name not in tried and last is None:
+                self.errors.append((member.name, f"not asked, as it was down: {error}"))
         rest = Outcome("deferred", reason="every backend is down", phase="connect")
         outcomes = {name: self.outcomes.get(name, rest) for name in self.envelope.recipients}
-        error = None
+        failure = None
         if not any(outcome.is_accepted for outcome in outcomes.values()):
-            error = self.failure(members, None if last is None else last.error)
+            failure = self.failure(members, None if last is None else last.error)
         return Receipt(
             self.parcel.message_id,
             self.envelope,
             outcomes,
             position=self.position,
-            error=error,
+            error=failure,
             notes=(*(f"{name}: {said}" for name, said in self.errors), *(last.notes if last else ())),
             conversation=last.conversation if last else (),
             seconds=self.seconds,
@@ -82,7 +83,7 @@ class Journey:
 
     def failure(self, members: Sequence[Member], last: MailError | None) -> DeliveryError:
         """Return one error that names each attempt, of the kind of the last."""
-        told = self.errors or [(one.name, one.error) for one in members if one.error is not None]
+        told = self.errors or [(one.name, error) for one in members if (error := one.error) is not None]
         found = [said for _, said in told if isinstance(said, DeliveryError)]
         decisive = last if isinstance(last, DeliveryError) else found[-1] if found else None
         kind = type(decisive) if decisive is not None else ConnectFailed

@@ -35,8 +35,8 @@ class Member:
 
     def failed(self, error: MailError) -> None:
         """It is down from now on."""
+        self.failed_at = monotonic()  # first: who finds the error finds its time, and no older one
         self.error = error
-        self.failed_at = monotonic()
 
     def worked(self) -> None:
         """It is up."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 from threading import RLock
-from weakref import WeakSet, finalize
+from weakref import WeakKeyDictionary, finalize
 
 from ..errors import AuthenticationFailed, ConnectFailed
 from ..insight.connections import Connections
@@ -97,7 +97,7 @@ class Pool:
         self._held: dict[object, Wire | None] = {}
         self._retired: set[Wire] = set()  # of those wires, the ones that the pool was closed over
         self._waiting: deque[_Turn] = deque()
-        self._streams: WeakSet[Stream] = WeakSet()
+        self._streams: WeakKeyDictionary[Stream, None] = WeakKeyDictionary()
         self._standstill = Standstill()
         self.drainers: list[Signal] = []  # to be set when a stream has ended a turn
 
@@ -198,7 +198,7 @@ class Pool:
         """Take a wire back; one that is not good for another mail is closed."""
         wire.last_used = io.now()
         with self._lock:
-            holders = [one for one, held in self._held.items() if held is wire]
+            holders = [one for one, held in list(self._held.items()) if held is wire]
             keep = bool(holders) and wire not in self._retired and not wire.is_broken
             keep = keep and not _is_spent(wire, self._settings)
             open_count = len(self._held) + len(self._idle)
@@ -261,7 +261,7 @@ class Pool:
     def attend(self, stream: Stream) -> None:
         """Know of a stream that sends over these wires: `close` waits for the mail that it has on its way."""
         with self._lock:
-            self._streams.add(stream)
+            self._streams[stream] = None
 
     async def close(self, io: IO | None = None) -> None:
         """Close every idle wire; those in use are closed when they come back. The next mail opens the pool again.
@@ -273,7 +273,7 @@ class Pool:
         with self._lock:
             wires = self._idle.copy()
             self._idle.clear()
-            self._retired.update(wire for wire in self._held.values() if wire is not None)
+            self._retired.update(wire for wire in list(self._held.values()) if wire is not None)
         while wires:
             wire = wires.pop()
             self._connections.closing(wire)
@@ -297,9 +297,11 @@ class Pool:
 
     async def _drain(self, io: IO) -> None:
         until = io.now() + self._settings.timeout
-        with self._lock:
-            begun = [(stream, stream.turns) for stream in self._streams if stream.turns & 1]
+        # By `keyrefs`, which copies in one step: streams come and go meanwhile.
+        streams = [stream for reference in self._streams.keyrefs() if (stream := reference()) is not None]
+        begun = [(stream, turns) for stream in streams if (turns := stream.turns) & 1]
         left = self._settings.timeout
+        del streams
         while left > 0 and any(stream.turns == turns for stream, turns in begun):
             signal = io.signal()
             self.drainers.append(signal)

@@ -41,7 +41,7 @@ def caller_of(io: IO) -> int:
 def waits_for_itself(holder: Any, held: Collection[Any]) -> bool:
     """Return whether a place is held by another sending of the same caller, who cannot go on with it meanwhile."""
     caller = getattr(holder, "caller", 0)
-    others = [one for one in held if getattr(one, "caller", None) == caller]
+    others = [one for one in list(held) if getattr(one, "caller", None) == caller]
     return bool(caller) and any(one.parcels is not holder.parcels for one in others)
 
 
@@ -72,4 +72,5 @@ class Standstill:
 
 def _standing(held: Collection[Any]) -> list[Stream]:
     """Return the sendings that nobody drives now."""
-    return [one for one in held if not getattr(one, "turns", 1) & 1]
+    # A copy, made in one step: another thread, or a sending that the collector drops just here, may free its place.
+    return [one for one in list(held) if not getattr(one, "turns", 1) & 1]

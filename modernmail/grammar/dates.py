@@ -24,14 +24,15 @@ def date_now() -> str:
     """Return this second as the Date header says it, in UTC."""
     global _now  # one second's text is used for all its mails
     second = int(time())
-    if _now[0] != second:
+    known = _now  # read once: another thread may be in another second
+    if known[0] != second:
         at = gmtime(second)
         text = (
             f"{_DAYS[at.tm_wday]}, {at.tm_mday:02d} {_MONTHS[at.tm_mon - 1]} {at.tm_year} "
             f"{at.tm_hour:02d}:{at.tm_min:02d}:{at.tm_sec:02d} +0000"
         )
-        _now = (second, text)
-    return _now[1]
+        known = _now = (second, text)
+    return known[1]
 
 
 def date_time(moment: datetime) -> str:

@@ -81,8 +81,11 @@ class AsyncioIO:
         guards = _guards.get(loop)
         if guards is None:
             # A generator knows its loop, so that a loop which was not shut down would never be collected.
-            for other in [other for other in list(_guards) if other.is_closed()]:
-                _guards.pop(other, None)
+            # By `keyrefs`, which copies in one step: the loops of other threads come and go meanwhile.
+            for reference in _guards.keyrefs():
+                other = reference()
+                if other is not None and other.is_closed():
+                    _guards.pop(other, None)
             guards = _guards[loop] = {}
         if function not in guards:
             # `asyncio.run` closes the async generators it knows, inside the loop: the one hook there is at its end.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import TaskResultDoesNotExist
@@ -18,13 +18,17 @@ class KeptResults:
     def __init__(self, backend: TaskBackend, number: int) -> None:
         self._whose = str(backend)
         self._number = number
-        self._by_id: OrderedDict[str, TaskResult[Any]] = OrderedDict()
+        # Not an OrderedDict: threads that change one at the same time crash a Python 3.13 without the GIL.
+        self._by_id: dict[str, TaskResult[Any]] = {}
+        self._order: deque[str] = deque()
 
     def keep(self, result: TaskResult[Any]) -> None:
         """Keep a result, which changes as its task runs; the oldest one goes when there are too many."""
         self._by_id[result.id] = result
-        if len(self._by_id) > self._number:
-            self._by_id.popitem(last=False)
+        self._order.append(result.id)
+        # Each thread removes one at most for the one that it added, and each id is given to one of them only.
+        if len(self._order) > self._number:
+            self._by_id.pop(self._order.popleft(), None)
 
     def find(self, result_id: str) -> TaskResult[Any]:
         """Return the result with this id; `TaskResultDoesNotExist` when it is not among those that are kept."""
