@@ -151,7 +151,7 @@ def test_while_a_thread_disconnects_a_receiver() -> None:
 
         __hash__ = object.__hash__
 
-    told = Signal("something", "what")
+    told = Signal("something")
     told.connect(Receiver())
     with midst.reached_by(lambda: told.disconnect(print)):
         in_a_child(in_time(lambda: told.disconnect(told.connect(len))))

@@ -12,12 +12,12 @@ import pytest
 from beside import beside, together
 
 from modernmail import Attachment, Mailer, Message, configure, mailers, tasks
-from modernmail.aio import AsyncioIO
 from modernmail.backends import pool as pool_module
 from modernmail.backends.memory import MemoryBackend
 from modernmail.backends.pool import Pool
 from modernmail.errors import ConfigurationError, MailError
 from modernmail.runtime import BlockingIO, run_blocking
+from modernmail.runtime.aio import AsyncioIO
 from modernmail.smtp.extensions import Extensions
 from modernmail.smtp.settings import Settings
 from modernmail.tasks.signals import Signal
@@ -329,7 +329,7 @@ class Receiver:
 
 def test_a_receiver_that_connects_while_another_leaves() -> None:
     """It is called from then on."""
-    signal = Signal("something", "what")
+    signal = Signal("something")
     first, second, third = Receiver(), Receiver(), Receiver()
     signal.connect(first)
     signal.connect(second)
