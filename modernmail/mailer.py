@@ -108,7 +108,7 @@ class Mailer(Importing):
             raise ConfigurationError(f"max_size={max_size!r}: must be a number of octets, more than 0")
         self.max_size = max_size
         if on_unknown not in ("park", "resend"):
-            raise ConfigurationError(f"on_unknown must be 'park' or 'resend', not {on_unknown!r}")
+            raise ConfigurationError(f"on_unknown={on_unknown!r}: must be park or resend")
         self.on_unknown = on_unknown
         self.subscribers = Subscribers()
 

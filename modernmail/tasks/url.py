@@ -46,7 +46,7 @@ class TaskBackendURL:
         self._known: list[str] = []
         for name, value in parse_qsl(query, keep_blank_values=True):
             if name in self._options:
-                raise ConfigurationError(f"{self.scheme}: the option {name!r} is given twice")
+                raise ConfigurationError(f"{self.scheme}: the option {name} stands twice in the URL")
             self._options[name] = value
 
     @property
@@ -103,8 +103,8 @@ class TaskBackendURL:
         """Raise when there is an option that nobody asked for."""
         unknown = [name for name in self._options if name not in self._known]
         if unknown:
-            knows = ", ".join(sorted(self._known)) or "none"
-            raise ConfigurationError(f"{self.scheme}: unknown option {unknown[0]!r}; it has: {knows}")
+            there_are = f"there are {', '.join(sorted(self._known))}" if self._known else "there are none"
+            raise ConfigurationError(f"{self.scheme}: has no option {unknown[0]!r}; {there_are}")
 
     def _take(self, name: str, default: T, read: Callable[[str], T], wanted: str) -> T:
         self._known.append(name)
@@ -114,4 +114,4 @@ class TaskBackendURL:
         try:
             return read(text)
         except (ValueError, StopIteration):
-            raise ConfigurationError(f"{self.scheme}: option {name}={text!r}: must be {wanted}") from None
+            raise ConfigurationError(f"{self.scheme}: {name}={text!r}: must be {wanted}") from None

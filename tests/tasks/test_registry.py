@@ -71,10 +71,10 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         ("thread:?workers=many", "workers='many'"),
         ("thread:?wait=-1", "wait='-1': must be seconds"),
         ("thread:?drain=nan", "drain='nan': must be seconds"),
-        ("thread:?threads=4", "unknown option 'threads'; it has: drain, results, size, wait, workers"),
-        ("thread:?workers=1&workers=2", "'workers' is given twice"),
+        ("thread:?threads=4", "has no option 'threads'; there are drain, results, size, wait, workers"),
+        ("thread:?workers=1&workers=2", "workers stands twice"),
         ("thread://host", "takes options only"),
-        ("dummy:?x=1", "unknown option 'x'; it has: none"),
+        ("dummy:?x=1", "has no option 'x'; there are none"),
         ("sqlite:", "wants a path"),
         ("sqlite:///", "wants a path"),
         ("sqlite://queue.db", "wants a path"),
@@ -82,10 +82,9 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 )
 def test_a_wrong_url_says_what_is_wrong(url: str, message: str) -> None:
     """Scheme, option and value are named, and what would be right."""
-    with pytest.raises(ConfigurationError, match=message):
-        chores.add.using(backend=url if ":" in url else "default").enqueue(
-            1
-        ) if ":" in url else tasks.configure(url)
+    with pytest.raises(ConfigurationError, match=message):  # noqa: PT012  # some are refused at first use
+        tasks.configure(url)
+        chores.add.enqueue(1)
 
 
 @pytest.mark.parametrize("wrong", [{"default": 5}, {"": "dummy:"}, {3: "dummy:"}, None, 5, ["dummy:"]])
