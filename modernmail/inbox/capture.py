@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from modernmail.errors import ConfigurationError
 
 from .content import Incoming
+from .guesses import Guesses
 from .thread import in_thread
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class CaptureServer:
         self.max_recipients = max_recipients
         self.max_connections = max_connections
         self.timeout = timeout
+        self.guesses = Guesses()
         self._sessions: set[CaptureProtocol] = set()
         self._server: asyncio.Server | None = None
         self._writer: ThreadPoolExecutor | None = None
@@ -111,6 +113,7 @@ class CaptureServer:
     async def start(self) -> None:
         """Listen, on the running loop."""
         protocol = _protocol_class()
+        self.guesses = Guesses()  # of this loop
         loop = asyncio.get_running_loop()
         try:
             tls = self.tls if self.implicit_tls else None

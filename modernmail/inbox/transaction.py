@@ -47,7 +47,9 @@ class TransactionCommands(SMTP):
     _transaction: _Transaction | None = None
 
     async def push(self, status: str | bytes) -> None:
-        """Send a reply, and those held back before it."""
+        """Send a reply, and those held back before it; that a password is wrong is said when it is its turn."""
+        if isinstance(status, str) and status.startswith("535"):
+            await self._owner.guesses.wrong()
         held, self._held = self._held, b""
         await super().push(held + (status.encode("utf-8") if isinstance(status, str) else status))
 

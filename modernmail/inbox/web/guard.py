@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
 
+from modernmail.inbox.guesses import Guesses
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_WHO = 401
 _SAFE = frozenset({"GET", "HEAD"})
 _STREAMS = ("/events", "/api/wait")
 _REPORTS = (
@@ -48,6 +51,7 @@ class Guard:
         self.app = app
         self.hostnames = hostnames
         self.credentials = credentials
+        self._guesses = Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -66,6 +70,8 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope)
+        if refusal is not None and refusal.status_code == _WHO and _has(scope, b"authorization"):
+            await self._guesses.wrong()
         await (refusal or self.app)(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
@@ -86,7 +92,7 @@ class Guard:
             and not self._knows(headers.get("authorization", ""))
         ):
             challenge = {"WWW-Authenticate": 'Basic realm="modernmail inbox", charset="UTF-8"'}
-            return PlainTextResponse("401 A user and a password are needed\n", 401, challenge)
+            return PlainTextResponse("401 A user and a password are needed\n", _WHO, challenge)
         return None
 
     def _knows(self, authorization: str) -> bool:
@@ -97,6 +103,10 @@ class Guard:
             return False
         expected = ":".join(self.credentials or ()).encode()
         return scheme.lower() == "basic" and hmac.compare_digest(decoded, expected)
+
+
+def _has(scope: Scope, name: bytes) -> bool:
+    return any(given == name for given, _ in scope["headers"])
 
 
 def _is_visit(scope: Scope, headers: dict[str, str]) -> bool:
