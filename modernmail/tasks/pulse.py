@@ -35,6 +35,7 @@ UNSURE = 3600.0  # seconds after that in which nothing is forgotten: it may be s
 AT_ONCE = (
     5000  # jobs that are looked at in one beat for whether they can go; when there are more, the next goes on
 )
+_STEPS = 20  # of so many jobs, before a worker ends whose queue is empty: about a second
 LOG = 268_435_456  # octets: SQLite cuts its log to a quarter of this, unless somebody still reads what is at its start
 
 
@@ -73,6 +74,16 @@ class Pulse:
             self._trouble.passed("do its regular duties")
         except Exception as error:  # noqa: BLE001 - without the pulse the worker would lose all that it holds
             self._trouble.tell("do its regular duties", error, self.lease.heartbeat)
+
+    def end(self) -> None:
+        """Have the queue forget what a worker that lives for a few seconds, and is started again and again, would leave."""
+        try:
+            for _ in range(_STEPS):
+                self._forget(time.monotonic())
+                if self.backend.jobs.forgetting.is_through:
+                    return
+        except QueueUnavailable as error:
+            self._trouble.tell("forget what ended long ago", error, 0.0)
 
     def _renew(self) -> None:
         self._renewed_at = time.monotonic()

@@ -1,4 +1,5 @@
-"""A server that lets nobody in: `Unreached`, which ends a stream at the first mail that found no connection.
+"""A server that lets nobody in: `Unreached`, which ends a stream at the first mail that found no connection, or one on which
+nothing was to be done: 421 says that the service is not available (RFC 5321 3.8), and has nothing to do with the mail.
 
 What happened to that one mail is true of all that wait behind it, and says nothing about any of them.
 """
@@ -26,12 +27,13 @@ def unreached(receipt: Receipt) -> Unreached | None:
 
     A connection that broke before the content was sent is none of these: the server may mind this very mail.
     """
-    error = receipt.error
+    error, outcomes = receipt.error, receipt.recipients.values()
     if not isinstance(error, (ConnectFailed, SecurityFailed, AuthenticationFailed)):
         return None
-    if "envelope" in receipt.timings:  # it had a connection for so long
+    if not all(outcome.status == "deferred" and outcome.phase != "content" for outcome in outcomes):
         return None
-    outcomes = receipt.recipients.values()
-    if not all(outcome.status == "deferred" and outcome.phase == "connect" for outcome in outcomes):
-        return None
-    return Unreached(error)
+    if "envelope" in receipt.timings:  # it had a connection, for so long
+        is_over = all(outcome.reply is not None and outcome.reply.code == 421 for outcome in outcomes)
+    else:
+        is_over = all(outcome.phase == "connect" for outcome in outcomes)
+    return Unreached(error) if is_over else None

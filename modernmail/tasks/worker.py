@@ -85,6 +85,7 @@ class Worker:
         self.id = new_worker_id()
         self.counts: Counter[str] = Counter()
         self.lease = Lease(backend.database, self.id, backend.lease)
+        self._until_empty = until_empty
         self._stopping = threading.Event()
         self._aborting = threading.Event()
         self._mailers: dict[str, Mailer] = {}
@@ -116,6 +117,8 @@ class Worker:
                 hand.join(0.5)
         self._stopping.set()
         pulse.join()
+        if self._until_empty and not self._aborting.is_set():
+            self._pulse.end()
         self._loop.close()
         if not self._aborting.is_set():
             for mailer in self._mailers.values():

@@ -99,6 +99,21 @@ def test_a_server_that_is_down_for_long_is_asked_every_five_minutes(
     assert BRIEF == (5, 300)
 
 
+@pytest.mark.parametrize("command", ["MAIL", "RCPT"])
+def test_a_server_that_closes_its_service_is_asked_once(backend: SQLiteBackend, command: str) -> None:
+    """421 is about the service, to whatever command: the mails behind are not tried each over a connection of its own."""
+    tickets = tasks.enqueue_many(mail() for _ in range(20))
+    with ScriptedSMTPServer([Rule(command, session=1).reply("421 4.7.0 too much").close()]) as server:
+        use(server.url())
+        work(backend)
+        assert len(server.sessions) == 1
+        assert [tasks.get_ticket(ticket.id).attempts for ticket in tickets] == [1] + [0] * 19
+        assert "421 4.7.0 too much" in MailStore(backend).pauses.all()[0].reason
+        lapse(backend)
+        work(backend)
+        assert len(server.commits) == 20
+
+
 def test_a_mail_that_breaks_its_connection_holds_no_other_back(backend: SQLiteBackend) -> None:
     """The server is there and minds this mail: it is put off alone, and nothing is paused."""
     rules = [Rule("RCPT", contains="poison").close()]

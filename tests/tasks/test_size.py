@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import chores
+import pytest
 
 from modernmail import Message, tasks
 from modernmail.tasks.pulse import Pulse
@@ -18,8 +20,6 @@ from modernmail.tasks.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from modernmail.tasks.sqlite import SQLiteBackend
 
@@ -124,3 +124,70 @@ def test_a_list_of_tasks_reads_only_those_in_it(
     assert [task["id"] for task in TaskStore(backend).tasks("failed")] == [failed.id]
     assert len(looked) == 1
     assert len(list(TaskStore(backend).tasks())) == 1001
+
+
+def test_a_worker_that_only_empties_the_queue_forgets_too(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cron starts each minute never lives until its first round; so much and no more at a time."""
+    monkeypatch.setattr("modernmail.tasks.pulse.AT_ONCE", 10)
+    backend.ttl = 5
+    ended(backend, 250)
+    left = []
+    for _ in range(2):
+        Worker(backend, until_empty=True).run()
+        left.append(backend.database.rows("SELECT count(*) FROM modernmail_job")[0][0])
+    assert left == [50, 0]
+
+
+@pytest.mark.parametrize("contents", [None, 1, 30])
+def test_no_step_of_the_way_of_a_mail_walks_over_the_table(
+    backend: SQLiteBackend, contents: int | None
+) -> None:
+    """Each statement that an enqueue, a worker or its heartbeat runs finds its rows by an index, and sorts none; also where
+    somebody's ANALYZE has told SQLite, when there were a few contents, that there are never more."""
+    ended(backend, 300)
+    tasks.enqueue_many(Message("Hi", "Text", to=["a@example.com"]) for _ in range(30))
+    with backend.database.write() as connection:
+        pass
+    if contents is not None:
+        connection.execute("ANALYZE")
+        connection.execute("UPDATE sqlite_stat1 SET stat = ? WHERE tbl = 'modernmail_content'", (contents,))
+        backend.database.close()  # statistics are read when a file is opened
+        with backend.database.write() as connection:
+            pass
+    statements: set[str] = set()
+    connection.set_trace_callback(statements.add)
+    try:
+        for key in (None, "key", "key"):
+            Message("Hi", "Text", to=["a@example.com"]).enqueue(idempotency_key=key)
+        Message("Hi", "Text", to=["a@example.com"]).enqueue(run_after=timedelta(hours=1))
+        chores.add.enqueue(1)
+        lease = Lease(backend.database, "w", 30)
+        Worker(backend, until_empty=True, concurrency=2).run()
+        tasks.enqueue_many(Message("Hi", "Text", to=["a@example.com"]) for _ in range(3))
+        lease.claim(lambda lane: 2)
+        pulse = Pulse(backend, lease, lambda line: None, Trouble("w"))
+        pulse.beat()
+        backend.database.execute("UPDATE modernmail_lease SET until = 0")
+        pulse.beat()
+    finally:
+        connection.set_trace_callback(None)
+    kinds = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+    looked_at = [each for each in statements if each.startswith(kinds) and "sqlite_master" not in each]
+    assert len(looked_at) > 25
+    walks = [
+        f"{step}: {statement}"
+        for statement in looked_at
+        for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+        if "TEMP B-TREE" in step or (step.startswith(_WALKS) and not _ends_at_once(statement, step))
+    ]
+    assert walks == []
+
+
+_WALKS = ("SCAN modernmail_job", "SCAN modernmail_content")
+
+
+def _ends_at_once(statement: str, step: str) -> bool:
+    """True for a walk along an index of ours that ends at the first entry."""
+    return " INDEX modernmail_" in step and ("LIMIT 1" in statement or "min(run_after)" in statement)

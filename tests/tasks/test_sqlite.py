@@ -340,9 +340,9 @@ def test_forgetting_keeps_up_with_what_ends(backend: SQLiteBackend, monkeypatch:
     """A beat forgets so many jobs and no more; the next goes on until none is left, then it rests for a while."""
     monkeypatch.setattr("modernmail.tasks.pulse.AT_ONCE", 2)
     monkeypatch.setattr("modernmail.tasks.pulse.PURGE", 0)
-    backend.ttl = -60
     chores.add.enqueue_many([(1,)] * 5)
     work(backend)
+    backend.ttl = -60
     pulse = Pulse(backend, Lease(backend.database, "w", 30), lambda line: None, Trouble("w"))
     monkeypatch.setattr("modernmail.tasks.pulse.PURGE", 60)
     left = []
@@ -350,8 +350,10 @@ def test_forgetting_keeps_up_with_what_ends(backend: SQLiteBackend, monkeypatch:
         pulse.beat()
         left.append(backend.database.rows("SELECT count(*) FROM modernmail_job")[0][0])
     assert left == [3, 1, 0]
+    backend.ttl = 60
     chores.add.enqueue(1)
     work(backend)
+    backend.ttl = -60
     pulse.beat()
     assert backend.database.rows("SELECT count(*) FROM modernmail_job") == [(1,)]
 

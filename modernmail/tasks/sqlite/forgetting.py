@@ -22,12 +22,13 @@ _STEP = 1000  # jobs that are deleted in one transaction: some milliseconds, in 
 _OCTETS = 16_000_000  # of content that one deletes: SQLite walks over all its pages
 
 _LOOK = "SELECT id, enqueued_at, finished_at, phase FROM modernmail_job WHERE id > ? ORDER BY id LIMIT ?"
-_LENGTHS = """SELECT job, length(content) FROM modernmail_content
-    WHERE job IN (SELECT value FROM json_each(?)) AND length(content) > ?"""
+# Contents are looked up one by one: see `_CONTENTS` in `queue.py`.
+_LENGTHS = """SELECT each.value, coalesce((SELECT length(content) FROM modernmail_content WHERE job = each.value), 0)
+    FROM json_each(?) AS each"""
 _DELETE = """DELETE FROM modernmail_job
     WHERE id IN (SELECT value FROM json_each(?)) AND finished_at < ? AND phase <> 'unknown'"""
 _DELETE_CONTENT = """DELETE FROM modernmail_content
-    WHERE job IN (SELECT value FROM json_each(?)) AND job NOT IN (SELECT id FROM modernmail_job)"""
+    WHERE job = ? AND NOT EXISTS (SELECT 1 FROM modernmail_job WHERE id = ?)"""
 
 
 class Forgetting:
@@ -61,7 +62,7 @@ class Forgetting:
         return gone
 
     def _parts(self, numbers: list[int]) -> Iterator[list[int]]:
-        found = self._database.rows(_LENGTHS, (dumps(numbers), _OCTETS // _STEP)) if numbers else []
+        found = self._database.rows(_LENGTHS, (dumps(numbers),)) if numbers else []
         lengths: dict[int, int] = dict(found)  # type: ignore[arg-type]
         part: list[int] = []
         octets = 0
@@ -80,6 +81,6 @@ class Forgetting:
         with self._database.write(durable=False) as connection:
             gone = connection.execute(_DELETE, (ids, before)).rowcount
             if gone:
-                connection.execute(_DELETE_CONTENT, (ids,))
+                connection.executemany(_DELETE_CONTENT, [(number, number) for number in numbers])
                 forget(connection)
         return gone

@@ -54,8 +54,9 @@ _COMMIT_POINT = """UPDATE modernmail_job SET phase = 'content'
 _MARK = """UPDATE modernmail_job
     SET phase = ?, run_after = ?, finished_at = ?, outcome = ?, lease = NULL, holder = NULL
     WHERE id = ? AND (lease = ? OR (phase = 'unknown' AND holder = ?))"""
-_DROP = """DELETE FROM modernmail_content WHERE job IN (SELECT id FROM modernmail_job
-    WHERE id IN (SELECT value FROM json_each(?)) AND phase = 'accepted')"""
+# One by one, each is looked up: of several, SQLite may walk over all there are (see `_CONTENTS` in `queue.py`).
+_DROP = """DELETE FROM modernmail_content
+    WHERE job = ? AND EXISTS (SELECT 1 FROM modernmail_job WHERE id = ? AND phase = 'accepted')"""
 _RELEASE = """UPDATE modernmail_job SET phase = 'queued', lease = NULL, attempts = attempts - 1
     WHERE id = ? AND lease = ? AND phase = 'leased'"""
 
@@ -158,7 +159,8 @@ class Lease:
     def drop_contents(self, numbers: Iterable[int]) -> None:
         """Forget the contents of mails that are done, many at a time: one by one it would cost as much as a
         mark. One that was resent before its outcome came is not done."""
-        self.database.execute(_DROP, (json.dumps(list(numbers)),), durable=False)
+        with self.database.write(durable=False) as connection:
+            connection.executemany(_DROP, [(number, number) for number in numbers])
 
     def release(self, jobs: Iterable[Job]) -> None:
         """Give jobs back that were not begun, as if they had not been claimed."""
