@@ -88,7 +88,7 @@ class TokenEndpoint:
         if folder is not None:
             authority = trustme.CA()
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            authority.issue_cert(name).configure_cert(context)
+            authority.issue_cert(name, common_name="localhost").configure_cert(context)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
             self.ca = folder / "ca.pem"
             authority.cert_pem.write_to_path(str(self.ca))

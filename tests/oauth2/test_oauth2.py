@@ -118,9 +118,10 @@ def test_over_tls(tmp_path: Path) -> None:
         assert len(endpoint.forms) == 1
 
 
-def test_a_certificate_of_another_name(tmp_path: Path) -> None:
-    """The name is verified as well."""
-    with TokenEndpoint(folder=tmp_path, name="other.example") as endpoint, pytest.raises(SecurityFailed):
+@pytest.mark.parametrize("name", ["other.example", "127.0.0.1", "localhost@example.com"])
+def test_a_certificate_of_another_name(name: str, tmp_path: Path) -> None:
+    """The name is verified as well, by its subjectAltNames alone, whatever its common name."""
+    with TokenEndpoint(folder=tmp_path, name=name) as endpoint, pytest.raises(SecurityFailed):
         OAuth2ClientCredentials(endpoint.url, "i", "s", ca=endpoint.ca)()
 
 
