@@ -14,6 +14,7 @@ import threading
 from contextlib import suppress
 
 from ..errors import ConnectFailed, ContentRefused, RecipientsRefused
+from ..grammar.characters import printable
 from ..outcome import Outcome
 from ..receipt import Receipt
 from .backend import accepted, unknown
@@ -100,7 +101,7 @@ class Run:
             process.stdin.close()
         code = process.wait()
         self._said.seek(0)
-        said = " ".join(self._said.read(_SHOWN).decode("utf-8", "replace").split())
+        said = printable(" ".join(self._said.read(_SHOWN).decode("utf-8", "replace").split()))
         if code == 0:
             receipt = accepted(parcel, f"given to {program}")
             if parcel.envelope.dsn is None or self._passes_wishes:

@@ -141,6 +141,17 @@ def test_exit_codes(
     assert caught.value.is_transient is (status == "deferred")
 
 
+def test_what_the_program_says_steers_no_terminal(tmp_path: Path) -> None:
+    """It may repeat what came from afar: control characters are escaped in error and receipt."""
+    program = Program(
+        tmp_path, last=r"sys.stdout.reconfigure(encoding='utf-8'); print('no \x1b[2J\x9b'); sys.exit(67)"
+    )
+    with pytest.raises(ContentRefused, match=r"no \\x1b\[2J\\x9b$") as caught:
+        Mailer(SendmailBackend(program.path)).send(message())
+    assert caught.value.receipt is not None
+    assert str(caught.value.receipt.recipients[ANN].reason).isprintable()
+
+
 def test_ended_by_a_signal_is_unknown(tmp_path: Path) -> None:
     """After the end of its input the program may have queued the mail, whatever became of it then."""
     program = Program(tmp_path, last="import os; os.kill(os.getpid(), 9)")
