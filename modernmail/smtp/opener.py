@@ -58,16 +58,26 @@ _PARTS = re.compile(rb"[\0\1]")  # between the fields of one (RFC 4616 2, RFC 76
 _SHORTEST = 4  # octets of a field that are looked for: fewer may stand in any words
 
 
-async def heard(opener: Opener, shown: str | None, answer: Awaitable[Reply], secret: str = "") -> Reply:
-    """Return the answer; keep what was said, which is shown as `shown`, and what came back, without parts of the secret."""
+async def heard(
+    opener: Opener,
+    shown: str | None,
+    answer: Awaitable[Reply],
+    secret: str = "",
+    *,
+    is_read: bool = False,
+) -> Reply:
+    """Return the answer; keep what was said, which is shown as `shown`, and what came back, without parts of the secret.
+
+    A challenge comes back as it is when somebody is going to read it (`is_read`), and then has to leave the secret out.
+    """
     if shown is not None:
         opener.said.append(f"> {shown}")
-    reply = await answer
+    reply = came = await answer
     if secret:
         reply = _without(secret.encode("ascii"), reply)
     text = str(reply)
     opener.said.append(f"< {text if len(text) <= _SHOWN else text[:_SHOWN] + ' …'}")
-    return reply
+    return came if is_read and came.code == 334 else reply
 
 
 def _without(secret: bytes, reply: Reply) -> Reply:
@@ -79,7 +89,15 @@ def _without(secret: bytes, reply: Reply) -> Reply:
     said = fields[-1].removeprefix(b"auth=Bearer ")
 
     def shown(word: re.Match[bytes]) -> bytes:
-        return hidden if word[0] in secret else word[0]
+        return hidden if word[0] in secret or _says(word[0], said) else word[0]
 
     lines = [line.replace(said, hidden) if len(said) >= _SHORTEST else line for line in reply.lines]
     return Reply(reply.code, [_WORD.sub(shown, line) for line in lines])
+
+
+def _says(word: bytes, said: bytes) -> bool:
+    """Return whether a word in base64, as a challenge is, holds a secret."""
+    try:
+        return len(said) >= _SHORTEST and said in a2b_base64(word)
+    except ValueError:
+        return False

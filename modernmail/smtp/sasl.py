@@ -97,17 +97,22 @@ async def _with_initial_response(
         reply = await heard(opener, command, opener.command(command))
         if reply.code != 334:
             return reply, None
-        reply = await _secretly(opener, response)
+        reply = await _secretly(opener, response, is_read=True)
     else:
-        reply = await _secretly(opener, response, after=f"{command} ")
+        reply = await _secretly(opener, response, after=f"{command} ", is_read=True)
     if reply.code != 334:
         return reply, None
-    return await _secretly(opener, _base64(again)), reply
+    return await _secretly(opener, _base64(again), hides=response), reply
 
 
-async def _secretly(opener: Opener, secret: str, *, after: str = "") -> Reply:
-    """Say a secret, in base64 and behind what is none; return the answer."""
-    return await heard(opener, f"{after}{HIDDEN}", opener.command(f"{after}{secret}"), secret)
+async def _secretly(
+    opener: Opener, secret: str, *, after: str = "", hides: str | None = None, is_read: bool = False
+) -> Reply:
+    """Say a secret, in base64 and behind what is none; return the answer, without it or what it `hides` instead."""
+    answer = opener.command(f"{after}{secret}")
+    return await heard(
+        opener, f"{after}{HIDDEN}", answer, secret if hides is None else hides, is_read=is_read
+    )
 
 
 def _digest(password: str, challenge: Reply) -> str:

@@ -77,14 +77,20 @@ def test_a_token_that_the_error_repeats_is_not_told(is_async: bool) -> None:
     ):
         send(server, is_async=is_async, username="zoe", token=lambda: "the-secret-token")
     assert "the-secret-token" not in str(failed.value)
+    assert "< 334 …" in failed.value.conversation
 
 
 @faces
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"])
-def test_a_secret_that_the_server_repeats_in_words_is_not_told(mechanism: str, is_async: bool) -> None:
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_secret_that_the_server_repeats_in_words_is_not_told(
+    mechanism: str, is_late: bool, is_async: bool
+) -> None:
     """A server that says what it has decoded brings no secret into an error, a receipt or a log."""
-    step = "AUTHDATA" if mechanism == "LOGIN" else "AUTH"
+    step = "AUTHDATA" if mechanism == "LOGIN" or is_late else "AUTH"
     script = [Rule(step, nth=2 if mechanism == "LOGIN" else 1).reply("535 5.7.8 zoe gave 'bad word', no")]
+    if is_late and mechanism != "LOGIN":
+        script.append(Rule("AUTH").reply("334 e30="))  # a challenge comes before, although all was said
     given = {"password": "bad word"} if mechanism in ("PLAIN", "LOGIN") else {"token": lambda: "bad word"}
     with (
         ScriptedSMTPServer(script, credentials={"zoe": "x"}, mechanisms=[mechanism]) as server,
