@@ -256,6 +256,19 @@ def test_a_partial_refusal_is_in_the_receipt_and_in_the_log(
 
 
 @both
+def test_a_server_that_talks_does_not_fill_the_log(
+    deliver: Deliver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A reply may have 64 KiB; a record has the beginning of it, the receipt all."""
+    rule = Rule("RCPT", contains="nobody").reply(f"550 5.1.1 {'no ' * 20_000}")
+    with ScriptedSMTPServer([rule]) as server, caplog.at_level(logging.WARNING, "modernmail"):
+        receipt = deliver(Mailer(server.url()), hello("zoe@example.com", "nobody@example.com"))
+    (record,) = caplog.records
+    assert len(record.getMessage()) < 1000
+    assert len(str(receipt.refused["nobody@example.com"])) > 60_000
+
+
+@both
 def test_a_good_mail_warns_of_nothing(deliver: Deliver, caplog: pytest.LogCaptureFixture) -> None:
     """All went well: silence, unless INFO is asked for."""
     with ScriptedSMTPServer() as server, caplog.at_level(logging.WARNING):

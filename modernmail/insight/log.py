@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _INFO, _WARNING, _ERROR = 20, 30, 40  # as in logging
 _NAMED = 10  # recipients that one record names
+_LONGEST = 500  # characters of what became of each: a reply may have 64 KiB
 
 _logger: Logger | None = None
 
@@ -106,10 +107,14 @@ def _refused(receipt: Receipt, hosts: tuple[str, ...]) -> str:
     is_unknown = all(outcome.status == "unknown" for outcome in refused.values())
     verdict = "may have been accepted" if is_unknown else "was not accepted"
     by = f" by {' or '.join(hosts)}" if hosts else ""
-    named = [f"{name} ({outcome})" for name, outcome in list(refused.items())[:_NAMED]]
+    named = [f"{name} ({_cut(str(outcome))})" for name, outcome in list(refused.items())[:_NAMED]]
     rest = f" and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
     kind = f": {type(receipt.error).__name__}" if receipt.error is not None else ""
     return f"{verdict}{by} for {', '.join(named)}{rest}{kind}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
 def _kind(error: Exception | None) -> str:
