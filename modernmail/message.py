@@ -58,9 +58,9 @@ class Message(Heading, Parts, Posting):
     """
 
     __slots__ = (
-        "__weakref__", "_alternatives", "_attachments", "_bcc", "_body_encoding", "_cc", "_content_ids", "_dsn", "_entity",
-        "_from", "_headers", "_html", "_original", "_reply_to", "_require_tls", "_return_path", "_sender", "_subject", "_text",
-        "_to", "_unsubscribe",
+        "__weakref__", "_alternatives", "_attachments", "_bcc", "_body_encoding", "_cc", "_content_ids", "_dsn", "_edition",
+        "_entity", "_from", "_headers", "_html", "_original", "_reply_to", "_require_tls", "_return_path", "_sender",
+        "_subject", "_text", "_to", "_unsubscribe",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +82,7 @@ class Message(Heading, Parts, Posting):
         body_encoding: BodyEncoding = "auto",
     ) -> None:
         self._entity: Entity | None = None
+        self._edition: object = None
         self._original: Original | None = None
         self._subject = checked_subject(subject)
         self._text = checked_body(text, "text")
@@ -113,7 +114,7 @@ class Message(Heading, Parts, Posting):
             setattr(other, slot, getattr(self, slot))
         other._headers = None if self._headers is None else self._headers.copy()
         other._attachments = self._attachments.copy()
-        other._content_ids = None
+        other._content_ids = other._edition = None
         other._alternatives = self._alternatives.copy()
         for name, value in changes.items():
             if name in _PARTS:
@@ -241,7 +242,7 @@ class Message(Heading, Parts, Posting):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._entity = self._content_ids = self._unsubscribe = None
+        self._entity = self._edition = self._content_ids = self._unsubscribe = None
         for slot, value in state.items():
             setattr(self, slot, value)
 

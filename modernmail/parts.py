@@ -49,6 +49,7 @@ class Parts:
     _content_ids: set[str | None] | None  # of the attachments; None until somebody asks
     _body_encoding: BodyEncoding
     _entity: Entity | None
+    _edition: object  # another one after each change
     _original: Original | None
 
     @property
@@ -61,7 +62,7 @@ class Parts:
         body = checked_body(text, "text")
         self._touch("text")
         self._text = body
-        self._entity = None
+        self._changed()
 
     @property
     def html(self) -> str | None:
@@ -73,7 +74,7 @@ class Parts:
         body = checked_body(html, "html")
         self._touch("html")
         self._html = body
-        self._entity = None
+        self._changed()
 
     @property
     def attachments(self) -> tuple[Attachment, ...]:
@@ -177,16 +178,21 @@ class Parts:
             kind = found if found.main == "text" else kind
         self._touch("alternatives")
         self._alternatives.append((content, kind))
-        self._entity = None
+        self._changed()
         return self
 
     def _touch(self, argument: str) -> None:
-        """Drop the rendered tree, before a part changes; and again after it, as another thread may send it just then."""
+        """Drop the rendered tree, before a part changes."""
         if self._original is not None and self._original.reason is not None:
             raise InvalidMessage(
                 argument, self._original.reason,
                 "the body is carried as it was written: make a new Message of what you need from it",
             )  # fmt: skip
+        self._entity = None
+
+    def _changed(self) -> None:
+        """Drop it again, after the change: another thread may have rendered the message meanwhile, without the new part."""
+        self._edition = object()
         self._entity = None
 
     def _add(self, item: Any, argument: str) -> None:
@@ -201,7 +207,7 @@ class Parts:
                 )
         self._touch(argument)
         self._attachments.append(attachment)
-        self._entity = None
+        self._changed()
         if self._content_ids is not None:
             self._content_ids.add(cid)
 

@@ -94,20 +94,8 @@ class _Sending:
             raise self._shared() from None
         try:
             self._driver = get_ident()
-            return await self._receive()
-        finally:
-            self._driver = 0
-            self._turn.append(0)
-
-    def _shared(self) -> MailError:
-        return MailError(
-            "another thread or task is in the midst of this sending: share the mailer, and let each have a sending of its own"
-        )
-
-    async def _receive(self) -> Receipt | None:
-        if not self._is_begun:
-            self._begin()
-        try:
+            if not self._is_begun:
+                self._begin()
             receipt = await self._flow.receive()
         except BaseException as error:
             told = await self._stop(error)
@@ -120,11 +108,20 @@ class _Sending:
             if told is not error:
                 raise told from error
             raise
-        if receipt is None:
-            self._is_over = True
-        elif not self.tally.add(receipt) or self._logs_all:
-            log_receipt(receipt, self._flow.hosts)
-        return receipt
+        else:
+            if receipt is None:
+                self._is_over = True
+            elif not self.tally.add(receipt) or self._logs_all:
+                log_receipt(receipt, self._flow.hosts)
+            return receipt
+        finally:
+            self._driver = 0
+            self._turn.append(0)
+
+    def _shared(self) -> MailError:
+        return MailError(
+            "another thread or task is in the midst of this sending: share the mailer, and let each have a sending of its own"
+        )
 
     def _begin(self) -> None:
         self._is_begun = True

@@ -156,21 +156,12 @@ def body_of(message: Message) -> Entity:
     """Return the rendered tree of a message's parts, kept until a part changes."""
     body = message._entity
     if body is None or body.is_pinned:
-        text, html, attached, others = (
-            message._text,
-            message._html,
-            len(message._attachments),
-            len(message._alternatives),
-        )
+        edition = message._edition
         root, looked_at_files = tree_of(message)
         body = message._entity = entity(root, is_pinned=looked_at_files)
-        # Another thread may change a part meanwhile, and drops the tree after it: what is kept here has no part too few.
         if (
-            message._text is not text
-            or message._html is not html
-            or len(message._attachments) != attached
-            or len(message._alternatives) != others
-        ):
+            message._edition is not edition
+        ):  # another thread has changed a part meanwhile: the next mail has it
             message._entity = None
     return body
 
