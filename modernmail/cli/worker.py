@@ -20,7 +20,7 @@ from modernmail.tasks.registry import VARIABLE
 from modernmail.tasks.sqlite.backend import SQLiteBackend
 from modernmail.tasks.worker import Worker
 
-from .terminal import STYLES, PlainFormatter, complain_of_output, json_text, out
+from .terminal import STYLES, PlainFormatter, complain_of_output, json_text, out, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -154,6 +154,7 @@ class _Counter:
         self._left = ""
         self._looked = 0.0
         self._counts: dict[str, int] = {}
+        self._paused: set[str] = set()  # the mailers that this worker knows to be so
         self._began = time.monotonic()
         self._marks: list[tuple[float, int]] = [(self._began, 0)]
         self._live = Live(get_renderable=self._line, console=out(), refresh_per_second=4)
@@ -166,9 +167,15 @@ class _Counter:
         self._live.__exit__(None, None, None)
 
     def report(self, line: dict[str, Any]) -> None:
-        """Count a line."""
+        """Count what became of a mail or task, and see which mailers are paused."""
         phase = line["phase"]
-        self._counts[phase] = self._counts.get(phase, 0) + 1
+        if phase == "paused":
+            self._paused.add(line["mailer"])
+            return
+        if phase in ("resumed", "accepted"):
+            self._paused.discard(line.get("mailer", ""))
+        if phase not in ("resumed", "recovered"):  # the log tells of these
+            self._counts[phase] = self._counts.get(phase, 0) + 1
 
     def _line(self) -> Text:
         now, total = time.monotonic(), sum(self._counts.values())
@@ -180,6 +187,7 @@ class _Counter:
         parts = [Text(f"{rate:8.0f}/s  ")]
         for phase, count in sorted(self._counts.items()):
             parts.append(Text(f"{count:,} {_WORDS.get(phase, phase)}  ", _STYLES.get(phase, "")))
+        parts += [Text(f"{printable(mailer)} is paused  ", "yellow") for mailer in sorted(self._paused)]
         if now - self._looked >= 1:
             self._looked = now
             self._left = self._told_left()

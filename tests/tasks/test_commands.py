@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_CLOSED = Rule("CONNECT").reply("421 4.3.2 not now").close()
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """A queue in a new file, as the default backend; the default mailer is in memory."""
@@ -124,12 +127,16 @@ def test_a_worker_needs_a_queue_it_can_work_on(url: str) -> None:
     run("worker", "--import", "chores", "--until-empty")
 
 
-def test_on_a_terminal_a_line_counts(url: str, tmp_path: Path) -> None:
-    """Progress and rate are shown, and no JSON."""
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [((), ["3 accepted", "0 left"]), ((_CLOSED,), ["1 put off", "default is paused", "2 left"])],
+)
+def test_on_a_terminal_a_line_counts(url: str, rules: tuple[Rule, ...], told: list[str]) -> None:
+    """Progress, rate and the mailers that are paused are shown, and no JSON."""
     for _ in range(3):
         mail().enqueue()
     ours, theirs = pty.openpty()
-    with ScriptedSMTPServer() as server:
+    with ScriptedSMTPServer(rules) as server:
         modernmail.configure({"default": server.url()})
         tests = Path(chores.__file__).parent
         environment = {
@@ -142,9 +149,9 @@ def test_on_a_terminal_a_line_counts(url: str, tmp_path: Path) -> None:
     os.close(theirs)
     shown = os.read(ours, 65536).decode()
     os.close(ours)
-    assert "3 accepted" in shown
-    assert "0 left" in shown
+    assert [each for each in told if each not in shown] == []
     assert "{" not in shown
+    assert "1 paused" not in shown
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
