@@ -1,7 +1,7 @@
 """What runs stored jobs: `Worker`, the heart of `modernmail worker`.
 
-It has a number of hands, each a thread, that wait for work at a door. A pulse keeps the lease alive, and takes back what
-dead workers left.
+It has a number of hands, each a thread, that wait for work at a door; mail they hand to the dispatch. A pulse keeps the lease
+alive, and takes back what dead workers left.
 
 Rules of the file: an error of the queue or of a job never ends a hand; a stop lets what has begun finish and
 gives the rest back; what came of a job is stored, however long the queue's file is unavailable, until the
@@ -18,14 +18,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modernmail.errors import InvalidValue, QueueUnavailable
-from modernmail.registry import mailers
 
 from .backend import new_worker_id
-from .delivery import Delivery, Paused
+from .dispatch import Dispatch
 from .door import SORRY, Door
-from .lanes import LONG_STINT, Lanes
+from .lanes import Lanes
 from .loopthread import LoopThread
-from .mailjob import LANE as MAIL
 from .pulse import Pulse
 from .recipients import summary
 from .signals import mail_finished
@@ -37,8 +35,6 @@ from .trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from modernmail.mailer import Mailer
 
     from .recipients import State
     from .sqlite.job import Job
@@ -88,7 +84,6 @@ class Worker:
         self._until_empty = until_empty
         self._stopping = threading.Event()
         self._aborting = threading.Event()
-        self._mailers: dict[str, Mailer] = {}
         self._mail = MailStore(backend)
         self._lanes = Lanes(self._mail.pauses, batch)
         self._trouble = Trouble(self.id)
@@ -97,7 +92,10 @@ class Worker:
             trouble=self._trouble,
         )  # fmt: skip
         self._pulse = Pulse(backend, self.lease, self._report, self._trouble)
-        self._signing_key = backend.key  # a key that is none is said here, before anything is claimed
+        self._dispatch = Dispatch(
+            backend, self.lease, self._lanes, self._door, streams=concurrency, stopping=self._stopping,
+            store=self._store, told=self._tell_mail, report=self._report,
+        )  # fmt: skip
         self._loop = LoopThread()
 
     def run(self) -> None:
@@ -121,8 +119,7 @@ class Worker:
             self._pulse.end()
         self._loop.close()
         if not self._aborting.is_set():
-            for mailer in self._mailers.values():
-                mailer.close()
+            self._dispatch.close()
 
     def stop(self) -> None:
         """Take no more jobs, finish what has begun, give the rest back; a second call gives up at once."""
@@ -158,73 +155,10 @@ class Worker:
 
     def _do(self, jobs: list[Job]) -> None:
         if jobs[0].lane != LANE:
-            self._send(jobs)
+            self._dispatch.send(jobs)
             return
         for job in jobs:
             self._run(job)
-
-    def _send(self, jobs: list[Job]) -> None:
-        lane, claim, began = jobs[0].lane, jobs[0].lease or "", time.monotonic()
-        jobs = self._without_doubtful(jobs)
-        delivery = Delivery(
-            self.lease,
-            self.backend.schedule,
-            mailer=self._mailer,
-            contents=self.backend.jobs,
-            signing_key=self._signing_key,
-            store=self._store,
-            is_stopping=lambda: (
-                self._stopping.is_set() or (time.monotonic() - began > LONG_STINT and delivery.settled > 0)
-            ),
-            wait=self._stopping.wait,
-            told=self._tell_mail,
-            connected=lambda: self._open(lane, claim),
-        )
-        try:
-            delivery.run(jobs)
-        except Paused as paused:
-            if paused.is_brief and self._lanes.has_another_connection(lane, claim, began):
-                return  # the server is there: it has had enough of our connections, say
-            # Before its mail is given back: another hand would take that at once.
-            wait = self._lanes.pause(
-                lane, paused.reason, jobs[0].attempted_at or 0.0, is_brief=paused.is_brief
-            )
-            logger.error(
-                "mailer %r is paused for %.0f s, its mail is kept: %s", lane[5:], wait, paused.reason
-            )
-            self._report(
-                {"phase": "paused", "mailer": lane[5:], "reason": paused.reason, "seconds": round(wait)}
-            )
-            return
-        finally:
-            self._lanes.ended(lane, claim)
-            delivery.close(jobs)
-        self._lanes.took(lane, time.monotonic() - began, delivery.settled)
-        if not delivery.was_answered:
-            return  # every mail had expired, say: nobody knows yet whether its mailer can log in
-        self._lanes.prove(lane)
-        if self._lanes.resume(lane):
-            logger.warning("mailer %r can send again", lane[5:])
-            self._report({"phase": "resumed", "mailer": lane[5:]})
-
-    def _without_doubtful(self, jobs: list[Job]) -> list[Job]:
-        """Give back what comes from the first mail on that a worker died with: it goes alone, and takes no other along."""
-        at = next((at for at, job in enumerate(jobs) if at and job.lost), len(jobs))
-        if at < len(jobs):
-            self.lease.release(jobs[at:])
-        return jobs[:at]
-
-    def _open(self, lane: str, claim: str) -> None:
-        """A mailer has logged in: the other hands may come."""
-        self._lanes.prove(lane)
-        self._lanes.connected(lane, claim)
-        self._door.knock()
-
-    def _mailer(self, name: str) -> Mailer:
-        mailer = self._mailers[name] = mailers[name]
-        pool = getattr(getattr(mailer.backend, "settings", None), "pool", self.concurrency)
-        self._lanes.limit(MAIL + name, pool)
-        return mailer
 
     def _run(self, job: Job) -> None:
         mark, error = run(job, self.backend, self.id, self._loop.call)

@@ -45,7 +45,7 @@ def test_a_hand_that_took_too_much_gives_the_rest_back(
 ) -> None:
     """What takes longer than the first mail let hope does not wait behind the others of its claim, where a mail of a higher
     priority comes meanwhile."""
-    monkeypatch.setattr("modernmail.tasks.worker.LONG_STINT", 0.0)
+    monkeypatch.setattr("modernmail.tasks.dispatch.LONG_STINT", 0.0)
     tasks.enqueue_many(mail() for _ in range(30))
     urgent: list[str] = []
     order: list[str] = []
