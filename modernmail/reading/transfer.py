@@ -10,7 +10,11 @@ from .comment import without_comment
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _LINE_ENDS = b"\r\n \t="
-_PADDED = re.compile(rb"[^=]*=+")
+_BLANKS = b"\t\n\v\f\r "
+_PADDING = re.compile(rb"=+")
+_MISSING = (b"", b"", b"==", b"=")  # by how many letters there are beyond whole fours
+_OTHERS = "letters that are not base64 were left out"
+_SHORT = "the base64 is cut short"
 _MORE_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]*\Z")
 
 
@@ -42,28 +46,38 @@ def decode_base64(data: bytes) -> tuple[bytes, str | None]:
     if padding < 0 or not data[padding:].strip(_LINE_ENDS):
         return _decode(data)
     if not _MORE_BASE64.match(data, padding):
-        return _decode(data[: padding + 2])[0], "letters that are not base64 were left out"
-    pieces = []
-    problem = None
-    at = 0
-    while at < len(data):
-        match = _PADDED.match(data, at)
-        end = match.end() if match else len(data)
-        piece, found = _decode(data[at:end])
-        pieces.append(piece)
-        problem = problem or found
-        at = end
-    return b"".join(pieces), problem
+        return _decode(data[: padding + 2])[0], _OTHERS
+    first, *padded, last = _PADDING.split(data)
+    # There may be a piece in every few octets: what is to be looked at is looked at for all of them at once.
+    inner = b"=".join(padded)
+    letters = inner.translate(None, _BLANKS).split(b"=") if padded else []
+    found = [_decode(first + b"="), (b"".join(map(_decoded_piece, letters)), _problem_of(inner, letters))]
+    if last:
+        found.append(_decode(last))
+    return b"".join([piece for piece, _ in found]), next((why for _, why in found if why), None)
+
+
+def _decoded_piece(letters: bytes) -> bytes:
+    """Return what letters say that padding ended; a last one alone says nothing."""
+    return binascii.a2b_base64(
+        letters + _MISSING[len(letters) & 3] if len(letters) & 3 != 1 else letters[:-1]
+    )
+
+
+def _problem_of(inner: bytes, letters: list[bytes]) -> str | None:
+    if inner.translate(None, _BASE64 + _LINE_ENDS):
+        return _OTHERS
+    return _SHORT if any(len(piece) & 3 == 1 for piece in letters) else None
 
 
 def _decode(data: bytes) -> tuple[bytes, str | None]:
     letters = data.translate(None, _NOT_BASE64)
     problem = None
     if len(letters) + sum(data.count(mark) for mark in _LINE_ENDS) < len(data):
-        problem = "letters that are not base64 were left out"
+        problem = _OTHERS
     if len(letters) % 4 == 1:
-        letters, problem = letters[:-1], "the base64 is cut short"
+        letters, problem = letters[:-1], _SHORT
     missing = -len(letters) % 4
     if missing and data.rstrip()[-1:] != b"=":
-        problem = "the base64 is cut short"
+        problem = _SHORT
     return binascii.a2b_base64(letters + b"=" * missing), problem

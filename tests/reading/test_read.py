@@ -299,6 +299,33 @@ def test_charsets_as_they_are_called(charset: str, octets: bytes, text: str) -> 
     assert (mail.text, mail.subject, mail.problems) == (text, text.replace("\n", ""), ())
 
 
+@given(st.lists(st.binary(min_size=1, max_size=8), max_size=40), st.sampled_from(["", "\r\n", " ", "=\r\n="]))
+def test_base64_in_pieces(pieces: list[bytes], between: str) -> None:
+    """Content that was encoded piece by piece is read whole, however many there are and whatever blanks stand between."""
+    octets = between.join([b64encode(piece).decode() for piece in pieces]).encode()
+    head = b"Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    mail = read(head + octets)
+    assert mail.root.content == b"".join(pieces)
+    assert mail.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("octets", "content", "problem"),
+    [
+        (b"YQ==YQ==Y", b"aa", "cut short"),
+        (b"YQ==Y=YQ==", b"aa", "cut short"),
+        (b"YQ==YQ", b"aa", "cut short"),
+        (b"YQ==\x0bYQ==", b"aa", "left out"),
+        (b"-YQ==YQ==", b"aa", "left out"),
+    ],
+)
+def test_base64_in_pieces_that_are_broken(octets: bytes, content: bytes, problem: str) -> None:
+    """What can be read is, and what was wrong is said."""
+    mail = read(b"Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\n" + octets)
+    assert mail.root.content == content
+    assert [problem in said for said in mail.problems] == [True]
+
+
 def test_charsets_that_nobody_knows_leave_nothing_behind() -> None:
     """A mail may think of a name for each word: none is looked for among the modules of Python, which keeps it for ever."""
     encodings: Any = sys.modules["encodings"]
