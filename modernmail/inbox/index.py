@@ -17,7 +17,7 @@ from modernmail.errors import ConfigurationError
 from . import schema
 from .mail import CapturedMail
 from .search import fold
-from .weight import Weight
+from .weight import WEIGHT, Weight, weight_of
 from .wordindex import WordIndex
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Index:
         sender, named = _words_of([summary.sender] if summary.sender else []), (*summary.to, *summary.cc)
         addressees = " ".join((_words_of(named), *summary.recipients))
         everything = "\n".join((summary.subject, sender, addressees, words.text))
+        recipients, options = json.dumps(mail.recipients), json.dumps(mail.recipient_options)
         mailboxes = [[summary.sender] if summary.sender else [], summary.to, summary.cc, summary.reply_to]
         cursor = self._db.execute(
             "INSERT INTO mails VALUES (NULL" + ", ?" * 22 + ")",
@@ -93,11 +94,11 @@ class Index:
                     mail.received_at.timestamp(),
                     mail.size,
                     mail.return_path,
-                    json.dumps(mail.recipients),
+                    recipients,
                 ),
                 *(mail.peer, mail.helo, mail.tls, mail.user, json.dumps(mail.options)),
                 *(
-                    json.dumps(mail.recipient_options),
+                    options,
                     summary.subject,
                     json.dumps(mailboxes),
                     summary.message_id,
@@ -107,7 +108,7 @@ class Index:
                 "" if self._words.exists else fold(everything),
             ),
         )
-        self._weight.add(mail.size)
+        self._weight.add(weight_of(mail.size, recipients, options))
         seq = int(cursor.lastrowid or 0)
         if self._words.exists:
             self._words.add(seq, everything)
@@ -175,12 +176,12 @@ class Index:
             sql = "SELECT seq, id FROM mails ORDER BY seq LIMIT ?"
             found |= dict(self._db.execute(sql, (max(count - limit, 0),)).fetchall())
         if octets is not None and (over := self._weight.octets - octets) > 0:
-            sql = "SELECT seq, id, size FROM mails WHERE seq < (SELECT max(seq) FROM mails) ORDER BY seq"
-            for seq, mail_id, size in self._db.execute(sql):
+            sql = f"SELECT seq, id, {WEIGHT} FROM mails WHERE seq < (SELECT max(seq) FROM mails) ORDER BY seq"  # noqa: S608
+            for seq, mail_id, weight in self._db.execute(sql):
                 if over <= 0:
                     break
                 found[seq] = mail_id
-                over -= size
+                over -= weight
         return list(found.items())
 
     def neighbours(self, seq: int, query: str) -> tuple[str | None, str | None]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .date import read_date
 from .flowed import unflowed
-from .mailboxes import Mailbox, read_mailboxes
+from .mailboxes import MOST_MAILBOXES, Mailbox, read_mailboxes
 from .part import identifier
 from .tree import read_tree
 from .words import decode_words
@@ -48,10 +49,11 @@ class ReadMail:
         return [field.value for field in self.fields if field.name.lower() == name.lower()]
 
     def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
-        """Return the mailboxes of an address field, of all its occurrences."""
+        """Return the mailboxes of an address field, of all its occurrences; `MOST_MAILBOXES` of them, and no more."""
         wanted = name.lower()
-        values = [field.unfolded for field in self.fields if field.name.lower() == wanted]
-        return tuple(mailbox for value in values for mailbox in read_mailboxes(value))
+        values = (field.unfolded for field in self.fields if field.name.lower() == wanted)
+        found = (mailbox for value in values for mailbox in read_mailboxes(value))
+        return tuple(islice(found, MOST_MAILBOXES))
 
     @property
     def subject(self) -> str:

@@ -260,6 +260,21 @@ def test_large_mails_make_room(store: Store) -> None:
     assert subjects(store) == ["1", "2", "3", "4"]
 
 
+def test_long_envelopes_make_room_too(store: Store) -> None:
+    """Two megabytes of recipients to no content count as what they take: a limit of ten holds one such mail, and many small."""
+    store.max_octets = 10_000_000
+    for _ in range(4):
+        store.add(mail("Long", *(f"{'x' * 1900}{number}@example.com" for number in range(1000))))
+        assert len(store) == 1
+    for _ in range(50):
+        store.add(mail("Short"))
+    assert len(store) == 51
+    store.max_octets = 100_000
+    store.add(mail("Short"))
+    assert len(store) == 51
+    assert store.count("subject:Long") == 0
+
+
 def test_large_mails_of_two_programs(tmp_path: Path) -> None:
     """What another program put into the folder, or took out of it, counts."""
     size = mail("0").size

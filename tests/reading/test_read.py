@@ -299,6 +299,14 @@ def test_charsets_as_they_are_called(charset: str, octets: bytes, text: str) -> 
     assert (mail.text, mail.subject, mail.problems) == (text, text.replace("\n", ""), ())
 
 
+def test_mailboxes_are_bounded() -> None:
+    """However many fields name them: an index and a page have to hold them all."""
+    mail = read(
+        b"To: " + b"a@example.com, " * 3000 + b"\r\n" + (b"To: " + b"b," * 3000 + b"\r\n") * 20 + b"\r\n"
+    )
+    assert len(mail.mailboxes("To")) == 5000
+
+
 @given(st.lists(st.binary(min_size=1, max_size=8), max_size=40), st.sampled_from(["", "\r\n", " ", "=\r\n="]))
 def test_base64_in_pieces(pieces: list[bytes], between: str) -> None:
     """Content that was encoded piece by piece is read whole, however many there are and whatever blanks stand between."""
