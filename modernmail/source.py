@@ -64,7 +64,7 @@ class FileSource:
         import os
 
         try:
-            file = open(self.path, "rb", buffering=0)  # noqa: SIM115, PTH123
+            file = open(self.path, "rb", buffering=0, opener=_opened)  # noqa: SIM115
         except OSError as error:
             raise InvalidAttachment("path", self.path, f"cannot be read: {error.strerror}") from error
         with file:
@@ -84,6 +84,13 @@ class FileSource:
     def read(self) -> bytes:
         """Return the whole content."""
         return b"".join(self.blocks())
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open without waiting: what has become a pipe since would wait for somebody to write to it."""
+    import os
+
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _filled(file: Readable, size: int) -> bytes:

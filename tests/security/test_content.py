@@ -6,6 +6,7 @@ Content that the renderer did not make comes from the inbox, which keeps what wa
 from __future__ import annotations
 
 import asyncio
+import os
 from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,14 @@ import pytest
 
 from modernmail import Envelope, Mailer, Message, Parcel
 from modernmail.content import Content
-from modernmail.errors import InvalidMessage
+from modernmail.errors import ContentRefused, InvalidMessage
 from modernmail.inbox.mail import CapturedMail
 from modernmail.inbox.web.release import Release
 from modernmail.testing import ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 HEAD = b"From: me@example.org\r\nSubject: Hi\r\n"
 HIDDEN = b"MAIL FROM:<evil@example.net>%bRCPT TO:<victim@example.net>%bDATA%bx%b.%b"
@@ -95,3 +97,17 @@ def test_content_and_parcels_of_others(trick: str) -> None:
         with pytest.raises(InvalidMessage, match="content: '…': ") as caught:
             make()
         assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_file_that_became_a_pipe(tmp_path: Path) -> None:
+    """Whoever can put a named pipe in the place of a file holds no sending up: it is another file, and that is said at once."""
+    path = tmp_path / "report.pdf"
+    path.write_bytes(bytes(2_000_000))
+    message = Message("Hi", "text", from_email="me@example.org", to="you@example.com").attach_file(path)
+    with ScriptedSMTPServer() as server, Mailer(server.url()) as mailer:
+        parcel = mailer.parcel(message)
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(ContentRefused, match="has changed since the message was built"):
+            mailer.send(parcel)
