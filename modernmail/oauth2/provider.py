@@ -139,11 +139,16 @@ class OAuth2Provider:
             flight = self._flight
             if flight is not None:
                 return flight
-            flight = Future()
+            flight = self._flight = Future()
             flight.set_running_or_notify_cancel()  # from here on no waiter can cancel it for the others
-            Thread(target=self._fetch, args=(flight,), daemon=True, name="modernmail OAuth2").start()
-            self._flight = flight
-            return flight
+            try:
+                Thread(target=self._fetch, args=(flight,), daemon=True, name="modernmail OAuth2").start()
+            except RuntimeError:
+                pass  # no thread can be had, as in the last steps of an interpreter, or in one of several: fetched here
+            else:
+                return flight
+        self._fetch(flight)
+        return flight
 
     def _fetch(self, flight: Flight) -> None:
         try:

@@ -87,7 +87,7 @@ class Crew:
                     # The interpreter starts no thread any more. Those there are take the job.
                     if not self._threads:
                         self._ready.clear()
-                        raise QueueUnavailable(f"{self.name}: the program ends: {error}") from error
+                        raise QueueUnavailable(f"{self.name} can start no thread: {error}") from error
 
     @property
     def is_full(self) -> bool:
@@ -117,10 +117,12 @@ class Crew:
                          ", ".join(unfinished))  # fmt: skip
 
     def _hire(self) -> None:
+        number = self._threads + 1
+        # An interpreter that is not the main one refuses it here; and there a keeper would wait for ever.
+        thread = threading.Thread(target=self._labour, name=f"{self.name}-{number}", daemon=True)
         if not self._threads:
             _keeper.watch(self)
-        number = self._threads + 1
-        threading.Thread(target=self._labour, name=f"{self.name}-{number}", daemon=True).start()
+        thread.start()
         self._threads = number
 
     def _labour(self) -> None:

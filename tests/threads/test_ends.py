@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from typing import Any
+
+import pytest
+from token_endpoint import TokenEndpoint
+
+from modernmail import Mailer, Message
+from modernmail.errors import QueueUnavailable
+from modernmail.oauth2 import OAuth2ClientCredentials
+from modernmail.tasks import task
+from modernmail.tasks.thread import ThreadBackend
+from modernmail.testing import ScriptedSMTPServer
 
 LATE = """
 import sys, threading, time
@@ -26,7 +38,7 @@ def after_all_others_have_drained():
     try:
         enqueue(second, "late")
     except QueueUnavailable as error:  # Python 3.12.0 and 3.12.1 start no thread once the main one has ended
-        print("late" if "the program ends" in str(error) else error, flush=True)
+        print("late" if "can start no thread" in str(error) else error, flush=True)
 
 enqueue(first, "first")
 threading.Thread(target=after_all_others_have_drained).start()
@@ -41,3 +53,46 @@ def test_what_a_thread_enqueues_after_the_main_thread_has_ended() -> None:
     )
     assert done.stdout.split() == ["first", "late"], done.stderr
     assert done.returncode == 0
+
+
+def no_thread(*_: object, **__: object) -> None:
+    """Refuse to be a thread, as an interpreter that is not the main one refuses daemons."""
+    raise RuntimeError("daemon threads are disabled in this (sub)interpreter")
+
+
+def test_a_sync_mail_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is sent: what a thread would have asked the resolver is asked by who sends."""
+    monkeypatch.setattr("modernmail.smtp.wires.resolving.Thread", no_thread)
+    with ScriptedSMTPServer() as server, Mailer(server.url()) as mailer:
+        assert mailer.send(
+            Message("Hi", "Text", from_email="me@example.com", to="you@example.com")
+        ).is_complete
+
+
+def test_a_token_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is fetched by who asks for it."""
+    monkeypatch.setattr("modernmail.oauth2.provider.Thread", no_thread)
+    with TokenEndpoint() as endpoint:
+        provider = OAuth2ClientCredentials(endpoint.url, "client", "s3cret", http_on_loopback=True)
+        assert provider() == provider()
+        assert asyncio.run(provider.atoken()) == provider()
+        assert len(endpoint.forms) == 1
+
+
+def test_a_task_where_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused, and nothing of it is left in the queue."""
+    monkeypatch.setattr("modernmail.tasks.crew.threading.Thread", no_thread)
+    backend = ThreadBackend()
+    with pytest.raises(QueueUnavailable, match="can start no thread: daemon threads are disabled"):
+        backend.enqueue(CHORE, (), {})
+    monkeypatch.undo()
+    assert backend.enqueue(CHORE, (), {}).id
+    backend.close()
+
+
+@task
+def nothing_much() -> None:
+    """Do nothing."""
+
+
+CHORE: Any = nothing_much

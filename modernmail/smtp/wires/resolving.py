@@ -40,10 +40,12 @@ def asked(question: Callable[[], Answer], until: float) -> Answer:
         except Exception as error:  # noqa: BLE001  # raised again where it was asked
             failures.append(error)
 
-    asking = Thread(target=ask, name="modernmail-resolver", daemon=True)
     try:
+        asking = Thread(target=ask, name="modernmail-resolver", daemon=True)
         asking.start()
-    except RuntimeError:  # no thread can be had, as in the last steps of an interpreter: it is asked here
+    except (
+        RuntimeError
+    ):  # no thread can be had, as in the last steps of an interpreter, or in one of several: asked here
         ask()
     else:
         asking.join(max(until - monotonic(), 0.0))
