@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.once
 BEGUN = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "
+REPORT = b"POST /blocked/x/y HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"  # which asks for no password
 WHOLE = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
@@ -44,7 +45,9 @@ def server() -> Iterator[InboxServer]:
         yield found
 
 
-@pytest.mark.parametrize(("before", "begun"), [(b"", b""), (b"", BEGUN), (WHOLE, BEGUN), (WHOLE, b"G")])
+@pytest.mark.parametrize(
+    ("before", "begun"), [(b"", b""), (b"", BEGUN), (WHOLE, BEGUN), (WHOLE, b"G"), (b"", REPORT)]
+)
 def test_a_request_that_never_ends(
     before: bytes, begun: bytes, server: InboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,14 +2,15 @@
 
 `serving.py` has uvicorn make one for each client, before anybody has been asked for a password.
 
-Rules of the file: a header comes whole within `PATIENCE`, and has at most 64 KiB (h11's own limit; the parser httptools, which
-uvicorn prefers where it is installed, has none); of clients there are at most `MOST` at once.
+Rules of the file: a request comes whole within `PATIENCE`, and its header has at most 64 KiB (h11's own limit; the parser
+httptools, which uvicorn prefers where it is installed, has none); of clients there are at most `MOST` at once.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class Connection(H11Protocol):
             self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; a request that is not whole yet has a limited time."""
+        """Take what came; a request that is not whole yet, its body included, has a limited time."""
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
             self._wait_no_more()
         elif self._waiting is None:
             self._wait()
