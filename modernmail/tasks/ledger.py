@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .jsonvalue import dumps
+from .sqlite.job import forget_deaths
 from .sqlite.lease import Mark
 
 if TYPE_CHECKING:
@@ -59,11 +60,22 @@ class Ledger:
         return is_ours
 
     def enter(
-        self, job: Job, phase: str, state: State, run_after: float | None = None, *, is_heard: bool = True
+        self,
+        job: Job,
+        phase: str,
+        state: State,
+        run_after: float | None = None,
+        *,
+        is_heard: bool = True,
+        is_spared: bool = False,
     ) -> None:
-        """Take down what has become of a mail: heard from a server, or decided here, which is stored at once."""
+        """Take down what has become of a mail: heard from a server, or decided here, which is stored at once; spared is what was
+        put off for the workers that died with it."""
         known = job.known if job.outcome else {}
-        known.pop("lost", None)  # this one lived
+        if is_spared:
+            known["spared"] = job.lost
+        else:
+            forget_deaths(known)  # this worker lived
         outcome = dumps({**known, "recipients": state})
         self._marks.append(Mark(job.id, job.lease or "", phase, outcome, run_after))
         self._settled.add(job.id)

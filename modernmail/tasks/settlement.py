@@ -10,14 +10,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from modernmail.outcome import Outcome
+from modernmail.receipt import Receipt
+
 from .mailjob import described, state_of
 from .recipients import merged, phase_of, settled
 from .verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from modernmail.receipt import Receipt
 
     from .ledger import Ledger
     from .recipients import State
@@ -74,14 +75,42 @@ class Settlement:
             job, recipients, settled(recipients, state_of(job, recipients), status, reason, time.time())
         )
 
+    def spare(self, job: Job, times: int) -> None:
+        """Put a mail off that workers died with, for the so manieth time, or end it when its patience is over.
+
+        Not for good: it may be that they died of something else, and then of each mail that came first.
+        """
+        message_id, envelope = described(job)
+        recipients = list(envelope.recipients)
+        reason = f"{job.lost} workers died with it, one after the other"
+        outcome = Outcome("deferred", reason=reason)
+        found = verdict(
+            recipients,
+            state_of(job, recipients),
+            Receipt(message_id, envelope, outcome),
+            self._schedule,
+            now=time.time(),
+            attempts=times,
+            since=_since(job),
+            expires=job.expires,
+        )
+        self._enter(job, found.phase, found.state, found.run_after, is_heard=False, is_spared=True)
+
     def know(self, job: Job, recipients: Sequence[str], state: State) -> None:
         """Settle a mail by what is known of its recipients, of whom none is pending."""
         self._enter(job, phase_of(recipients, state), state, is_heard=False)
 
     def _enter(
-        self, job: Job, phase: str, state: State, run_after: float | None = None, *, is_heard: bool = True
+        self,
+        job: Job,
+        phase: str,
+        state: State,
+        run_after: float | None = None,
+        *,
+        is_heard: bool = True,
+        is_spared: bool = False,
     ) -> None:
-        self._ledger.enter(job, phase, state, run_after, is_heard=is_heard)
+        self._ledger.enter(job, phase, state, run_after, is_heard=is_heard, is_spared=is_spared)
         self._told(phase, job, state)
 
 

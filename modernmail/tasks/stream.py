@@ -133,10 +133,9 @@ class Stream:
         if job.expires is not None and job.expires <= time.time():
             self._settlement.end(job, "expired", "its time was over before it could be sent")
             return None
-        if job.lost >= LOST:
-            reason = f"{job.lost} workers died with it, one after the other: it is not tried again"
-            logger.error("mail %x: %s", job.id, reason)
-            self._settlement.end(job, "rejected", reason)
+        if job.lost >= LOST and not job.is_spared:
+            logger.error("mail %x is put off: %d workers died with it, one after the other", job.id, job.lost)
+            self._settlement.spare(job, job.lost - LOST + 1)
             return None
         try:
             parcel = self._ahead.parcel(job)

@@ -443,6 +443,22 @@ def test_what_was_refused_here_is_sent_when_the_reason_is_gone(
         store.resend(refused.id)
 
 
+def test_what_was_put_off_and_then_refused_here_is_sent_too(backend: SQLiteBackend, store: MailStore) -> None:
+    """What a server once said of a recipient makes no refusal of ours the server's."""
+    with ScriptedSMTPServer([Rule("RCPT", session=1).reply("451 4.7.1 later")]) as server:
+        use(server)
+        ticket = mail().enqueue()
+        work(backend)
+        known = backend.database.rows("SELECT payload FROM modernmail_job")[0][0]
+        backend.database.execute("UPDATE modernmail_job SET payload = replace(payload, '\"v\":', '\"v\":9')")
+        store.retry(ticket.id)
+        work(backend)
+        ticket.refresh()
+        assert ticket.status == "rejected"
+        backend.database.execute("UPDATE modernmail_job SET payload = ?", (known,))
+        assert work_until(backend, store.resend(ticket.id)).status == "accepted"
+
+
 class Broken(Layer):
     """A layer of somebody's with a fault in it."""
 

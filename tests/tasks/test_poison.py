@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,10 +41,11 @@ def work(backend: SQLiteBackend) -> list[dict[str, Any]]:
     return reported
 
 
-def test_a_mail_that_workers_die_of_is_given_up(
+def test_a_mail_that_workers_die_of_is_put_off(
     backend: SQLiteBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Alone from the second time on, taking no other along; after five the worker refuses it, and all others are sent."""
+    """Alone from the second time on, taking no other along; after five it waits, and all others are sent; then it is tried
+    again, since the workers may have died of something else."""
     poison, *others = mails(10)
     number = int(poison.id, 16)
     taken = [die(backend, 100) for _ in range(5)]
@@ -52,28 +54,39 @@ def test_a_mail_that_workers_die_of_is_given_up(
     assert {tasks.get_ticket(each.id).status for each in (poison, *others)} == {"queued"}
     reported = work(backend)
     poison.refresh()
-    assert (poison.status, poison.is_finished) == ("rejected", True)
+    assert poison.status == "deferred"
     assert "5 workers died with it" in str(poison.state)
     assert "5 workers died with it" in caplog.text
     assert {tasks.get_ticket(each.id).status for each in others} == {"accepted"}
-    assert [line["phase"] for line in reported] == ["rejected"] + ["accepted"] * 9
+    assert [line["phase"] for line in reported] == ["waiting"] + ["accepted"] * 9
+    MailStore(backend).retry(poison.id)
+    assert [line["phase"] for line in work(backend)] == ["accepted"]
 
 
-def test_a_mail_that_was_given_up_may_be_resent(backend: SQLiteBackend) -> None:
-    """When there is more memory, say: it begins anew, also one that a server had put off before."""
-    with ScriptedSMTPServer([Rule("RCPT").reply("451 4.7.1 later")]) as server:
-        modernmail.configure({"default": {"url": server.url(), "from_email": "shop@example.com"}})
-        (ticket,) = mails(1)
-        work(backend)
-        modernmail.mailers["default"].close()
-    modernmail.configure({"default": {"url": "memory:", "from_email": "shop@example.com"}})
+def test_a_mail_that_goes_on_killing_waits_longer_each_time_and_expires(
+    backend: SQLiteBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each further worker it waits along the schedule of attempts, until its patience is over; `resend` begins anew."""
+    (ticket,) = mails(1)
     store = MailStore(backend)
-    store.retry(ticket.id)
-    for _ in range(5):
+    for _ in range(4):
         die(backend, 1)
+    waits = []
+    for _ in range(4):
+        assert len(die(backend, 1)) == 1
+        work(backend)
+        ticket.refresh()
+        assert ticket.next_attempt_at is not None
+        waits.append((ticket.next_attempt_at - datetime.now(UTC)).total_seconds())
+        store.retry(ticket.id)
+    for wait, planned in zip(waits, (60, 300, 900, 1800), strict=True):
+        assert 0.7 * planned < wait < 1.3 * planned
+    die(backend, 1)
+    backend.database.execute("UPDATE modernmail_job SET enqueued_at = enqueued_at - ?", (3 * 86_400,))
     work(backend)
     ticket.refresh()
-    assert ticket.status == "rejected"
+    assert (ticket.status, ticket.is_finished) == ("expired", True)
+    assert "workers died with it" in str(ticket.state)
     store.resend(ticket.id)
     work(backend)
     ticket.refresh()
@@ -115,4 +128,4 @@ def test_an_outcome_that_cannot_be_read_is_left_as_it_is(backend: SQLiteBackend,
     for _ in range(6):
         die(backend, 1)
     work(backend)
-    assert tasks.get_ticket(ticket.id).status in ("unknown", "rejected")
+    assert tasks.get_ticket(ticket.id).status in ("unknown", "deferred")

@@ -74,6 +74,12 @@ class NewJob:
         return *row[:8], *row[10:]
 
 
+def forget_deaths(known: dict[str, Any]) -> None:
+    """Take away from an outcome what it says of workers that died with the mail."""
+    known.pop("lost", None)
+    known.pop("spared", None)
+
+
 @dataclass(slots=True)
 class Job:
     """What is stored, as it stood when it was read."""
@@ -112,6 +118,11 @@ class Job:
         """How many workers have died with this mail in their hands since it last came to something."""
         found = 0 if self.outcome is None else self.known.get("lost", 0)
         return found if isinstance(found, int) else 0
+
+    @property
+    def is_spared(self) -> bool:
+        """True when it has been put off since a worker last died with it: now it is tried once more."""
+        return self.known.get("spared") == self.lost
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Job:

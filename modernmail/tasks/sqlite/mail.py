@@ -19,7 +19,7 @@ from modernmail.tasks.ticket import Ticket
 from .backlog import backlog_of
 from .boot import boot_id
 from .identifier import to_number, to_text
-from .job import SELECTED, Job
+from .job import SELECTED, Job, forget_deaths
 from .pause import Pauses
 from .recovery import is_held
 
@@ -195,7 +195,7 @@ class MailStore:
         outcome = {**job.known, "recipients": state}
         if is_new:
             outcome["since"] = now
-            outcome.pop("lost", None)
+            forget_deaths(outcome)
         parameters = (phase, json.dumps(outcome), due, ended, attempts, expires, job.id)
         with self.backend.database.write() as connection:
             same = "SELECT 1 FROM modernmail_job WHERE id = ? AND phase = ? AND outcome IS ?"
