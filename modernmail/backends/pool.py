@@ -155,7 +155,10 @@ class Pool:
             self._waiting.append(turn)
             return turn
         if wire is not None:
-            self._idle.remove(wire)
+            try:
+                self._idle.remove(wire)
+            except ValueError:  # the program ends, and the finalizer was quicker
+                wire = None
         self._held[holder] = wire
         return None
 
@@ -332,7 +335,11 @@ class Pool:
 
 def _abandon(wires: list[Wire], connections: Connections) -> None:
     """Let go of what is idle, also when the pool is collected, or the program ends."""
-    for wire in wires:
+    # One at a time, each in one step: when the program ends, a daemon thread may take one of them for its mail just here.
+    while wires:
+        try:
+            wire = wires.pop()
+        except IndexError:
+            return
         connections.closing(wire)
         wire.abandon()
-    wires.clear()

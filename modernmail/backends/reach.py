@@ -28,12 +28,16 @@ class Reach:
         self._closed = 0
         self.to_mail = True
         self.to_next = True
+        self._untold = {
+            "mail": True,
+            "next": True,
+        }  # to take one out is one step: of several threads one tells
 
     def shorten(self, lost: Literal["group", "ahead", "closed"]) -> None:
         """Take it in that the server lost commands of one mail, or those behind a content, or closed upon these."""
         if lost == "group":
-            if self.to_mail:
-                self.to_mail = self.to_next = False
+            self.to_mail = self.to_next = False
+            if self._untold.pop("mail", False):
                 self._tell(
                     "lost commands that came together, though it offers PIPELINING: one at a time from now on "
                     "(?ignore=PIPELINING does so from the beginning)"
@@ -42,9 +46,10 @@ class Reach:
         self._closed += lost == "closed"
         if self.to_next and (lost == "ahead" or self._closed >= _CHANCE):
             self.to_next = False
-            self._tell(
-                "takes no command that comes with the content of the mail before: none does from now on"
-            )
+            if self._untold.pop("next", False):
+                self._tell(
+                    "takes no command that comes with the content of the mail before: none does from now on"
+                )
 
     def _tell(self, what: str) -> None:
         import logging

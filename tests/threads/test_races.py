@@ -101,6 +101,7 @@ class Wire:
         self.last_used = 0.0
         self.served = 0
         self.is_broken = False
+        self.act: Callable[[], object] | None = None
 
     def is_usable(self) -> bool:
         """Return whether it may be reused."""
@@ -111,6 +112,16 @@ class Wire:
 
     def abandon(self) -> None:
         """Let go."""
+        self.is_broken = True
+
+    def __hash__(self) -> int:
+        act, self.act = self.act, None
+        if act is not None:
+            act()
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
 
 class Holder:
@@ -155,6 +166,32 @@ def test_places_that_are_freed_while_one_who_waits_looks_at_them(monkeypatch: py
     watched.act = free
     assert run_blocking(pool.acquire(io, io.now() + 30, Holder())) is not None
     assert seen
+
+
+def test_a_connection_that_is_taken_while_the_program_ends() -> None:
+    """A daemon thread that sends while idle connections are let go has one that nobody closes under its mail."""
+    io = BlockingIO()
+
+    async def open_wire(until: float) -> Any:
+        return Wire()
+
+    pool = Pool(Settings("127.0.0.1", 25, pool=3), open_wire)
+    holders = [Holder() for _ in range(3)]
+    idle = [run_blocking(pool.acquire(io, holder=holder)) for holder in holders]
+    for holder in holders:
+        pool.leave(holder, io, keep=True)
+    taken: list[Any] = []
+    armed = [True]
+    take = lambda: taken.append(run_blocking(pool.acquire(io, holder=holders[0])))  # noqa: E731
+    for wire in idle:
+        assert isinstance(wire, Wire)
+        wire.act = lambda: (
+            armed and armed.pop() and beside(take)
+        )  # as it is looked up whether anybody was told of it
+    end = next(one for one in weakref.finalize._registry if one.peek() and one.peek()[0] is pool)  # type: ignore[attr-defined]
+    end()
+    assert len(taken) == 1
+    assert not taken[0].is_broken
 
 
 def test_loops_of_several_threads_may_begin_at_the_same_moment() -> None:
