@@ -16,6 +16,7 @@ from modernmail.backends import pool as pool_module
 from modernmail.backends.memory import MemoryBackend
 from modernmail.backends.pool import Pool
 from modernmail.errors import ConfigurationError, MailError
+from modernmail.insight.connections import Connections
 from modernmail.runtime import BlockingIO, run_blocking
 from modernmail.runtime.aio import AsyncioIO
 from modernmail.smtp.extensions import Extensions
@@ -101,7 +102,6 @@ class Wire:
         self.last_used = 0.0
         self.served = 0
         self.is_broken = False
-        self.act: Callable[[], object] | None = None
 
     def is_usable(self) -> bool:
         """Return whether it may be reused."""
@@ -113,15 +113,6 @@ class Wire:
     def abandon(self) -> None:
         """Let go."""
         self.is_broken = True
-
-    def __hash__(self) -> int:
-        act, self.act = self.act, None
-        if act is not None:
-            act()
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
 
 
 class Holder:
@@ -168,7 +159,7 @@ def test_places_that_are_freed_while_one_who_waits_looks_at_them(monkeypatch: py
     assert seen
 
 
-def test_a_connection_that_is_taken_while_the_program_ends() -> None:
+def test_a_connection_that_is_taken_while_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon thread that sends while idle connections are let go has one that nobody closes under its mail."""
     io = BlockingIO()
 
@@ -177,18 +168,17 @@ def test_a_connection_that_is_taken_while_the_program_ends() -> None:
 
     pool = Pool(Settings("127.0.0.1", 25, pool=3), open_wire)
     holders = [Holder() for _ in range(3)]
-    idle = [run_blocking(pool.acquire(io, holder=holder)) for holder in holders]
+    wires: list[Any] = [run_blocking(pool.acquire(io, holder=holder)) for holder in holders]
     for holder in holders:
         pool.leave(holder, io, keep=True)
     taken: list[Any] = []
-    armed = [True]
-    take = lambda: taken.append(run_blocking(pool.acquire(io, holder=holders[0])))  # noqa: E731
-    for wire in idle:
-        assert isinstance(wire, Wire)
-        wire.act = lambda: (
-            armed and armed.pop() and beside(take)
-        )  # as it is looked up whether anybody was told of it
-    end = next(one for one in weakref.finalize._registry if one.peek() and one.peek()[0] is pool)  # type: ignore[attr-defined]
+
+    def closing(_: Connections, wire: object) -> None:
+        if wire is wires[-1] and not taken:
+            beside(lambda: taken.append(run_blocking(pool.acquire(io, holder=holders[0]))))
+
+    monkeypatch.setattr(Connections, "closing", closing)
+    end = next(one for one in weakref.finalize._registry if (found := one.peek()) and found[0] is pool)  # type: ignore[attr-defined]
     end()
     assert len(taken) == 1
     assert not taken[0].is_broken
