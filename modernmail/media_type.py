@@ -172,13 +172,16 @@ _builtin_types: dict[str, str] = {}
 
 
 def _builtin(ending: str) -> str:
-    if not _builtin_types:
+    global _builtin_types
+    types = _builtin_types
+    if not types:
         import mimetypes
 
         # filenames=() reads no file of the machine: only the table that comes with Python
-        for table in reversed(mimetypes.MimeTypes(filenames=()).types_map):
-            _builtin_types.update(table)
-    return _builtin_types.get(ending, OCTETS)
+        lenient, strict = mimetypes.MimeTypes(filenames=()).types_map
+        # Whole, in one step: another thread must not look into half of it.
+        _builtin_types = types = {**strict, **lenient}
+    return types.get(ending, OCTETS)
 
 
 _IMAGES: Final = (

@@ -64,10 +64,23 @@ class InboxBackend(Backend):
             await io.commit_point(parcel)
         mail = captured(parcel)
         try:
-            await io.run(lambda: self.store.add(mail))
+            await io.run(self._add, mail)
         except (OSError, sqlite3.Error) as error:  # the latter when another program holds the index
             raise ConnectFailed(f"the inbox cannot keep the mail: {error}", is_transient=True) from error
         return accepted(parcel, f"in the inbox as {mail.id}")
+
+    def _add(self, mail: CapturedMail) -> None:
+        while True:
+            store = self.store
+            try:
+                store.add(mail)
+            except sqlite3.ProgrammingError:
+                with self._lock:
+                    if self._opened is store:
+                        raise
+                # Another thread has closed the mailer meanwhile: the folder is opened again.
+            else:
+                return
 
     async def verify(self, io: IO) -> dict[str, Any]:
         """Return how many mails the inbox holds."""

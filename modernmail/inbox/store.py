@@ -65,8 +65,10 @@ class Store:
                 self._index.delete(surplus)
                 self._index.commit()
             except BaseException as error:
-                self._index.rollback()
-                self._contents.drop(mail.id)
+                try:
+                    self._index.rollback()
+                finally:  # of an index that another thread has closed nothing can be undone
+                    self._contents.drop(mail.id)
                 raise _told(error) from error
             self._after_change(surplus)
         return _numbered(words.summary, seq)

@@ -79,3 +79,42 @@ def test_two_threads_begin_to_use_a_package(package: str, first: str, act: str) 
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+TABLE = """
+import mimetypes, threading
+from modernmail import Attachment
+
+found = []
+
+class Lenient(dict):
+    "Lets another thread guess while this one is about to take this second table."
+    def __iter__(self):
+        return iter(self.keys())
+
+    def keys(self):
+        if not found:
+            found.append(None)
+            other = threading.Thread(target=lambda: found.append(Attachment("letter.rtf", b"x").media_type))
+            other.start()
+            other.join(10)
+        return super().keys()
+
+class Types(mimetypes.MimeTypes):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        lenient, strict = self.types_map
+        self.types_map = (Lenient({**lenient, ".rtf": "application/rtf"}), {k: v for k, v in strict.items() if k != ".rtf"})
+
+mimetypes.MimeTypes = Types
+Attachment("letter.rtf", b"x")
+assert found == [None, "application/rtf"], found
+"""
+
+
+def test_two_threads_guess_the_first_media_type() -> None:
+    """Both get the one of the whole table: none looks into it while the other fills it."""
+    done = subprocess.run(
+        [sys.executable, "-c", TABLE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr

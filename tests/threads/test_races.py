@@ -16,6 +16,7 @@ from modernmail.backends import pool as pool_module
 from modernmail.backends.memory import MemoryBackend
 from modernmail.backends.pool import Pool
 from modernmail.errors import ConfigurationError, MailError
+from modernmail.inbox import DiskStore
 from modernmail.insight.connections import Connections
 from modernmail.runtime import BlockingIO, run_blocking
 from modernmail.runtime.aio import AsyncioIO
@@ -26,6 +27,7 @@ from modernmail.tasks.thread import ThreadBackend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
     from modernmail.backends.backend import Backend
 
@@ -395,3 +397,25 @@ def nothing_much() -> None:
 
 
 CHORE: Any = nothing_much
+
+
+# -- the inbox
+
+
+def test_an_inbox_that_another_thread_closes_while_a_mail_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mail is kept: the folder is opened again, as for one that is sent after the mailer was closed."""
+    closed: list[bool] = []
+    add = DiskStore.add
+
+    def late(store: DiskStore, mail: Any) -> Any:
+        if not closed:
+            closed.append(True)
+            beside(mailer.close)
+        return add(store, mail)
+
+    monkeypatch.setattr(DiskStore, "add", late)
+    with Mailer(f"inbox://{tmp_path}") as mailer:
+        assert mailer.send(message()).is_complete
+        assert [one.recipients for one in mailer.backend.store] == [("you@example.com",)]  # type: ignore[attr-defined]
