@@ -54,9 +54,10 @@ _COMMIT_POINT = """UPDATE modernmail_job SET phase = 'content'
 _MARK = """UPDATE modernmail_job
     SET phase = ?, run_after = ?, finished_at = ?, outcome = ?, lease = NULL, holder = NULL
     WHERE id = ? AND (lease = ? OR (phase = 'unknown' AND holder = ?))"""
+_DONE = """SELECT id FROM modernmail_job
+    WHERE id IN (SELECT value FROM json_each(?)) AND phase = 'accepted'"""
 # One by one, each is looked up: of several, SQLite may walk over all there are (see `_CONTENTS` in `queue.py`).
-_DROP = """DELETE FROM modernmail_content
-    WHERE job = ? AND EXISTS (SELECT 1 FROM modernmail_job WHERE id = ? AND phase = 'accepted')"""
+_DROP = "DELETE FROM modernmail_content WHERE job = ?"
 _RELEASE = """UPDATE modernmail_job SET phase = 'queued', lease = NULL, attempts = attempts - 1
     WHERE id = ? AND lease = ? AND phase = 'leased'"""
 
@@ -160,7 +161,7 @@ class Lease:
         """Forget the contents of mails that are done, many at a time: one by one it would cost as much as a
         mark. One that was resent before its outcome came is not done."""
         with self.database.write(durable=False) as connection:
-            connection.executemany(_DROP, [(number, number) for number in numbers])
+            connection.executemany(_DROP, connection.execute(_DONE, (json.dumps(list(numbers)),)).fetchall())
 
     def release(self, jobs: Iterable[Job]) -> None:
         """Give jobs back that were not begun, as if they had not been claimed."""
