@@ -12,7 +12,7 @@ from ..errors import InvalidAttachment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from .transaction import Transaction
 
@@ -61,7 +61,7 @@ class Outgoing:
         self.early = early
         self.is_ended = False
 
-    def __iter__(self) -> Iterator[bytes | memoryview]:
+    def __iter__(self) -> Generator[bytes | memoryview, None, None]:
         held: bytes | memoryview = b""
         for block in self._blocks():
             if held:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import os
 import socket
 import threading
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +21,6 @@ from modernmail.testing import Rule, ScriptedSMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from services.sink import Sink
 
@@ -173,6 +175,27 @@ def test_a_flood_of_replies_while_a_content_is_written(send: Send, tls: str | No
         server.wait_until_idle()
     assert receipt.count("deferred") == 1
     assert server.sessions[0].sent < 16 * 1024 * 1024  # mostly what the kernel holds
+
+
+@faces
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="counts the open files of the process by /proc"
+)
+def test_a_file_is_closed_when_the_server_cuts_in(send: Send, tmp_path: Path) -> None:
+    """With the mail, not when the collector happens to run: until then each such mail had its file open."""
+    path = tmp_path / "large.bin"
+    with path.open("wb") as file:
+        file.truncate(20_000_000)
+    rule = Rule("DATA").reply("354 go").read(1000).reply("552 5.3.4 too big").hang()
+    gc.disable()
+    try:
+        with ScriptedSMTPServer([rule], capabilities=["PIPELINING"]) as server:
+            receipt = send(server.url(timeout=30), a_message().attach_file(path))
+        assert receipt.count("rejected") == 1
+        found = [os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+        assert str(path) not in found
+    finally:
+        gc.enable()
 
 
 @faces

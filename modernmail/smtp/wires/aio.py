@@ -133,6 +133,8 @@ class AsyncioWire(asyncio.BufferedProtocol):
                     await asyncio.sleep(0)
         finally:
             self._outgoing = None
+            # The fault is kept, and with it this frame: a file that is streamed would stay open until the collector runs.
+            blocks.close()
 
     async def _room(self) -> None:
         """Wait until the transport takes more."""
