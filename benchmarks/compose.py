@@ -29,9 +29,8 @@ output is parsed back and compared first; one that is not the mail that was aske
 the table says why. Each contender has composed for a second and a half before its turns count. Figures are processor time; in
 brackets, how many times faster than Django in the same run."""
 
-WARM = (
-    1.5  # seconds that each contender composes before its turns count, since V8 compiles Nodemailer meanwhile
-)
+# Seconds that each contender composes before its turns count, since V8 compiles Nodemailer meanwhile.
+WARM = 1.5
 
 # times Django, in the same run
 WANTED = {

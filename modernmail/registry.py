@@ -65,11 +65,8 @@ class Mailers:
                 try:
                     mailer = _mailer(key[0], "MODERNMAIL_URL")
                 except ConfigurationError:
-                    environment, key, known = (
-                        {},
-                        ("", None),
-                        {},
-                    )  # for who shows the variables of an error's frames
+                    # Programs that report errors show the variables of their frames: none of these is to hold a secret.
+                    environment, key, known = {}, ("", None), {}
                     raise
                 mailer = known.setdefault(key, mailer)
                 for other in list(known):
@@ -134,10 +131,8 @@ class Mailers:
             await mailer.aclose()
 
     def _used(self) -> list[Mailer]:
-        return [
-            *list(self._configured.built.values()),
-            *list(self._by_environment.values()),
-        ]  # lists: each is one step
+        # By lists, each made in one step: other threads build mailers meanwhile.
+        return [*list(self._configured.built.values()), *list(self._by_environment.values())]
 
     @contextmanager
     def unconfigured(self, setting: Setting) -> Iterator[None]:
@@ -164,7 +159,7 @@ def _mailer(setting: Setting, origin: str) -> Mailer:
         raise error.within(f"{origin}: {error.argument}") from None
     except ConfigurationError as error:
         told = ConfigurationError(f"{origin}: {error}")
-    setting, url, values = "", "", {}  # programs that report errors show the variables of their frames
+    setting, url, values = "", "", {}  # shown with the frames, too
     raise told
 
 

@@ -159,9 +159,8 @@ def body_of(message: Message) -> Entity:
         edition = message._edition
         root, looked_at_files = tree_of(message)
         body = message._entity = entity(root, is_pinned=looked_at_files)
-        if (
-            message._edition is not edition
-        ):  # another thread has changed a part meanwhile: the next mail has it
+        # Another thread may have changed a part meanwhile: the next mail has it.
+        if message._edition is not edition:
             message._entity = None
     return body
 

@@ -28,10 +28,8 @@ class Reach:
         self._closed = 0
         self.to_mail = True
         self.to_next = True
-        self._untold = {
-            "mail": True,
-            "next": True,
-        }  # to take one out is one step: of several threads one tells
+        # To take one out is one step: of several threads one tells.
+        self._untold = {"mail": True, "next": True}
 
     def shorten(self, lost: Literal["group", "ahead", "closed"]) -> None:
         """Take it in that the server lost commands of one mail, or those behind a content, or closed upon these."""

@@ -141,9 +141,8 @@ def _split_quoted_local(addr_spec: str) -> tuple[str, str]:
 def _check_local(local: str, octets: bytes) -> None:
     if len(octets) > _LONGEST_LOCAL:
         raise _error(f"the local part is over {_LONGEST_LOCAL} octets")
-    if (
-        "?=" in local.partition("=?")[2]
-    ):  # RFC 2047 5: readers decode it nevertheless, and see another address
+    # RFC 2047 5: readers decode it nevertheless, and see another address.
+    if "?=" in local.partition("=?")[2]:
         raise _error("an encoded-word cannot stand in a local part")
     if local.isprintable():
         return

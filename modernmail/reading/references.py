@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 MOST_REFERENCES = 1_000
 DEEPEST = 3  # documents within documents; each level costs as much as all that is in it
-LONGEST_SEARCHED = (
-    2_000_000  # characters of a body: no reader follows a link past them, and a page must not wait
-)
+# Characters of a body: no reader follows a link past them, and a page must not wait.
+LONGEST_SEARCHED = 2_000_000
 
 _URL_IN_TEXT = re.compile(r"\bhttps?://[^\s<>\"'\x00-\x1f]+", re.IGNORECASE)
 _ANY_URL = re.compile(r"(?:https?|wss?):?//[^\s<>\"'\\)]+", re.IGNORECASE)

@@ -32,9 +32,8 @@ logger = logging.getLogger("modernmail.tasks")
 PURGE = 60.0  # seconds between two rounds of forgetting old jobs
 SET = 60.0  # seconds by which a clock has been set, and did not just drift
 UNSURE = 3600.0  # seconds after that in which nothing is forgotten: it may be set right again
-AT_ONCE = (
-    5000  # jobs that are looked at in one beat for whether they can go; when there are more, the next goes on
-)
+# Jobs that are looked at in one beat for whether they can go; when there are more, the next goes on.
+AT_ONCE = 5000
 _STEPS = 20  # of so many jobs, before a worker ends whose queue is empty: about a second
 LOG = 268_435_456  # octets: SQLite cuts its log to a quarter of this, unless somebody still reads what is at its start
 

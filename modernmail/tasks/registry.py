@@ -37,9 +37,8 @@ class TaskBackends:
         self._open: dict[str, TaskBackend] = {}
 
     def _begin(self) -> None:
-        self._lock = (
-            threading.RLock()
-        )  # in a forked child, too: another thread of the parent may hold the one before
+        # In a forked child, too: another thread of the parent may hold the one before.
+        self._lock = threading.RLock()
 
     def __getitem__(self, name: str) -> TaskBackend:
         backend = self._open.get(name)

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 _WHO = 401
 _SAFE = frozenset({"GET", "HEAD"})
 _STREAMS = ("/events", "/api/wait")
-_REPORTS = (
-    "/blocked/"  # posted by the preview, whose origin is opaque: "null"; guarded by a token in the path
-)
+# Posted by the preview, whose origin is opaque: "null"; guarded by a token in the path.
+_REPORTS = "/blocked/"
 _HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"same-origin",  # with no-referrer our own forms would be of an unknown origin

@@ -43,9 +43,8 @@ def asked(question: Callable[[], Answer], until: float) -> Answer:
     try:
         asking = Thread(target=ask, name="modernmail-resolver", daemon=True)
         asking.start()
-    except (
-        RuntimeError
-    ):  # no thread can be had, as in the last steps of an interpreter, or in one of several: asked here
+    except RuntimeError:
+        # No thread can be had, as in the last steps of an interpreter, or in one of several: asked here.
         ask()
     else:
         asking.join(max(until - monotonic(), 0.0))

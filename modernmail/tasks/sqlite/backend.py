@@ -71,9 +71,8 @@ class SQLiteBackend(TaskBackend):
         self.ttl = ttl
         self.database = Database(path, synchronous=synchronous, patience=patience)
         self.jobs = Queue(self.database)
-        self._valid: Task[..., Any] | None = (
-            None  # the last one that was looked at: often it is the next one too
-        )
+        # The last one that was looked at: often it is the next one too.
+        self._valid: Task[..., Any] | None = None
 
     def enqueue(
         self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
